@@ -1,0 +1,26 @@
+# `make test` and `make demo` set up all they need in .venv; a second run is fast.
+PYTHON ?= python3
+BIN = .venv/bin
+
+.PHONY: test demo lint clean
+
+test: .venv/installed
+	$(BIN)/python -m pytest
+
+demo: .venv/installed
+	$(BIN)/python examples/plot_robust_regression.py
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	PATH="$(BIN):$$PATH" cython-lint sksoftrank
+
+.venv/installed: pyproject.toml setup.py sksoftrank/_pav.pyx
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	    "sksoftrank needs Python 3.11 or newer; use make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable ".[plot,test,lint]"
+	touch $@
+
+clean:
+	rm -rf .venv build *.egg-info sksoftrank/_pav.c sksoftrank/_pav.*.so

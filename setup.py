@@ -1,0 +1,5 @@
+"""The Extension list; everything else about the package is in pyproject.toml."""
+
+from setuptools import Extension, setup
+
+setup(ext_modules=[Extension("sksoftrank._pav", ["sksoftrank/_pav.pyx"])])

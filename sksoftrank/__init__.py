@@ -1,0 +1,15 @@
+"""Scikit-learn compatible estimators on soft sorting and ranking operators."""
+
+from ._bounds import epsilon_bounds
+from ._projection import isotonic_projection, project_permutahedron
+from .operators import soft_rank, soft_sort
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "epsilon_bounds",
+    "isotonic_projection",
+    "project_permutahedron",
+    "soft_rank",
+    "soft_sort",
+]

@@ -1,0 +1,205 @@
+"""Which epsilon? The range in which it changes a soft operator."""
+
+import numpy as np
+
+from ._projection import Slices, check_regularization, check_values
+
+
+def epsilon_bounds(
+    values,
+    *,
+    operator="rank",
+    regularization="quadratic",
+    axis=-1,
+    descending=False,
+):
+    """The range of `epsilon` in which a soft operator is neither hard nor one block.
+
+    Parameters
+    ----------
+    values : array-like of shape (..., n, ...)
+        Real, finite numbers.
+    operator : {"rank", "sort"}, default="rank"
+        The operator that `epsilon` is for.
+    regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
+        As for the operator; "kl" is for ranks only.
+    axis : int or None, default=-1
+        Axis of the operator. None flattens `values` first.
+    descending : bool, default=False
+        As for the operator. It changes the bounds of "entropic" and "kl", which treat
+        large and small values differently.
+
+    Returns
+    -------
+    hard : float or ndarray of the shape of `values` without `axis`
+        For ``epsilon <= hard`` the result is hard: no two distinct values are pooled.
+    single : float or ndarray of the shape of `values` without `axis`
+        For ``epsilon >= single`` all values are pooled in one block: larger epsilon
+        only shrinks the result towards its limit.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described, or not finite.
+
+    See Also
+    --------
+    soft_sort, soft_rank : The operators.
+
+    Notes
+    -----
+    For ranks of distinct values the quadratic bounds are the smallest gap between
+    neighbours and the maximum over k of
+    ``2 / n * (mean of the k largest - mean of the n - k smallest)``; for sorts they are
+    1 / largest gap and the maximum of the reciprocals. The bounds hold in floating
+    point too: `hard` is rounded down and `single` up (by 1e-12 of itself); for
+    "entropic" and "kl" `single` is found by bisection. Where there is nothing to pool
+    `hard` is inf; where nothing makes one block (a sort of equal values) `single` is.
+
+    Examples
+    --------
+    >>> from sksoftrank import epsilon_bounds
+    >>> hard, single = epsilon_bounds([0.0, 1.0, 5.0])
+    >>> print(f"{hard:.6g} {single:.6g}")
+    1 3
+    >>> hard, single = epsilon_bounds([0.0, 1.0, 5.0], operator="sort")
+    >>> print(f"{hard:.6g} {single:.6g}")
+    0.25 0.5
+    """
+    if not isinstance(operator, str) or operator not in ("rank", "sort"):
+        raise ValueError(f"operator must be 'rank' or 'sort', got {operator!r}.")
+    allowed = ("quadratic", "entropic", "kl")[: 3 if operator == "rank" else 2]
+    check_regularization(regularization, allowed)
+    values = check_values(values, "values")
+    slices = Slices(values.shape, axis)
+    x = slices.to_rows(values).astype(np.float64, copy=False)
+    # As in the operators: x pairs with rho = (n, ..., 1), largest first.
+    if descending == (operator == "rank"):
+        x = -x
+    x = -np.sort(-x, axis=1)
+    if slices.length < 2:
+        hard, single = np.full(slices.count, np.inf), np.zeros(slices.count)
+    elif operator == "rank":
+        hard = _hard_rank_bound(x, regularization)
+        single = _single_rank_bound(x, regularization)
+    else:
+        hard = _hard_sort_bound(x)
+        single = _single_sort_bound(x, regularization)
+    shape = np.delete(slices.shape, slices.axis)
+    return hard.reshape(shape)[()], single.reshape(shape)[()]
+
+
+def _rho(n):
+    return np.arange(n, 0, -1, dtype=np.float64)
+
+
+def _hard_rank_bound(x, regularization):
+    """Smallest epsilon at which two neighbouring groups of ties begin to merge."""
+    n = x.shape[1]
+    gap = x[:, :-1] - x[:, 1:]
+    # The groups of ties on both sides of position i | i + 1: [start, i] and (i, end).
+    index = np.arange(n)
+    is_new = np.concatenate([np.ones((len(x), 1), bool), gap > 0], axis=1)
+    start = np.maximum.accumulate(np.where(is_new, index, 0), axis=1)[:, :-1]
+    is_last = np.concatenate([gap > 0, np.ones((len(x), 1), bool)], axis=1)
+    end = np.where(is_last, index + 1, n)[:, ::-1]
+    end = np.minimum.accumulate(end, axis=1)[:, ::-1][:, 1:]
+    left, right = index[1:] - start, end - index[1:]
+    rank = n - index[1:]  # rho of the first element on the right
+    if regularization == "quadratic":
+        fall = 0.5 * (left + right)
+        slack = 0.0
+    elif regularization == "entropic":
+        fall = left + _log_mean_rho_exp(left) - _log_mean_rho_exp(right)
+        slack = 8 * np.finfo(float).eps * (1 + 1 / fall)
+    else:
+        fall = np.log1p(0.5 * (left + right) / (rank - 0.5 * (right - 1)))
+        slack = 8 * np.finfo(float).eps * (1 + 1 / fall)
+    with np.errstate(over="ignore"):
+        bound = np.where(gap > 0, gap / fall, np.inf)
+        # The kernel merges iff gap < epsilon * fall, in floating point.
+        bound = np.where(bound * fall > gap, np.nextafter(bound, 0), bound)
+    return (bound * (1 - slack)).min(axis=1)
+
+
+def _log_mean_rho_exp(size):
+    """log(mean(exp(-j))) for j = 0, ..., size - 1."""
+    return np.log(np.expm1(-size.astype(np.float64)) / (np.expm1(-1.0) * size))
+
+
+def _hard_sort_bound(x):
+    """1 / largest gap, for both regularizations."""
+    gap = (x[:, :-1] - x[:, 1:]).max(axis=1)
+    with np.errstate(divide="ignore", over="ignore"):
+        bound = 1 / gap
+        # Both tests of the kernel, gap * epsilon > 1 and gap > 1 / epsilon, must fail.
+        is_high = (gap * bound > 1) | (gap > 1 / bound)
+        return np.where(is_high & (gap > 0), np.nextafter(bound, 0), bound)
+
+
+def _mean_fall(x):
+    """Mean of the k largest minus mean of the n - k smallest, k = 1, ..., n - 1."""
+    n = x.shape[1]
+    k = np.arange(1, n)
+    above = np.cumsum(x - x[:, :1], axis=1)[:, :-1] / k
+    below = np.cumsum((x - x[:, -1:])[:, ::-1], axis=1)[:, -2::-1] / (n - k)
+    return (x[:, :1] - x[:, -1:]) + (above - below)
+
+
+def _log_odds(x):
+    """Return logsumexp of the k largest minus that of the n - k smallest."""
+    above = np.logaddexp.accumulate(x, axis=1)[:, :-1]
+    below = np.logaddexp.accumulate(x[:, ::-1], axis=1)[:, -2::-1]
+    return above - below
+
+
+# Rounding up: the sums above are good to about sqrt(n) units in the last place.
+_UP = 1 + 1e-12
+
+
+def _single_rank_bound(x, regularization):
+    n = x.shape[1]
+    if regularization == "quadratic":
+        return 2 / n * _mean_fall(x).max(axis=1) * _UP
+    rho = _rho(n) if regularization == "entropic" else np.log(_rho(n))
+    single = np.zeros(len(x))
+    varies = x[:, 0] > x[:, -1]
+    single[varies] = _UP / _largest_slope(x[varies], _log_odds(rho[None]))
+    return single
+
+
+def _single_sort_bound(x, regularization):
+    n = x.shape[1]
+    single = np.full(len(x), np.inf)
+    varies = x[:, 0] > x[:, -1]
+    x = x[varies]
+    if regularization == "quadratic":
+        single[varies] = n / 2 / _mean_fall(x).min(axis=1) * _UP
+    else:
+        rho = np.broadcast_to(_rho(n), x.shape)
+        single[varies] = _UP / _largest_slope(rho, _log_odds(x))
+    return single
+
+
+def _largest_slope(x, log_odds):
+    """Largest t with _log_odds(t x) <= log_odds, by bisection for each row.
+
+    Every log-odds grows with t: its derivative is the difference of two softmax means,
+    that of the k largest and that of the rest.
+    """
+    x = x - x[:, :1]
+
+    def fits(t):
+        return (_log_odds(t[:, None] * x) <= log_odds).all(axis=1)
+
+    high = -1 / x[:, -1]
+    while (grow := fits(high)).any():
+        high = np.where(grow, 2 * high, high)
+    low = high / 2
+    while (shrink := ~fits(low)).any():
+        low = np.where(shrink, low / 2, low)
+    while ((high - low) > 1e-14 * high).any():
+        middle = 0.5 * (low + high)
+        is_low = fits(middle)
+        low, high = np.where(is_low, middle, low), np.where(is_low, high, middle)
+    return low

@@ -1,0 +1,486 @@
+"""Isotonic and permutahedron projections, and the Jacobian object of every operator."""
+
+import operator
+from numbers import Real
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import LinearOperator
+
+from . import _pav
+
+KINDS = {"quadratic": _pav.QUADRATIC, "entropic": _pav.ENTROPIC, "kl": _pav.KL}
+
+# Above this order `toarray` would fill the memory of an ordinary machine.
+MAX_DENSE_SIZE = 10_000
+
+
+def check_values(values, name):
+    """Return `values` as a float32 or float64 array, or say what is wrong with it."""
+    if sparse.issparse(values):
+        raise TypeError(
+            f"{name} must be a dense array of real numbers, got a sparse "
+            f"{type(values).__name__}; convert it with toarray()."
+        )
+    if np.ma.is_masked(values):
+        raise TypeError(
+            f"{name} must be an array without missing values, got a masked array with "
+            f"{np.ma.count_masked(values)} masked entries."
+        )
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} must be a rectangular array of real numbers: {error}"
+        ) from error
+    if array.dtype != np.float64 and array.dtype != np.float32:
+        if array.dtype == np.float16:
+            array = array.astype(np.float32)
+        elif array.dtype.kind in "fiub":
+            array = array.astype(np.float64)
+        elif array.dtype.kind == "O":
+            try:
+                array = array.astype(np.float64)
+            except (TypeError, ValueError) as error:
+                raise TypeError(
+                    f"{name} must hold real numbers only, got an object array with an "
+                    f"entry that is none: {error}"
+                ) from error
+        else:
+            raise TypeError(
+                f"{name} must be an array of real numbers, got dtype {array.dtype}."
+            )
+    if array.ndim == 0:
+        raise ValueError(
+            f"{name} must have at least one dimension, got the scalar {array}."
+        )
+    if array.size:
+        # One number tells of NaN, infinity and a range that overflows.
+        spread = float(array.max()) - float(array.min())
+        if not np.isfinite(spread):
+            raise ValueError(f"{name} must be finite, got {_describe_nonfinite(array)}")
+    return array
+
+
+def _describe_nonfinite(array):
+    n_nan = int(np.isnan(array).sum())
+    n_inf = int(np.isinf(array).sum())
+    if n_nan or n_inf:
+        return f"{n_nan} NaN and {n_inf} infinite of {array.size} entries."
+    return (
+        f"values from {array.min()} to {array.max()}, whose difference overflows; "
+        f"rescale them."
+    )
+
+
+def check_epsilon(epsilon):
+    """Return `epsilon` as a float, or say what is wrong with it."""
+    if not isinstance(epsilon, Real) or isinstance(epsilon, (bool, np.bool_)):
+        raise TypeError(
+            f"epsilon must be a real number >= 0, got {epsilon!r} of type "
+            f"{type(epsilon).__name__}."
+        )
+    if not 0 <= epsilon < np.inf:
+        raise ValueError(f"epsilon must be a finite number >= 0, got {epsilon}.")
+    return float(epsilon)
+
+
+def check_regularization(regularization, allowed):
+    """Return the kernel's number of `regularization`."""
+    if not isinstance(regularization, str) or regularization not in allowed:
+        options = " or ".join(repr(option) for option in allowed)
+        raise ValueError(f"regularization must be {options}, got {regularization!r}.")
+    return KINDS[regularization]
+
+
+def check_axis(axis, ndim):
+    """Return `axis` in [0, ndim), or say what is wrong with it."""
+    try:
+        axis = operator.index(axis)
+    except TypeError:
+        raise TypeError(f"axis must be an integer or None, got {axis!r}.") from None
+    if not -ndim <= axis < ndim:
+        raise np.exceptions.AxisError(
+            f"axis must be in [{-ndim}, {ndim - 1}] for values of {ndim} dimensions, "
+            f"got {axis}."
+        )
+    return axis % ndim
+
+
+class Slices:
+    """The slices of an n-dimensional array along one axis, as rows of a 2-D array."""
+
+    def __init__(self, shape, axis):
+        if axis is None:
+            shape, axis = (int(np.prod(shape)),), 0
+        self.shape = tuple(shape)
+        self.axis = check_axis(axis, len(self.shape))
+        self.length = self.shape[self.axis]
+        self._moved = (*self.shape[: self.axis], *self.shape[self.axis + 1 :])
+        self.count = int(np.prod(self._moved))
+
+    def to_rows(self, array):
+        """C-contiguous (count, length) array; a view where the layout allows."""
+        array = np.moveaxis(array.reshape(self.shape), self.axis, -1)
+        return np.ascontiguousarray(array.reshape(self.count, self.length))
+
+    def from_rows(self, rows):
+        """The array whose rows are `rows`; a C-contiguous one of `shape`."""
+        array = np.moveaxis(rows.reshape(*self._moved, self.length), -1, self.axis)
+        return np.ascontiguousarray(array)
+
+
+def argsort_rows(rows, *, descending):
+    """Stable argsort of each row; the one place where the package sorts."""
+    # The negative of a float is exact, and stable for ties of -0.0 and 0.0 too.
+    return np.argsort(-rows if descending else rows, axis=1, kind="stable")
+
+
+class ProjectionJacobian(LinearOperator):
+    """Jacobian of a projection or of an operator built on one, in O(n) memory.
+
+    A `scipy.sparse.linalg.LinearOperator` on the raveled (C order) arrays, of shape
+    ``(result.size, input.size)``: ``@``, ``.T``, ``.H`` and sums or products with other
+    operators work. It is never formed: both products cost O(n), without a sort.
+
+    Attributes
+    ----------
+    input_shape, output_shape : tuple of int
+        Shapes of the differentiated argument and of the result.
+    wrt_w : ProjectionJacobian
+        The derivative with respect to `w`, for `isotonic_projection` and
+        `project_permutahedron` only.
+
+    Notes
+    -----
+    In the sorted order of a slice the derivative of the optimal v is block diagonal: an
+    average over each block, uniform for the quadratic regularization, softmax-weighted
+    for the entropic one ([1]_, Lemma 2 and Proposition 4).
+
+    References
+    ----------
+    .. [1] M. Blondel, O. Teboul, Q. Berthet, J. Djolonga, "Fast Differentiable Sorting
+       and Ranking", ICML 2020, arXiv:2002.08871.
+
+    Examples
+    --------
+    >>> from sksoftrank import soft_rank
+    >>> ranks, jacobian = soft_rank([0.0, 1.0, 4.0], 2.0, return_jacobian=True)
+    >>> jacobian.vjp([1.0, 0.0, 0.0])
+    array([ 0.25, -0.25,  0.  ])
+    >>> jacobian.toarray()
+    array([[ 0.25, -0.25,  0.  ],
+           [-0.25,  0.25,  0.  ],
+           [ 0.  ,  0.  ,  0.  ]])
+    """
+
+    def __init__(
+        self,
+        input_shape,
+        output_slices,
+        starts,
+        *,
+        dtype,
+        weights=None,
+        input_order=None,
+        output_order=None,
+        residual=False,
+        divisor=1.0,
+        factor=None,
+    ):
+        self.input_shape = tuple(input_shape)
+        self.output_shape = output_slices.shape
+        self._slices = output_slices
+        self._starts = starts
+        self._weights = weights
+        self._input_order = input_order
+        self._output_order = output_order
+        self._residual = residual
+        self._divisor = divisor
+        # Optional diagonal factor on the left, (rows, n) in the order of the output.
+        self._factor = factor
+        size = int(np.prod(self.input_shape))
+        # One 1-D input may have served every slice.
+        self._is_shared = size != output_slices.count * output_slices.length
+        super().__init__(
+            dtype=np.dtype(dtype), shape=(int(np.prod(self.output_shape)), size)
+        )
+
+    def jvp(self, u):
+        """Jacobian-vector product: the directional derivative along `u`.
+
+        Parameters
+        ----------
+        u : array-like of shape `input_shape`
+
+        Returns
+        -------
+        ndarray of shape `output_shape`
+        """
+        u = _check_direction(u, self.input_shape, "u")
+        if self._is_shared:
+            rows = np.broadcast_to(u, (self._slices.count, self._slices.length))
+        else:
+            rows = self._slices.to_rows(u)
+        result = self._multiply(rows, transpose=False)
+        if self._factor is not None:
+            result *= self._factor
+        return self._slices.from_rows(result).astype(self._product_dtype(u), copy=False)
+
+    def vjp(self, g):
+        """Vector-Jacobian product: the gradient of a scalar whose gradient in the
+        result is `g`.
+
+        Parameters
+        ----------
+        g : array-like of shape `output_shape`
+
+        Returns
+        -------
+        ndarray of shape `input_shape`
+        """
+        g = _check_direction(g, self.output_shape, "g")
+        rows = self._slices.to_rows(g)
+        if self._factor is not None:
+            rows = rows * self._factor
+        result = self._multiply(rows, transpose=True)
+        if self._is_shared:
+            result = result.sum(axis=0)
+        else:
+            result = self._slices.from_rows(result)
+        return result.reshape(self.input_shape).astype(
+            self._product_dtype(g), copy=False
+        )
+
+    def toarray(self):
+        """The dense matrix of shape ``(result.size, input.size)``, for small inputs.
+
+        Raises
+        ------
+        ValueError
+            If a side is longer than 10 000.
+        """
+        if max(self.shape) > MAX_DENSE_SIZE:
+            raise ValueError(
+                f"toarray is for Jacobians of at most {MAX_DENSE_SIZE} x "
+                f"{MAX_DENSE_SIZE} entries, got {self.shape[0]} x {self.shape[1]}; "
+                f"use jvp or vjp."
+            )
+        return self @ np.eye(self.shape[1], dtype=self.dtype)
+
+    def _multiply(self, rows, *, transpose):
+        source, target = self._input_order, self._output_order
+        if transpose:
+            source, target = target, source
+        out = np.empty(rows.shape)
+        _pav.block_product_rows(
+            np.ascontiguousarray(rows, dtype=np.float64),
+            source,
+            target,
+            self._starts,
+            self._weights,
+            transpose,
+            self._residual,
+            self._divisor,
+            out,
+        )
+        return out
+
+    def _product_dtype(self, other):
+        return np.result_type(self.dtype, other.dtype)
+
+    def _matvec(self, x):
+        return self.jvp(np.reshape(x, self.input_shape)).ravel()
+
+    def _rmatvec(self, x):
+        return self.vjp(np.reshape(x, self.output_shape)).ravel()
+
+
+def _check_direction(direction, shape, name):
+    array = np.asarray(direction)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"{name} must be an array of real numbers, got dtype {array.dtype}."
+        )
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {array.shape}.")
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+def isotonic_projection(
+    s, w=None, *, regularization="quadratic", axis=-1, return_jacobian=False
+):
+    """Solve isotonic optimisation: the best non-increasing v for `s` and `w`.
+
+    Parameters
+    ----------
+    s : array-like of shape (..., n, ...)
+        The values to fit, in any order.
+    w : array-like of the shape of `s`, or of shape (n,), default=None
+        The values to subtract; one 1-D `w` serves every slice. None means zeros.
+    regularization : {"quadratic", "entropic"}, default="quadratic"
+        "quadratic" minimises ``1/2 ||v - (s - w)||^2``; "entropic" minimises
+        ``<exp(s - v), 1> + <exp(w), v>``.
+    axis : int or None, default=-1
+        Axis along which v is non-increasing. None flattens `s` first.
+    return_jacobian : bool, default=False
+        Whether to return the derivative too.
+
+    Returns
+    -------
+    v : ndarray of the shape of `s`
+        The solution; float32 where `s` and `w` are, else float64.
+    jacobian : ProjectionJacobian
+        dv/ds, with dv/dw as its attribute `wrt_w`. Only with ``return_jacobian=True``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described, or not finite.
+
+    See Also
+    --------
+    project_permutahedron : The projection that reduces to this problem.
+    scipy.optimize.isotonic_regression : Weighted, quadratic, without a Jacobian.
+
+    Notes
+    -----
+    The solution is constant on blocks B; its value there is ``mean(s_B) - mean(w_B)``
+    (quadratic) or ``logsumexp(s_B) - logsumexp(w_B)`` (entropic). It is computed by
+    pool adjacent violators in O(n) time ([1]_, section 5).
+
+    References
+    ----------
+    .. [1] M. Blondel, O. Teboul, Q. Berthet, J. Djolonga, "Fast Differentiable Sorting
+       and Ranking", ICML 2020, arXiv:2002.08871.
+
+    Examples
+    --------
+    >>> from sksoftrank import isotonic_projection
+    >>> isotonic_projection([3.0, 1.0, 2.0, 0.0])
+    array([3. , 1.5, 1.5, 0. ])
+    """
+    kind = check_regularization(regularization, ("quadratic", "entropic"))
+    s = check_values(s, "s")
+    slices = Slices(s.shape, axis)
+    w = np.zeros(slices.length, s.dtype) if w is None else check_values(w, "w")
+    return _solve(s, w, slices, "s", kind, return_jacobian, project=False)
+
+
+def project_permutahedron(
+    z, w, *, regularization="quadratic", axis=-1, return_jacobian=False
+):
+    """Project `z` on the permutahedron of `w`.
+
+    The permutahedron P(w) is the convex hull of all permutations of w.
+
+    Parameters
+    ----------
+    z : array-like of shape (..., n, ...)
+        The points to project.
+    w : array-like of the shape of `z`, or of shape (n,)
+        The vertex that generates the permutahedron, in any order; one 1-D `w` serves
+        every slice.
+    regularization : {"quadratic", "entropic"}, default="quadratic"
+        "quadratic" is the Euclidean projection. "entropic" is the logarithm of the
+        Kullback-Leibler projection of exp(z) on P(exp(w)).
+    axis : int or None, default=-1
+        Axis of the points. None flattens `z` first.
+    return_jacobian : bool, default=False
+        Whether to return the derivative too.
+
+    Returns
+    -------
+    projection : ndarray of the shape of `z`
+        float32 where `z` and `w` are, else float64.
+    jacobian : ProjectionJacobian
+        The derivative in z, with the derivative in w as its attribute `wrt_w`. Only
+        with ``return_jacobian=True``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described, or not finite.
+
+    See Also
+    --------
+    soft_sort, soft_rank : The projections with one side fixed to (n, ..., 1).
+
+    Notes
+    -----
+    With z sorted by sigma, largest first, and w sorted, the projection is
+    ``z - v(z[sigma], w)`` put back in the order of z, where v solves
+    `isotonic_projection` ([1]_, Proposition 3). It is written as block value plus
+    deviation, so that no digits are lost where z is much larger than w.
+
+    References
+    ----------
+    .. [1] M. Blondel, O. Teboul, Q. Berthet, J. Djolonga, "Fast Differentiable Sorting
+       and Ranking", ICML 2020, arXiv:2002.08871.
+
+    Examples
+    --------
+    The projection on the probability simplex is the one with w = (1, 0, ..., 0):
+
+    >>> from sksoftrank import project_permutahedron
+    >>> project_permutahedron([0.5, 0.25, -3.0], [1.0, 0.0, 0.0])
+    array([0.625, 0.375, 0.   ])
+    """
+    kind = check_regularization(regularization, ("quadratic", "entropic"))
+    z = check_values(z, "z")
+    w = check_values(w, "w")
+    slices = Slices(z.shape, axis)
+    return _solve(z, w, slices, "z", kind, return_jacobian, project=True)
+
+
+def _solve(s, w, slices, name, kind, return_jacobian, *, project):
+    """Both projections: of `s` on the monotone cone, or on the permutahedron of w."""
+    if w.shape not in ((slices.length,), s.shape):
+        raise ValueError(
+            f"w must have the shape of {name}, {s.shape}, or ({slices.length},), "
+            f"got {w.shape}."
+        )
+    dtype = np.result_type(s.dtype, w.dtype)
+    w_slices = slices if w.size == s.size else Slices(w.shape, 0)
+    s_rows = slices.to_rows(s).astype(np.float64, copy=False)
+    w_rows = w_slices.to_rows(w).astype(np.float64, copy=False)
+    s_order = w_order = None
+    if project:
+        s_order = argsort_rows(s_rows, descending=True)
+        s_rows = np.take_along_axis(s_rows, s_order, axis=1)
+        w_order = argsort_rows(w_rows, descending=True)
+        w_rows = np.take_along_axis(w_rows, w_order, axis=1)
+        w_order = np.broadcast_to(w_order, s_order.shape)
+    out = np.empty(s_rows.shape)
+    starts = np.zeros((slices.count, slices.length + 1), dtype=np.intp)
+    s_weights = w_weights = None
+    if return_jacobian and kind != _pav.QUADRATIC:
+        s_weights, w_weights = np.empty(s_rows.shape), np.empty(s_rows.shape)
+    _pav.isotonic_rows(s_rows, w_rows, kind, project, out, starts, s_weights, w_weights)
+    if project:
+        sorted_out, out = out, np.empty_like(out)
+        np.put_along_axis(out, s_order, sorted_out, axis=1)
+    result = slices.from_rows(out).astype(dtype, copy=False)
+    if not return_jacobian:
+        return result
+    jacobian = ProjectionJacobian(
+        s.shape,
+        slices,
+        starts,
+        dtype=dtype,
+        weights=s_weights,
+        input_order=s_order,
+        output_order=s_order,
+        residual=project,
+    )
+    jacobian.wrt_w = ProjectionJacobian(
+        w.shape,
+        slices,
+        starts,
+        dtype=dtype,
+        weights=w_weights,
+        input_order=None if w_order is None else np.ascontiguousarray(w_order),
+        output_order=s_order,
+        divisor=1.0 if project else -1.0,
+    )
+    return result, jacobian
