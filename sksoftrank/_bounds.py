@@ -111,10 +111,10 @@ def _hard_rank_bound(x, regularization):
         slack = 0.0
     elif regularization == "entropic":
         fall = left + _log_mean_rho_exp(left) - _log_mean_rho_exp(right)
-        slack = 8 * np.finfo(float).eps * (1 + 1 / fall)
+        slack = 128 * np.finfo(float).eps * (1 + 1 / fall)
     else:
         fall = np.log1p(0.5 * (left + right) / (rank - 0.5 * (right - 1)))
-        slack = 8 * np.finfo(float).eps * (1 + 1 / fall)
+        slack = 128 * np.finfo(float).eps * (1 + 1 / fall)
     with np.errstate(over="ignore"):
         bound = np.where(gap > 0, gap / fall, np.inf)
         # The kernel merges iff gap < epsilon * fall, in floating point.

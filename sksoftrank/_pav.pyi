@@ -1,4 +1,4 @@
-from numpy import float64, floating, intp
+from numpy import float64, floating, int64
 from numpy.typing import NDArray
 
 QUADRATIC: int
@@ -7,39 +7,43 @@ KL: int
 
 def rank_rows(
     values: NDArray[floating],
-    order: NDArray[intp],
     epsilon: float,
     kind: int,
     sign: float,
+    keys: NDArray[float64],
     out: NDArray[floating],
-    starts: NDArray[intp] | None,
+    pools: NDArray[int64] | None,
     weights: NDArray[float64] | None,
-) -> None: ...
-def sort_rows(
+) -> int: ...
+def argsort_rows(
     values: NDArray[floating],
-    order: NDArray[intp],
+    sign: float,
+    keys: NDArray[float64],
+    sorted_values: NDArray[floating],
+) -> int: ...
+def sort_rows(
+    out: NDArray[floating],
     epsilon: float,
     kind: int,
     sign: float,
-    out: NDArray[floating],
-    starts: NDArray[intp] | None,
+    pools: NDArray[int64] | None,
     weights: NDArray[float64] | None,
-) -> None: ...
+) -> int: ...
 def isotonic_rows(
     s: NDArray[float64],
     w: NDArray[float64],
     kind: int,
     project: bool,
     out: NDArray[float64],
-    starts: NDArray[intp],
+    pools: NDArray[int64],
     s_weights: NDArray[float64] | None,
     w_weights: NDArray[float64] | None,
 ) -> None: ...
-def block_product_rows(
+def pool_product_rows(
     u: NDArray[float64],
-    input_order: NDArray[intp] | None,
-    output_order: NDArray[intp] | None,
-    starts: NDArray[intp],
+    input_order: NDArray[int64] | None,
+    output_order: NDArray[int64] | None,
+    pools: NDArray[int64],
     weights: NDArray[float64] | None,
     transpose: bool,
     residual: bool,

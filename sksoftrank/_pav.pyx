@@ -2,7 +2,7 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
 # cython: cdivision=True, embedsignature=False
 # cython: freethreading_compatible=True
-"""Compiled kernel: isotonic optimisation by pool adjacent violators (PAV).
+"""Compiled kernel: sorting and isotonic optimisation by pool adjacent violators (PAV).
 
 Every function works on rows of a 2-D C-contiguous batch, trusts its arguments (the
 public functions check them) and releases the GIL. Arithmetic is in double, also for
@@ -10,19 +10,19 @@ float32 rows.
 
 Conventions
 -----------
-* Rows are sorted so that the optimisation is over v_1 >= ... >= v_n.
-* A *block* is a maximal run of sorted positions that share one v. Blocks leave the
-  kernel as integers: ``starts[r, :b]`` holds the first position of each of the b
-  blocks of row r and ``starts[r, b] = n`` ends the list.
-* The rank and sort operators pair the sorted values x with the arithmetic progression
-  rho = (n, n-1, ..., 1); its block sums are closed-form, so only sums over x are
-  carried. They are sums of x_i - x_first, all of one sign: nothing cancels, however
-  far x is from zero.
-* Outputs are written as block value plus deviation, so that a block of one element is
-  the hard value bit for bit.
+* x is a sorted row, non-increasing: sign * values in the order found by sorting.
+* A *pool* is a block of two or more sorted positions that share one optimal v. Pools
+  leave the kernel as integers: pools[r, 2k] and pools[r, 2k + 1] are start and end of
+  the k-th pool of row r, and a start of n ends the list. All other positions are
+  blocks of one, whose output is the hard value bit for bit.
+* The rank and sort operators pair x with the progression rho = (n, n-1, ..., 1). Its
+  block sums are closed-form, so only sums over x are carried: sums of x_i - x_first,
+  all of one sign. Nothing cancels, however far x is from zero.
+* Outputs are block value plus deviation, never z - v.
 """
 
 from libc.math cimport exp, expm1, log, log1p
+from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport free, malloc
 
 ctypedef fused floating:
@@ -33,6 +33,156 @@ cpdef enum:
     QUADRATIC = 0
     ENTROPIC = 1
     KL = 2
+
+# Pools whose x / epsilon spans less than this share one anchor for their exponentials:
+# the error of exp is then below 40 units in the last place.
+cdef double ANCHOR_RANGE = 40.0
+
+
+# --- sorting -----------------------------------------------------------------------
+#
+# Sorting is the bill, and NumPy sorts doubles in place several times faster than it
+# finds an argsort. So the low bits of each value are replaced by its index, the
+# doubles are sorted, and the permutation is read from the low bits. Values that differ
+# only in the replaced bits come out in the order of their indices: an insertion pass
+# repairs them, or, when that would take more than a few moves an element, a second
+# sort by the replaced bits does.
+
+cdef union Word:
+    double value
+    uint64_t bits
+    int64_t index
+
+
+cdef inline uint64_t index_mask(Py_ssize_t n) noexcept nogil:
+    """The low bits that hold an index below n."""
+    cdef uint64_t mask = 0
+    while mask < <uint64_t> (n - 1):
+        mask = 2 * mask + 1
+    return mask
+
+
+cdef inline bint scan_row(
+    const floating* values, Py_ssize_t n, double sign, double* low, double* high,
+) noexcept nogil:
+    """Minimum and maximum of sign * values; False if the range is not finite."""
+    # Four accumulators each: the minima do not wait for one another.
+    cdef double low0, low1, low2, low3, high0, high1, high2, high3, check = 0.0, v
+    cdef Py_ssize_t i
+    low0 = low1 = low2 = low3 = high0 = high1 = high2 = high3 = values[0]
+    for i in range(0, n - 3, 4):
+        v = values[i]
+        low0 = v if v < low0 else low0
+        high0 = v if v > high0 else high0
+        check += v - v
+        v = values[i + 1]
+        low1 = v if v < low1 else low1
+        high1 = v if v > high1 else high1
+        check += v - v
+        v = values[i + 2]
+        low2 = v if v < low2 else low2
+        high2 = v if v > high2 else high2
+        check += v - v
+        v = values[i + 3]
+        low3 = v if v < low3 else low3
+        high3 = v if v > high3 else high3
+        check += v - v
+    for i in range(n - n % 4, n):
+        v = values[i]
+        low0 = v if v < low0 else low0
+        high0 = v if v > high0 else high0
+        check += v - v
+    low0 = min(min(low0, low1), min(low2, low3))
+    high0 = max(max(high0, high1), max(high2, high3))
+    low[0] = low0 if sign > 0 else -high0
+    high[0] = high0 if sign > 0 else -low0
+    # v - v is 0, or NaN for NaN and infinity.
+    check += (high0 - low0) - (high0 - low0)
+    return check == 0.0
+
+
+cdef inline void pack_row(
+    const floating* values, Py_ssize_t n, double sign, Word* keys,
+) noexcept nogil:
+    """Keys whose ascending order is that of x: -sign * values, indices in low bits."""
+    cdef uint64_t mask = index_mask(n), low
+    cdef Py_ssize_t i
+    cdef Word key
+    for i in range(n):
+        key.value = -sign * values[i] + 0.0  # + 0.0 makes -0.0 tie with 0.0
+        # Among negative doubles larger bits are smaller values.
+        low = <uint64_t> i ^ (-(key.bits >> 63) & mask)
+        keys[i].bits = (key.bits & ~mask) | low
+
+
+cdef Py_ssize_t unpack_row(
+    const floating* values, Py_ssize_t n, double sign, Word* keys, double* x,
+) noexcept nogil:
+    """Read the order from sorted keys, in place, and gather x; stable.
+
+    Returns the number of repairing moves, or -1 when they are too many; x and the order
+    are then undefined.
+    """
+    cdef uint64_t mask = index_mask(n), bits
+    cdef Py_ssize_t i, j, moves = 0
+    cdef int64_t index
+    cdef double value
+    for i in range(n):
+        bits = keys[i].bits
+        index = <int64_t> ((bits ^ -(bits >> 63)) & mask)
+        value = sign * values[index]
+        j = i
+        if i > 0 and value > x[i - 1]:
+            while j > 0 and value > x[j - 1]:
+                x[j] = x[j - 1]
+                keys[j].index = keys[j - 1].index
+                j -= 1
+            moves += i - j
+            if moves > 4 * n:
+                return -1
+        x[j] = value
+        keys[j].index = index
+    return moves
+
+
+cdef inline uint64_t ordered_bits(double value) noexcept nogil:
+    """Integer whose order is that of the doubles."""
+    cdef Word word
+    word.value = value + 0.0
+    return ~word.bits if word.bits >> 63 else word.bits | (<uint64_t> 1 << 63)
+
+
+cdef int sort_by_two_passes(
+    const floating* values, Py_ssize_t n, double sign, object keys, Word* words,
+    double* x,
+) except -1:
+    """Exact stable order for rows whose packed keys tie by the thousand.
+
+    First by the bits that packing replaces, then stably by the others. keys is the row
+    of words as an array.
+    """
+    cdef uint64_t mask = index_mask(n)
+    cdef int n_bits = 0
+    cdef Py_ssize_t i
+    cdef Word* first_pass = <Word*> x
+    integers = keys.view("uint64")
+    while mask >> n_bits:
+        n_bits += 1
+    for i in range(n):
+        words[i].bits = (
+            (ordered_bits(-sign * values[i]) & mask) << n_bits) | <uint64_t> i
+    integers.sort()
+    for i in range(n):
+        first_pass[i].bits = words[i].bits & mask
+    for i in range(n):
+        words[i].bits = (
+            ordered_bits(-sign * values[first_pass[i].index]) & ~mask) | <uint64_t> i
+    integers.sort()
+    for i in range(n):
+        words[i].bits = first_pass[words[i].bits & mask].bits
+    for i in range(n):
+        x[i] = sign * values[words[i].index]
+    return 0
 
 
 # --- the arithmetic progression 0, -h, -2h, ..., -(m-1)h ---------------------------
@@ -64,48 +214,6 @@ cdef inline double progression_log_mean_exp(Py_ssize_t m, double h) noexcept nog
     return log(progression_sum_exp(m, h) / m)
 
 
-# --- PAV on one sorted row against the progression rho -----------------------------
-#
-# x (IN, n): non-increasing.  starts (OUT, n + 1): block starts, ended by n.
-# sums (OUT, n): the block sums each function describes.
-# `is_sort` selects the side x is on: False for ranks, s = x / scale and w = rho;
-# True for sorts, s = rho / epsilon and w = x. Swapping the sides swaps the sense of
-# every comparison. Blocks merge on strict violation only, so the solution at exactly
-# the bound of `epsilon_bounds` is still the hard one.
-
-cdef void pav_quadratic_row(
-    const double* x, Py_ssize_t n, double epsilon, bint is_sort,
-    Py_ssize_t* starts, double* sums,
-) noexcept nogil:
-    """Quadratic blocks; sums = sum of x_i - x_first over the block."""
-    cdef Py_ssize_t i, first, size, previous, previous_size, top = -1
-    cdef double total, fall, drop, step
-    for i in range(n):
-        first = i
-        size = 1
-        total = 0.0
-        while top >= 0:
-            previous = starts[top]
-            previous_size = first - previous
-            step = x[previous] - x[first]
-            # Fall of the block mean of x and of the block mean of rho.
-            fall = step + (sums[top] / previous_size - total / size)
-            drop = 0.5 * (previous_size + size)
-            if is_sort:
-                if not epsilon * fall > drop:
-                    break
-            elif not fall < epsilon * drop:
-                break
-            total = sums[top] + (total - size * step)
-            first = previous
-            size += previous_size
-            top -= 1
-        top += 1
-        starts[top] = first
-        sums[top] = total
-    starts[top + 1] = n
-
-
 cdef inline double rho_sum(
     Py_ssize_t n, Py_ssize_t first, Py_ssize_t size
 ) noexcept nogil:
@@ -113,31 +221,137 @@ cdef inline double rho_sum(
     return (<double> (n - first) - 0.5 * (size - 1)) * size
 
 
-cdef void pav_entropic_row(
-    const double* x, Py_ssize_t n, double scale, double h, bint is_sort, bint is_kl,
-    Py_ssize_t* starts, double* sums,
+# For h = 1: P(m) = sum_{j < m} exp(-j), constant from m = 38 on, and P(m) exp(m).
+cdef double RHO_SUM_EXP[64]
+cdef double RHO_SUM_EXP_UP[700]
+
+
+cdef void fill_tables() noexcept:
+    cdef Py_ssize_t m
+    for m in range(64):
+        RHO_SUM_EXP[m] = progression_sum_exp(m, 1.0)
+    for m in range(700):
+        RHO_SUM_EXP_UP[m] = progression_sum_exp(m, 1.0) * exp(m)
+
+
+fill_tables()
+
+
+cdef inline double rho_sum_exp(Py_ssize_t m) noexcept nogil:
+    return RHO_SUM_EXP[m if m < 64 else 63]
+
+
+cdef inline double rho_sum_exp_up(Py_ssize_t m) noexcept nogil:
+    return RHO_SUM_EXP_UP[m] if m < 700 else exp(<double> m) * RHO_SUM_EXP[63]
+
+
+# --- PAV on one sorted row against the progression rho -----------------------------
+#
+# x (IN, n): non-increasing after multiplication by sign.
+# pools (OUT, n + 1): starts and ends of the blocks of two or more, ended by n.
+# sums (OUT, n / 2): for each pool the sum that the function describes.
+# Only pools are stacked; what lies between them are blocks of one. `is_sort` tells
+# which side x is on: ranks have s = x / epsilon and w = rho, sorts s = rho / epsilon
+# and w = x, which swaps the sense of every comparison. Blocks merge on strict violation
+# only, so the solution at exactly the bound of `epsilon_bounds` is still the hard one.
+# Every function returns the number of comparisons.
+
+cdef Py_ssize_t pav_quadratic_row(
+    const floating* x, Py_ssize_t n, double sign, double epsilon, bint is_sort,
+    int64_t* pools, double* sums,
 ) noexcept nogil:
-    """Entropic blocks; sums = sum of exp((x_i - x_first) / scale), in [1, size].
+    """Quadratic pools; sums = sum of x_i - x_first."""
+    cdef Py_ssize_t i = 1, first, size, previous, previous_size, top = -1, work = n
+    cdef Py_ssize_t end_of_top = 0
+    cdef double total, below, step, area, fall, drop
+    while True:
+        if end_of_top != i:
+            # Between pools most neighbours do not violate: a tight scan.
+            if is_sort:
+                while i < n and not epsilon * (
+                    sign * (<double> x[i - 1] - <double> x[i])
+                ) > 1.0:
+                    i += 1
+            else:
+                while i < n and not sign * (
+                    <double> x[i - 1] - <double> x[i]
+                ) < epsilon:
+                    i += 1
+        if i >= n:
+            break
+        first = i
+        size = 1
+        total = 0.0
+        while first > 0:
+            if top >= 0 and end_of_top == first:
+                previous = pools[2 * top]
+                below = sums[top]
+            else:
+                previous = first - 1
+                below = 0.0
+            previous_size = first - previous
+            step = sign * (<double> x[previous] - <double> x[first])
+            # Fall of the block mean of x, times both sizes, and fall of that of rho.
+            area = <double> previous_size * <double> size
+            fall = step * area + (below * size - total * previous_size)
+            drop = 0.5 * (previous_size + size)
+            work += 1
+            if is_sort:
+                if not epsilon * fall > drop * area:
+                    break
+            elif not fall < (epsilon * drop) * area:
+                break
+            if top >= 0 and end_of_top == first:
+                top -= 1
+                end_of_top = pools[2 * top + 1] if top >= 0 else 0
+            total = below + (total - size * step)
+            first = previous
+            size += previous_size
+        if size > 1:
+            top += 1
+            pools[2 * top] = first
+            end_of_top = pools[2 * top + 1] = first + size
+            sums[top] = total
+        i += 1
+    pools[2 * (top + 1)] = n
+    return work
+
+
+cdef Py_ssize_t pav_entropic_row(
+    const floating* x, Py_ssize_t n, double sign, double scale, double h,
+    bint is_sort, bint is_kl, int64_t* pools, double* sums,
+) noexcept nogil:
+    """Entropic pools; sums = sum of exp((x_i - x_first) / scale), in [1, size].
 
     The other side is the progression of step h, or log(rho) for the KL rank. Neighbours
     a, b violate (ranks) iff A_a P_b < A_b P_a exp(d): one exp, no logarithm, and an exp
     that overflows or underflows still decides correctly.
     """
-    cdef Py_ssize_t i, first, size, previous, previous_size, top = -1
-    cdef double total, step, left, right
-    for i in range(n):
+    cdef Py_ssize_t i, first, size, previous, previous_size, top = -1, work = n
+    cdef Py_ssize_t end_of_top = 0
+    cdef double total, below, step, left, right
+    for i in range(1, n):
         first = i
         size = 1
         total = 1.0
-        while top >= 0:
-            previous = starts[top]
-            previous_size = first - previous
-            step = (x[first] - x[previous]) / scale
-            if is_kl:
-                left = sums[top] * rho_sum(n, first, size)
-                right = total * rho_sum(n, previous, previous_size) * exp(step)
+        while first > 0:
+            if top >= 0 and end_of_top == first:
+                previous = pools[2 * top]
+                below = sums[top]
             else:
-                left = sums[top] * progression_sum_exp(size, h)
+                previous = first - 1
+                below = 1.0
+            previous_size = first - previous
+            step = sign * (<double> x[first] - <double> x[previous]) / scale
+            work += 1
+            if is_kl:
+                left = below * rho_sum(n, first, size)
+                right = total * rho_sum(n, previous, previous_size) * exp(step)
+            elif previous_size == 1 and size == 1:
+                left = 0.0
+                right = step + h
+            else:
+                left = below * progression_sum_exp(size, h)
                 right = (total * progression_sum_exp(previous_size, h)
                          * exp(step + previous_size * h))
             if is_sort:
@@ -145,157 +359,193 @@ cdef void pav_entropic_row(
                     break
             elif not left < right:
                 break
-            total = sums[top] + total * exp(step)
+            if top >= 0 and end_of_top == first:
+                top -= 1
+                end_of_top = pools[2 * top + 1] if top >= 0 else 0
+            total = below + total * exp(step)
             first = previous
             size += previous_size
-            top -= 1
-        top += 1
-        starts[top] = first
-        sums[top] = total
-    starts[top + 1] = n
+        if size > 1:
+            top += 1
+            pools[2 * top] = first
+            end_of_top = pools[2 * top + 1] = first + size
+            sums[top] = total
+    pools[2 * (top + 1)] = n
+    return work
 
 
-cdef void pav_entropic_narrow_sort_row(
-    const double* x, Py_ssize_t n, double h, Py_ssize_t* starts, double* sums,
+cdef Py_ssize_t pav_anchored_rank_row(
+    const double* x, const double* e, Py_ssize_t n, double epsilon, bint is_kl,
+    int64_t* pools, double* sums,
 ) noexcept nogil:
-    """Entropic sort blocks of a row of range < 1; sums = sum of expm1(x_i - x_first).
+    """Entropic pools of ranks where e = exp((x - x_0) / epsilon) spans few decades.
+
+    sums = sum of e over the pool: all pools share the anchor x_0, so that neither
+    comparing nor merging takes an exp.
+    """
+    cdef Py_ssize_t i, first, size, previous, previous_size, top = -1, work = n
+    cdef Py_ssize_t end_of_top = 0
+    cdef double total, below
+    cdef bint violates
+    for i in range(1, n):
+        first = i
+        size = 1
+        total = e[i]
+        while first > 0:
+            if top >= 0 and end_of_top == first:
+                previous = pools[2 * top]
+                below = sums[top]
+            else:
+                previous = first - 1
+                below = e[previous]
+            previous_size = first - previous
+            work += 1
+            if is_kl:
+                violates = (below * rho_sum(n, first, size)
+                            < total * rho_sum(n, previous, previous_size))
+            elif previous_size == 1 and size == 1:
+                violates = x[previous] - x[first] < epsilon
+            else:
+                violates = (below * rho_sum_exp(size)
+                            < total * rho_sum_exp_up(previous_size))
+            if not violates:
+                break
+            if top >= 0 and end_of_top == first:
+                top -= 1
+                end_of_top = pools[2 * top + 1] if top >= 0 else 0
+            total += below
+            first = previous
+            size += previous_size
+        if size > 1:
+            top += 1
+            pools[2 * top] = first
+            end_of_top = pools[2 * top + 1] = first + size
+            sums[top] = total
+    pools[2 * (top + 1)] = n
+    return work
+
+
+cdef Py_ssize_t pav_entropic_narrow_sort_row(
+    const floating* x, Py_ssize_t n, double sign, double h, int64_t* pools,
+    double* sums,
+) noexcept nogil:
+    """Entropic sort pools of a row of range < 1; sums = sum of expm1(x_i - x_first).
 
     Where all of x is close, both sides of the comparison of `pav_entropic_row` are
     nearly size^2 and their difference cancels. Here the products are expanded in
     B = A - size and Q = P - size, which keeps full relative accuracy for tiny x.
     """
-    cdef Py_ssize_t i, first, size, previous, previous_size, top = -1
-    cdef double total, step, q, previous_q, excess
-    for i in range(n):
+    cdef Py_ssize_t i, first, size, previous, previous_size, top = -1, work = n
+    cdef Py_ssize_t end_of_top = 0
+    cdef double total, below, step, q, previous_q, excess
+    for i in range(1, n):
         first = i
         size = 1
         total = 0.0
-        while top >= 0:
-            previous = starts[top]
+        while first > 0:
+            if top >= 0 and end_of_top == first:
+                previous = pools[2 * top]
+                below = sums[top]
+            else:
+                previous = first - 1
+                below = 0.0
             previous_size = first - previous
-            step = x[first] - x[previous]
-            q = size * expm1(progression_log_mean_exp(size, h))
-            previous_q = previous_size * expm1(
-                progression_log_mean_exp(previous_size, h))
-            # A_a P_b - A_b P_a exp(d), expanded.
-            excess = (
-                previous_size * (q - total) + size * (sums[top] - previous_q)
-                + (sums[top] * q - total * previous_q)
-                - (size + total) * (previous_size + previous_q)
-                * expm1(step + previous_size * h)
-            )
+            step = sign * (<double> x[first] - <double> x[previous])
+            work += 1
+            if previous_size == 1 and size == 1:
+                excess = -(step + h)
+            else:
+                q = size * expm1(progression_log_mean_exp(size, h))
+                previous_q = previous_size * expm1(
+                    progression_log_mean_exp(previous_size, h))
+                # A_a P_b - A_b P_a exp(d), expanded.
+                excess = (
+                    previous_size * (q - total) + size * (below - previous_q)
+                    + (below * q - total * previous_q)
+                    - (size + total) * (previous_size + previous_q)
+                    * expm1(step + previous_size * h)
+                )
             if not excess > 0.0:
                 break
-            total = sums[top] + (total + (size + total) * expm1(step))
+            if top >= 0 and end_of_top == first:
+                top -= 1
+                end_of_top = pools[2 * top + 1] if top >= 0 else 0
+            total = below + (total + (size + total) * expm1(step))
             first = previous
             size += previous_size
-            top -= 1
-        top += 1
-        starts[top] = first
-        sums[top] = total
-    starts[top + 1] = n
+        if size > 1:
+            top += 1
+            pools[2 * top] = first
+            end_of_top = pools[2 * top + 1] = first + size
+            sums[top] = total
+    pools[2 * (top + 1)] = n
+    return work
 
 
-# --- outputs of one row: block value plus deviation --------------------------------
-#
-# value_of_position[i] goes to out[order[i]] for ranks (back to the input's own order)
-# and to out[i] for sorts.
+# --- ranks -------------------------------------------------------------------------
 
 cdef void write_rank_quadratic_row(
-    const double* x, Py_ssize_t n, double epsilon, const Py_ssize_t* starts,
-    const double* sums, const Py_ssize_t* order, floating* out,
+    const double* x, Py_ssize_t n, double epsilon, const int64_t* pools,
+    const double* sums, const Word* order, floating* out,
 ) noexcept nogil:
     """r_i = mean(rho_B) + (x_i - mean(x_B)) / epsilon."""
-    cdef Py_ssize_t k = 0, i, first = 0, end
+    cdef Py_ssize_t k = 0, i, first = 0, end = 0
     cdef double value, mean
-    while first < n:
-        end = starts[k + 1]
-        value = <double> (n - first) - 0.5 * (end - first - 1)
-        if end - first == 1:
-            out[order[first]] = <floating> value
-        else:
-            mean = sums[k] / (end - first)
-            for i in range(first, end):
-                out[order[i]] = <floating> (
-                    value + ((x[i] - x[first]) - mean) / epsilon)
-        first = end
+    while True:
+        first = pools[2 * k]
+        for i in range(end, first):
+            out[order[i].index] = <floating> (n - i)
+        if first == n:
+            break
+        end = pools[2 * k + 1]
+        value = rho_sum(n, first, end - first) / (end - first)
+        mean = sums[k] / (end - first)
+        for i in range(first, end):
+            out[order[i].index] = <floating> (
+                value + ((x[i] - x[first]) - mean) / epsilon)
         k += 1
 
 
 cdef void write_rank_entropic_row(
-    const double* x, Py_ssize_t n, double epsilon, bint is_kl,
-    const Py_ssize_t* starts, const double* sums, const Py_ssize_t* order,
-    floating* out,
+    const double* x, const double* e, Py_ssize_t n, double epsilon, bint is_kl,
+    const int64_t* pools, const double* sums, const Word* order, floating* out,
+    double* weights,
 ) noexcept nogil:
     """r_i = logsumexp(rho_B) + x_i / epsilon - logsumexp(x_B / epsilon), or for "kl"
-    r_i = sum(rho_B) softmax(x_B / epsilon)_i."""
-    cdef Py_ssize_t k = 0, i, first = 0, end
-    cdef double value
-    while first < n:
-        end = starts[k + 1]
-        if end - first == 1:
-            out[order[first]] = <floating> (n - first)
-        elif is_kl:
-            value = rho_sum(n, first, end - first) / sums[k]
-            for i in range(first, end):
-                out[order[i]] = <floating> (
-                    value * exp((x[i] - x[first]) / epsilon))
-        else:
-            value = n - first + log(progression_sum_exp(end - first, 1.0) / sums[k])
-            for i in range(first, end):
-                out[order[i]] = <floating> (value + (x[i] - x[first]) / epsilon)
-        first = end
-        k += 1
+    r_i = sum(rho_B) softmax(x_B / epsilon)_i.
 
-
-cdef void write_sort_quadratic_row(
-    const double* x, Py_ssize_t n, double epsilon, const Py_ssize_t* starts,
-    const double* sums, double sign, floating* out,
-) noexcept nogil:
-    """o_i = mean(x_B) + (rho_i - mean(rho_B)) / epsilon, times sign."""
-    cdef Py_ssize_t k = 0, i, first = 0, end
-    cdef double value, middle
-    while first < n:
-        end = starts[k + 1]
-        if end - first == 1:
-            out[first] = <floating> (sign * x[first])
-        else:
-            value = x[first] + sums[k] / (end - first)
-            middle = 0.5 * (first + end - 1)
-            for i in range(first, end):
-                out[i] = <floating> (sign * (value + (middle - i) / epsilon))
-        first = end
-        k += 1
-
-
-cdef void write_sort_entropic_row(
-    const double* x, Py_ssize_t n, double h, bint is_narrow,
-    const Py_ssize_t* starts, const double* sums, double sign, floating* out,
-) noexcept nogil:
-    """o_i = logsumexp(x_B) + rho_i h - logsumexp(rho_B h), times sign; h = 1 / epsilon.
-
-    Written with log-mean-exp on both sides, so that log(size) does not enter.
+    e is None where the pools have no common anchor. weights (OUT, n, or NULL):
+    softmax(x_B / epsilon) at pooled positions.
     """
-    cdef Py_ssize_t k = 0, i, first = 0, end
-    cdef double value
-    while first < n:
-        end = starts[k + 1]
-        if end - first == 1:
-            out[first] = <floating> (sign * x[first])
-        else:
-            if is_narrow:
-                value = log1p(sums[k] / (end - first))
+    cdef Py_ssize_t k = 0, i, first = 0, end = 0
+    cdef double value, anchor, total, term
+    while True:
+        first = pools[2 * k]
+        for i in range(end, first):
+            out[order[i].index] = <floating> (n - i)
+        if first == n:
+            break
+        end = pools[2 * k + 1]
+        total = sums[k]
+        anchor = x[first] if e == NULL else x[0]
+        value = rho_sum(n, first, end - first)
+        if not is_kl:
+            value = n - first + log(rho_sum_exp(end - first) / total)
+        for i in range(first, end):
+            if is_kl or weights != NULL:
+                term = exp((x[i] - anchor) / epsilon) if e == NULL else e[i]
+                term /= total
+                if weights != NULL:
+                    weights[i] = term
+            if is_kl:
+                out[order[i].index] = <floating> (value * term)
             else:
-                value = log(sums[k] / (end - first))
-            value = x[first] + (value - progression_log_mean_exp(end - first, h))
-            for i in range(first, end):
-                out[i] = <floating> (sign * (value - (i - first) * h))
-        first = end
+                out[order[i].index] = <floating> (value + (x[i] - anchor) / epsilon)
         k += 1
 
 
 cdef void hard_rank_row(
-    const double* x, Py_ssize_t n, const Py_ssize_t* order, floating* out,
+    const double* x, Py_ssize_t n, const Word* order, floating* out,
 ) noexcept nogil:
     """Ranks of distinct values; ties get the mean of their ranks."""
     cdef Py_ssize_t i, first = 0, end
@@ -304,179 +554,336 @@ cdef void hard_rank_row(
         end = first + 1
         while end < n and x[end] == x[first]:
             end += 1
-        value = <double> (n - first) - 0.5 * (end - first - 1)
+        value = rho_sum(n, first, end - first) / (end - first)
         for i in range(first, end):
-            out[order[i]] = <floating> value
+            out[order[i].index] = <floating> value
         first = end
 
 
-cdef void single_blocks_row(Py_ssize_t n, Py_ssize_t* starts) noexcept nogil:
-    """Every position its own block."""
-    cdef Py_ssize_t i
-    for i in range(n + 1):
-        starts[i] = i
-
-
-cdef void softmax_row(
-    const double* x, Py_ssize_t n, double scale, const Py_ssize_t* starts,
-    const double* sums, bint is_narrow, double* weights,
+cdef inline bint is_single_block(
+    double spread, Py_ssize_t n, double epsilon, int kind
 ) noexcept nogil:
-    """weights (OUT, n): softmax(x_B / scale) within each block."""
-    cdef Py_ssize_t k = 0, i, first = 0, end
-    cdef double total
-    while first < n:
-        end = starts[k + 1]
-        total = sums[k] + (end - first) if is_narrow else sums[k]
+    """Whether the range of a row alone proves that all its ranks pool in one block.
+
+    The k largest must exceed the others by no more than rho's k largest exceed rho's
+    others, in the mean (quadratic) or in logsumexp; the range bounds the former.
+    """
+    if n < 2 or epsilon == 0.0:
+        return False
+    if kind == QUADRATIC:
+        return spread < epsilon * (0.5 * n)
+    # A margin of 1e-12: the bounds are tight at k = 1 and computed in doubles.
+    if kind == ENTROPIC:
+        return spread / epsilon < log((n - 1) * expm1(1.0)) - 1e-12
+    return spread / epsilon < log(2.0) - 1e-12
+
+
+cdef void single_block_rank_row(
+    const floating* values, Py_ssize_t n, double sign, double epsilon, int kind,
+    double high, double* e, floating* out, double* weights,
+) noexcept nogil:
+    """Ranks that form one block: no order is needed. high is the maximum of x."""
+    cdef Py_ssize_t i
+    cdef double value, mean, total, total0 = 0.0, total1 = 0.0, term
+    if kind == QUADRATIC:
+        for i in range(0, n - 1, 2):
+            total0 += sign * values[i] - high
+            total1 += sign * values[i + 1] - high
+        if n % 2:
+            total0 += sign * values[n - 1] - high
+        mean = (total0 + total1) / n
+        value = 0.5 * (n + 1)
+        for i in range(n):
+            out[i] = <floating> (
+                value + ((sign * values[i] - high) - mean) / epsilon)
+        return
+    for i in range(n):
+        term = exp((sign * values[i] - high) / epsilon)
+        e[i] = term
+        total0 += term
+    total = total0
+    value = rho_sum(n, 0, n)
+    if kind == ENTROPIC:
+        value = n + log(rho_sum_exp(n) / total)
+    for i in range(n):
+        if kind == KL:
+            out[i] = <floating> (value * (e[i] / total))
+        else:
+            out[i] = <floating> (value + (sign * values[i] - high) / epsilon)
+        if weights != NULL:
+            weights[i] = e[i] / total
+
+
+# --- sorts -------------------------------------------------------------------------
+#
+# In place: out holds the sorted values, and only pooled positions are rewritten.
+
+cdef void write_sort_quadratic_row(
+    Py_ssize_t n, double sign, double epsilon, const int64_t* pools,
+    const double* sums, floating* out,
+) noexcept nogil:
+    """o_i = mean(x_B) + (rho_i - mean(rho_B)) / epsilon, times sign."""
+    cdef Py_ssize_t k = 0, i, first, end
+    cdef double value, middle
+    while pools[2 * k] < n:
+        first = pools[2 * k]
+        end = pools[2 * k + 1]
+        value = sign * out[first] + sums[k] / (end - first)
+        middle = 0.5 * (first + end - 1)
         for i in range(first, end):
-            weights[i] = exp((x[i] - x[first]) / scale) / total
-        first = end
+            out[i] = <floating> (sign * (value + (middle - i) / epsilon))
         k += 1
 
 
-# --- batches of ranks and sorts ----------------------------------------------------
+cdef void write_sort_entropic_row(
+    Py_ssize_t n, double sign, double h, bint is_narrow, const int64_t* pools,
+    const double* sums, floating* out, double* weights,
+) noexcept nogil:
+    """o_i = logsumexp(x_B) + rho_i h - logsumexp(rho_B h), times sign; h = 1 / epsilon.
 
-cdef struct Scratch:
-    double* x
-    double* sums
-    Py_ssize_t* starts
+    Written with log-mean-exp on both sides, so that log(size) does not enter. weights
+    (OUT, n, or NULL): softmax(x_B) at pooled positions.
+    """
+    cdef Py_ssize_t k = 0, i, first, end, size
+    cdef double value, x_first, total
+    while pools[2 * k] < n:
+        first = pools[2 * k]
+        end = pools[2 * k + 1]
+        size = end - first
+        x_first = sign * out[first]
+        if is_narrow:
+            value = log1p(sums[k] / size)
+            total = size + sums[k]
+        else:
+            value = log(sums[k] / size)
+            total = sums[k]
+        value = x_first + (value - progression_log_mean_exp(size, h))
+        for i in range(first, end):
+            if weights != NULL:
+                weights[i] = exp(sign * out[i] - x_first) / total
+            out[i] = <floating> (sign * (value - (i - first) * h))
+        k += 1
 
 
-cdef int allocate(Scratch* scratch, Py_ssize_t n) except -1:
-    """Three words of scratch an element, for one row; shared by all rows."""
-    scratch.x = <double*> malloc((n + 1) * sizeof(double))
-    scratch.sums = <double*> malloc((n + 1) * sizeof(double))
-    scratch.starts = <Py_ssize_t*> malloc((n + 1) * sizeof(Py_ssize_t))
-    if scratch.x == NULL or scratch.sums == NULL or scratch.starts == NULL:
-        release(scratch)
-        raise MemoryError
-    return 0
-
-
-cdef void release(Scratch* scratch) noexcept nogil:
-    free(scratch.x)
-    free(scratch.sums)
-    free(scratch.starts)
-
+# --- batches -----------------------------------------------------------------------
 
 def rank_rows(
-    const floating[:, ::1] values, const Py_ssize_t[:, ::1] order, double epsilon,
-    int kind, double sign, floating[:, ::1] out,
-    Py_ssize_t[:, ::1] starts, double[:, ::1] weights,
+    const floating[:, ::1] values, double epsilon, int kind, double sign,
+    double[:, ::1] keys, floating[:, ::1] out, int64_t[:, ::1] pools,
+    double[:, ::1] weights,
 ):
     """Soft ranks of each row: P(z, rho) with z = sign * values / epsilon.
 
-    values (IN, rows x n); order (IN, rows x n): argsort of -sign * values.
+    values (IN, rows x n).
+    keys (OUT, rows x n): on return, viewed as int64, the argsort of -sign * values;
+    the identity in rows that need no order. Rows may exceed those of values.
     out (OUT, rows x n): the ranks, in the order of values.
-    starts (OUT, rows x (n + 1), or None): block starts, for the Jacobian.
-    weights (OUT, rows x n, or None): softmax weights in sorted order, entropic and kl.
-    epsilon = 0: average ranks; starts are then single blocks (a zero Jacobian).
+    pools (OUT, rows x (n + 1), or None), weights (OUT, rows x n, or None): the pools
+    and the softmax within them, in sorted order, for the Jacobian.
+    epsilon = 0: average ranks, and no pools (a zero Jacobian).
+
+    Returns the work, in comparisons and moves, or -1 if a row is not finite.
     """
-    cdef Py_ssize_t n = values.shape[1], r, i
-    cdef Scratch scratch
-    cdef Py_ssize_t* row_starts
+    cdef Py_ssize_t n = values.shape[1], n_rows = values.shape[0], r, i, moves
+    cdef Py_ssize_t work = 0
+    cdef double low, high
+    cdef double* scratch
+    cdef double* x
+    cdef double* sums
+    cdef double* e
+    cdef double* row_e
+    cdef double* row_weights
+    cdef int64_t* row_pools
     cdef const floating* row
-    cdef const Py_ssize_t* row_order
-    if values.shape[0] == 0 or n == 0:
-        return
-    allocate(&scratch, n)
-    with nogil:
-        for r in range(values.shape[0]):
-            row = &values[r, 0]
-            row_order = &order[r, 0]
-            row_starts = scratch.starts if starts is None else &starts[r, 0]
-            for i in range(n):
-                scratch.x[i] = sign * row[row_order[i]]
-            if epsilon == 0.0:
-                hard_rank_row(scratch.x, n, row_order, &out[r, 0])
-                single_blocks_row(n, row_starts)
-            elif kind == QUADRATIC:
-                pav_quadratic_row(
-                    scratch.x, n, epsilon, False, row_starts, scratch.sums)
-                write_rank_quadratic_row(
-                    scratch.x, n, epsilon, row_starts, scratch.sums, row_order,
-                    &out[r, 0])
-            else:
-                pav_entropic_row(
-                    scratch.x, n, epsilon, 1.0, False, kind == KL, row_starts,
-                    scratch.sums)
-                write_rank_entropic_row(
-                    scratch.x, n, epsilon, kind == KL, row_starts, scratch.sums,
-                    row_order, &out[r, 0])
-            if weights is not None and epsilon != 0.0:
-                softmax_row(
-                    scratch.x, n, epsilon, row_starts, scratch.sums, False,
-                    &weights[r, 0])
-    release(&scratch)
+    cdef Word* order
+    cdef bint is_finite = True, all_single = True
+    if n_rows == 0 or n == 0:
+        return 0
+    # Four words an element of one row: x, e, pools, and sums (n / 2).
+    scratch = <double*> malloc(4 * (n + 1) * sizeof(double))
+    if scratch == NULL:
+        raise MemoryError
+    x = scratch
+    e = scratch + (n + 1)
+    sums = scratch + 2 * (n + 1)
+    try:
+        with nogil:
+            for r in range(n_rows):
+                is_finite &= scan_row(&values[r, 0], n, sign, &low, &high)
+                all_single &= is_single_block(high - low, n, epsilon, kind)
+            if is_finite and not all_single:
+                for r in range(n_rows):
+                    pack_row(&values[r, 0], n, sign, <Word*> &keys[r, 0])
+        if not is_finite:
+            return -1
+        if not all_single:
+            keys.base[:n_rows].sort(1)
+        with nogil:
+            for r in range(n_rows):
+                row = &values[r, 0]
+                order = <Word*> &keys[r, 0]
+                row_pools = (
+                    <int64_t*> (scratch + 3 * (n + 1)) if pools is None
+                    else &pools[r, 0])
+                row_weights = NULL if weights is None else &weights[r, 0]
+                if all_single:
+                    scan_row(row, n, sign, &low, &high)
+                    single_block_rank_row(
+                        row, n, sign, epsilon, kind, high, e, &out[r, 0], row_weights)
+                    row_pools[0] = 0
+                    row_pools[1] = n
+                    if n > 1:
+                        row_pools[2] = n
+                    if pools is not None:
+                        for i in range(n):
+                            order[i].index = i
+                    work += n
+                    continue
+                moves = unpack_row(row, n, sign, order, x)
+                if moves < 0:
+                    with gil:
+                        sort_by_two_passes(row, n, sign, keys.base[r], order, x)
+                    moves = n
+                work += moves
+                if epsilon == 0.0:
+                    hard_rank_row(x, n, order, &out[r, 0])
+                    row_pools[0] = n
+                elif kind == QUADRATIC:
+                    work += pav_quadratic_row(
+                        x, n, 1.0, epsilon, False, row_pools, sums)
+                    write_rank_quadratic_row(
+                        x, n, epsilon, row_pools, sums, order, &out[r, 0])
+                else:
+                    row_e = NULL
+                    if (x[0] - x[n - 1]) / epsilon < ANCHOR_RANGE:
+                        row_e = e
+                        for i in range(n):
+                            e[i] = exp((x[i] - x[0]) / epsilon)
+                        work += pav_anchored_rank_row(
+                            x, e, n, epsilon, kind == KL, row_pools, sums)
+                    else:
+                        work += pav_entropic_row(
+                            x, n, 1.0, epsilon, 1.0, False, kind == KL, row_pools,
+                            sums)
+                    write_rank_entropic_row(
+                        x, row_e, n, epsilon, kind == KL, row_pools, sums, order,
+                        &out[r, 0], row_weights)
+    finally:
+        free(scratch)
+    return work
+
+
+def argsort_rows(
+    const floating[:, ::1] values, double sign, double[:, ::1] keys,
+    floating[:, ::1] sorted_values,
+):
+    """Stable argsort of -sign * values of each row.
+
+    keys (OUT, rows x n): viewed as int64, the order; sorted_values (OUT, rows x n): the
+    values in it. Returns the repairing moves, or -1 if a row is not finite.
+    """
+    cdef Py_ssize_t n = values.shape[1], n_rows = values.shape[0], r, i, moves
+    cdef Py_ssize_t work = 0
+    cdef double low, high
+    cdef double* x
+    cdef const floating* row
+    cdef Word* order
+    cdef bint is_finite = True
+    if n_rows == 0 or n == 0:
+        return 0
+    x = <double*> malloc(n * sizeof(double))
+    if x == NULL:
+        raise MemoryError
+    try:
+        with nogil:
+            for r in range(n_rows):
+                is_finite &= scan_row(&values[r, 0], n, sign, &low, &high)
+                pack_row(&values[r, 0], n, sign, <Word*> &keys[r, 0])
+        if not is_finite:
+            return -1
+        keys.base.sort(1)
+        with nogil:
+            for r in range(n_rows):
+                row = &values[r, 0]
+                order = <Word*> &keys[r, 0]
+                moves = unpack_row(row, n, sign, order, x)
+                if moves < 0:
+                    with gil:
+                        sort_by_two_passes(row, n, sign, keys.base[r], order, x)
+                    moves = n
+                work += moves
+                for i in range(n):
+                    sorted_values[r, i] = row[order[i].index]
+    finally:
+        free(x)
+    return work
 
 
 def sort_rows(
-    const floating[:, ::1] values, const Py_ssize_t[:, ::1] order, double epsilon,
-    int kind, double sign, floating[:, ::1] out,
-    Py_ssize_t[:, ::1] starts, double[:, ::1] weights,
+    floating[:, ::1] out, double epsilon, int kind, double sign,
+    int64_t[:, ::1] pools, double[:, ::1] weights,
 ):
-    """Soft sort of each row: sign * P(rho / epsilon, sign * values).
+    """Soft sort of each row in place: sign * P(rho / epsilon, sign * values).
 
-    Arguments as in `rank_rows`, but out is in sorted order. epsilon = 0: sorted values.
+    out (INOUT, rows x n): the values, sorted so that sign * out is non-increasing.
+    pools, weights: as in `rank_rows`. epsilon > 0.
+
+    Returns the work, in comparisons, or -1 if a row is not finite.
     """
-    cdef Py_ssize_t n = values.shape[1], r, i
-    cdef Scratch scratch
-    cdef Py_ssize_t* row_starts
-    cdef const floating* row
-    cdef const Py_ssize_t* row_order
-    cdef bint is_narrow
-    if values.shape[0] == 0 or n == 0:
-        return
-    allocate(&scratch, n)
+    cdef Py_ssize_t n = out.shape[1], n_rows = out.shape[0], r, work = 0
+    cdef double spread
+    cdef double* scratch
+    cdef double* sums
+    cdef double* row_weights
+    cdef int64_t* row_pools
+    cdef bint is_finite = True, is_narrow
+    if n_rows == 0 or n == 0:
+        return 0
+    scratch = <double*> malloc(2 * (n + 1) * sizeof(double))
+    if scratch == NULL:
+        raise MemoryError
+    sums = scratch
     with nogil:
-        for r in range(values.shape[0]):
-            row = &values[r, 0]
-            row_order = &order[r, 0]
-            row_starts = scratch.starts if starts is None else &starts[r, 0]
-            for i in range(n):
-                scratch.x[i] = sign * row[row_order[i]]
-            is_narrow = False
-            if epsilon == 0.0:
-                for i in range(n):
-                    out[r, i] = row[row_order[i]]
-                single_blocks_row(n, row_starts)
-            elif kind == QUADRATIC:
-                pav_quadratic_row(
-                    scratch.x, n, epsilon, True, row_starts, scratch.sums)
+        for r in range(n_rows):
+            row_pools = (
+                <int64_t*> (scratch + (n + 1)) if pools is None else &pools[r, 0])
+            row_weights = NULL if weights is None else &weights[r, 0]
+            # NumPy sorts NaN to the end, so the ends tell of NaN and infinity.
+            spread = sign * (<double> out[r, 0] - <double> out[r, n - 1])
+            if not spread - spread == 0.0:
+                is_finite = False
+                break
+            if kind == QUADRATIC:
+                work += pav_quadratic_row(
+                    &out[r, 0], n, sign, epsilon, True, row_pools, sums)
                 write_sort_quadratic_row(
-                    scratch.x, n, epsilon, row_starts, scratch.sums, sign, &out[r, 0])
+                    n, sign, epsilon, row_pools, sums, &out[r, 0])
             else:
-                is_narrow = scratch.x[0] - scratch.x[n - 1] < 1.0
+                is_narrow = spread < 1.0
                 if is_narrow:
-                    pav_entropic_narrow_sort_row(
-                        scratch.x, n, 1.0 / epsilon, row_starts, scratch.sums)
+                    work += pav_entropic_narrow_sort_row(
+                        &out[r, 0], n, sign, 1.0 / epsilon, row_pools, sums)
                 else:
-                    pav_entropic_row(
-                        scratch.x, n, 1.0, 1.0 / epsilon, True, False, row_starts,
-                        scratch.sums)
+                    work += pav_entropic_row(
+                        &out[r, 0], n, sign, 1.0, 1.0 / epsilon, True, False,
+                        row_pools, sums)
                 write_sort_entropic_row(
-                    scratch.x, n, 1.0 / epsilon, is_narrow, row_starts, scratch.sums,
-                    sign, &out[r, 0])
-            if weights is not None:
-                if epsilon == 0.0:
-                    for i in range(n):
-                        weights[r, i] = 1.0
-                else:
-                    softmax_row(
-                        scratch.x, n, 1.0, row_starts, scratch.sums, is_narrow,
-                        &weights[r, 0])
-    release(&scratch)
+                    n, sign, 1.0 / epsilon, is_narrow, row_pools, sums, &out[r, 0],
+                    row_weights)
+    free(scratch)
+    return work if is_finite else -1
 
 
 # --- isotonic optimisation of arbitrary s and w ------------------------------------
 
 cdef void isotonic_quadratic_row(
     const double* s, const double* w, Py_ssize_t n,
-    Py_ssize_t* starts, double* s_sums, double* w_sums,
+    int64_t* starts, double* s_sums, double* w_sums,
 ) noexcept nogil:
     """Blocks of v_Q(s, w); s_sums, w_sums = sums of s_i - s_first and w_i - w_first.
 
     The two sides are never subtracted element by element: where |s| is huge, w would
-    be lost.
+    be lost. starts (OUT, n + 1): first positions of all blocks, ended by n.
     """
     cdef Py_ssize_t i, first, size, previous, previous_size, top = -1
     cdef double s_total, w_total, s_fall, w_fall
@@ -518,7 +925,7 @@ cdef inline double add_exp(
 
 
 cdef void isotonic_entropic_row(
-    const double* s, const double* w, Py_ssize_t n, Py_ssize_t* starts,
+    const double* s, const double* w, Py_ssize_t n, int64_t* starts,
     double* s_maxima, double* s_sums, double* w_maxima, double* w_sums,
 ) noexcept nogil:
     """Blocks of v_E(s, w); logsumexp(s_B) = s_maximum + log(s_sum), w alike."""
@@ -550,101 +957,118 @@ cdef void isotonic_entropic_row(
 
 def isotonic_rows(
     const double[:, ::1] s, const double[:, ::1] w, int kind, bint project,
-    double[:, ::1] out, Py_ssize_t[:, ::1] starts,
+    double[:, ::1] out, int64_t[:, ::1] pools,
     double[:, ::1] s_weights, double[:, ::1] w_weights,
 ):
     """v(s, w) of each row, or with project the projection s - v(s, w).
 
     s (IN, rows x n); w (IN, rows x n, or 1 x n: one w for all rows). For the projection
     on a permutahedron both are sorted, largest first.
-    out (OUT, rows x n); starts (OUT, rows x (n + 1)).
-    s_weights, w_weights (OUT, rows x n, or None): block softmax of s and w, entropic.
+    out (OUT, rows x n); pools (OUT, rows x (n + 1)).
+    s_weights, w_weights (OUT, rows x n, or None): softmax of s and w within the pools.
     """
-    cdef Py_ssize_t n = s.shape[1], r, k, i, first, end
+    cdef Py_ssize_t n = s.shape[1], r, k, n_pools, i, first, end
     cdef const double* s_row
     cdef const double* w_row
-    cdef Py_ssize_t* row_starts
     cdef double s_value, w_value
     cdef double* scratch
     cdef double* s_sums
     cdef double* w_sums
     cdef double* s_maxima
     cdef double* w_maxima
+    cdef int64_t* starts
     if s.shape[0] == 0 or n == 0:
         return
-    scratch = <double*> malloc(4 * n * sizeof(double))
+    # Five words an element of one row.
+    scratch = <double*> malloc(5 * (n + 1) * sizeof(double))
     if scratch == NULL:
         raise MemoryError
     s_sums = scratch
-    w_sums = scratch + n
-    s_maxima = scratch + 2 * n
-    w_maxima = scratch + 3 * n
+    w_sums = scratch + (n + 1)
+    s_maxima = scratch + 2 * (n + 1)
+    w_maxima = scratch + 3 * (n + 1)
+    starts = <int64_t*> (scratch + 4 * (n + 1))
     with nogil:
         for r in range(s.shape[0]):
             s_row = &s[r, 0]
             w_row = &w[r if w.shape[0] > 1 else 0, 0]
-            row_starts = &starts[r, 0]
             if kind == QUADRATIC:
-                isotonic_quadratic_row(s_row, w_row, n, row_starts, s_sums, w_sums)
+                isotonic_quadratic_row(s_row, w_row, n, starts, s_sums, w_sums)
             else:
                 isotonic_entropic_row(
-                    s_row, w_row, n, row_starts, s_maxima, s_sums, w_maxima, w_sums)
+                    s_row, w_row, n, starts, s_maxima, s_sums, w_maxima, w_sums)
             k = 0
+            n_pools = 0
             first = 0
             while first < n:
-                end = row_starts[k + 1]
+                end = starts[k + 1]
                 if end - first == 1:
                     out[r, first] = (
                         w_row[first] if project else s_row[first] - w_row[first])
-                elif kind == QUADRATIC:
-                    s_value = s_sums[k] / (end - first)
-                    w_value = w_row[first] + w_sums[k] / (end - first)
-                    for i in range(first, end):
-                        if project:
-                            out[r, i] = w_value + ((s_row[i] - s_row[first]) - s_value)
-                        else:
-                            out[r, i] = (s_row[first] + s_value) - w_value
                 else:
-                    for i in range(first, end):
-                        if project:
-                            out[r, i] = (w_maxima[k] + log(w_sums[k] / s_sums[k])) + (
-                                s_row[i] - s_maxima[k])
-                        else:
-                            out[r, i] = (s_maxima[k] - w_maxima[k]) + log(
-                                s_sums[k] / w_sums[k])
-                if s_weights is not None:
-                    for i in range(first, end):
-                        s_weights[r, i] = exp(s_row[i] - s_maxima[k]) / s_sums[k]
-                        w_weights[r, i] = exp(w_row[i] - w_maxima[k]) / w_sums[k]
+                    pools[r, 2 * n_pools] = first
+                    pools[r, 2 * n_pools + 1] = end
+                    n_pools += 1
+                    # Value of the block for each side; s_value is relative, so that
+                    # the projection adds a deviation and not a difference.
+                    if kind == QUADRATIC:
+                        s_value = s_sums[k] / (end - first)
+                        w_value = w_row[first] + w_sums[k] / (end - first)
+                        for i in range(first, end):
+                            if project:
+                                out[r, i] = w_value + (
+                                    (s_row[i] - s_row[first]) - s_value)
+                            else:
+                                out[r, i] = (s_row[first] + s_value) - w_value
+                    else:
+                        s_value = log(s_sums[k] / w_sums[k])
+                        for i in range(first, end):
+                            if project:
+                                out[r, i] = (w_maxima[k] - s_value) + (
+                                    s_row[i] - s_maxima[k])
+                            else:
+                                out[r, i] = (s_maxima[k] - w_maxima[k]) + s_value
+                    if s_weights is not None:
+                        for i in range(first, end):
+                            s_weights[r, i] = exp(s_row[i] - s_maxima[k]) / s_sums[k]
+                            w_weights[r, i] = exp(w_row[i] - w_maxima[k]) / w_sums[k]
                 first = end
                 k += 1
+            pools[r, 2 * n_pools] = n
     free(scratch)
 
 
 # --- Jacobians ---------------------------------------------------------------------
 
-def block_product_rows(
-    const double[:, ::1] u, const Py_ssize_t[:, ::1] input_order,
-    const Py_ssize_t[:, ::1] output_order, const Py_ssize_t[:, ::1] starts,
+def pool_product_rows(
+    const double[:, ::1] u, const int64_t[:, ::1] input_order,
+    const int64_t[:, ::1] output_order, const int64_t[:, ::1] pools,
     const double[:, ::1] weights, bint transpose, bint residual, double divisor,
     double[:, ::1] out,
 ):
     """out = M u / divisor for each row, M = A or (residual) I - A, or its transpose.
 
-    A averages within blocks of the sorted order: (A u)_i = sum_{j in B} p_j u_j, with
-    p the weights (None: 1 / size). Sorted position i is read from u[input_order[i]] and
-    written to out[output_order[i]] (None: i itself).
+    A averages within pools of the sorted order: (A u)_i = sum_{j in B} p_j u_j, with p
+    the weights (None: 1 / size), and is the identity outside. Sorted position i is read
+    from u[input_order[i]] and written to out[output_order[i]] (None: i itself).
     """
     cdef Py_ssize_t n = u.shape[1], r, k, i, first, end, source, target
-    cdef double total, factor, value
+    cdef double total, value
     if u.shape[0] == 0 or n == 0:
         return
     with nogil:
         for r in range(u.shape[0]):
             k = 0
-            first = 0
-            while first < n:
-                end = starts[r, k + 1]
+            end = 0
+            while True:
+                first = pools[r, 2 * k]
+                for i in range(end, first):
+                    source = i if input_order is None else input_order[r, i]
+                    target = i if output_order is None else output_order[r, i]
+                    out[r, target] = 0.0 if residual else u[r, source] / divisor
+                if first == n:
+                    break
+                end = pools[r, 2 * k + 1]
                 total = 0.0
                 for i in range(first, end):
                     source = i if input_order is None else input_order[r, i]
@@ -657,11 +1081,10 @@ def block_product_rows(
                 for i in range(first, end):
                     source = i if input_order is None else input_order[r, i]
                     target = i if output_order is None else output_order[r, i]
-                    factor = (
-                        weights[r, i] if transpose and weights is not None else 1.0)
-                    value = factor * total
+                    value = total
+                    if transpose and weights is not None:
+                        value *= weights[r, i]
                     if residual:
                         value = u[r, source] - value
                     out[r, target] = value / divisor
-                first = end
                 k += 1

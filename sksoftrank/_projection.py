@@ -54,23 +54,31 @@ def check_values(values, name):
         raise ValueError(
             f"{name} must have at least one dimension, got the scalar {array}."
         )
+    return array
+
+
+def check_finite(array, name):
+    """Return `array`, or say what in it is not finite."""
     if array.size:
         # One number tells of NaN, infinity and a range that overflows.
         spread = float(array.max()) - float(array.min())
         if not np.isfinite(spread):
-            raise ValueError(f"{name} must be finite, got {_describe_nonfinite(array)}")
+            raise nonfinite_error(array, name)
     return array
 
 
-def _describe_nonfinite(array):
+def nonfinite_error(array, name):
+    """The exception for an array that is not finite, or whose range is not."""
     n_nan = int(np.isnan(array).sum())
     n_inf = int(np.isinf(array).sum())
     if n_nan or n_inf:
-        return f"{n_nan} NaN and {n_inf} infinite of {array.size} entries."
-    return (
-        f"values from {array.min()} to {array.max()}, whose difference overflows; "
-        f"rescale them."
-    )
+        found = f"{n_nan} NaN and {n_inf} infinite of {array.size} entries."
+    else:
+        found = (
+            f"values from {array.min()} to {array.max()}, whose difference overflows; "
+            f"rescale them."
+        )
+    return ValueError(f"{name} must be finite, got {found}")
 
 
 def check_epsilon(epsilon):
@@ -131,9 +139,12 @@ class Slices:
 
 
 def argsort_rows(rows, *, descending):
-    """Stable argsort of each row; the one place where the package sorts."""
-    # The negative of a float is exact, and stable for ties of -0.0 and 0.0 too.
-    return np.argsort(-rows if descending else rows, axis=1, kind="stable")
+    """Stable argsort of each row, and the sorted rows; None if a row is not finite."""
+    keys, sorted_rows = np.empty(rows.shape), np.empty_like(rows)
+    sign = 1.0 if descending else -1.0
+    if _pav.argsort_rows(rows, sign, keys, sorted_rows) < 0:
+        return None
+    return keys.view(np.int64), sorted_rows
 
 
 class ProjectionJacobian(LinearOperator):
@@ -178,7 +189,7 @@ class ProjectionJacobian(LinearOperator):
         self,
         input_shape,
         output_slices,
-        starts,
+        pools,
         *,
         dtype,
         weights=None,
@@ -191,7 +202,7 @@ class ProjectionJacobian(LinearOperator):
         self.input_shape = tuple(input_shape)
         self.output_shape = output_slices.shape
         self._slices = output_slices
-        self._starts = starts
+        self._pools = pools
         self._weights = weights
         self._input_order = input_order
         self._output_order = output_order
@@ -273,11 +284,11 @@ class ProjectionJacobian(LinearOperator):
         if transpose:
             source, target = target, source
         out = np.empty(rows.shape)
-        _pav.block_product_rows(
+        _pav.pool_product_rows(
             np.ascontiguousarray(rows, dtype=np.float64),
             source,
             target,
-            self._starts,
+            self._pools,
             self._weights,
             transpose,
             self._residual,
@@ -361,9 +372,10 @@ def isotonic_projection(
     array([3. , 1.5, 1.5, 0. ])
     """
     kind = check_regularization(regularization, ("quadratic", "entropic"))
-    s = check_values(s, "s")
+    s = check_finite(check_values(s, "s"), "s")
     slices = Slices(s.shape, axis)
     w = np.zeros(slices.length, s.dtype) if w is None else check_values(w, "w")
+    w = check_finite(w, "w")
     return _solve(s, w, slices, "s", kind, return_jacobian, project=False)
 
 
@@ -427,8 +439,8 @@ def project_permutahedron(
     array([0.625, 0.375, 0.   ])
     """
     kind = check_regularization(regularization, ("quadratic", "entropic"))
-    z = check_values(z, "z")
-    w = check_values(w, "w")
+    z = check_finite(check_values(z, "z"), "z")
+    w = check_finite(check_values(w, "w"), "w")
     slices = Slices(z.shape, axis)
     return _solve(z, w, slices, "z", kind, return_jacobian, project=True)
 
@@ -446,17 +458,15 @@ def _solve(s, w, slices, name, kind, return_jacobian, *, project):
     w_rows = w_slices.to_rows(w).astype(np.float64, copy=False)
     s_order = w_order = None
     if project:
-        s_order = argsort_rows(s_rows, descending=True)
-        s_rows = np.take_along_axis(s_rows, s_order, axis=1)
-        w_order = argsort_rows(w_rows, descending=True)
-        w_rows = np.take_along_axis(w_rows, w_order, axis=1)
-        w_order = np.broadcast_to(w_order, s_order.shape)
+        s_order, s_rows = argsort_rows(s_rows, descending=True)
+        w_order, w_rows = argsort_rows(w_rows, descending=True)
+        w_order = np.ascontiguousarray(np.broadcast_to(w_order, s_order.shape))
     out = np.empty(s_rows.shape)
-    starts = np.zeros((slices.count, slices.length + 1), dtype=np.intp)
+    pools = np.zeros((slices.count, slices.length + 1), dtype=np.int64)
     s_weights = w_weights = None
     if return_jacobian and kind != _pav.QUADRATIC:
         s_weights, w_weights = np.empty(s_rows.shape), np.empty(s_rows.shape)
-    _pav.isotonic_rows(s_rows, w_rows, kind, project, out, starts, s_weights, w_weights)
+    _pav.isotonic_rows(s_rows, w_rows, kind, project, out, pools, s_weights, w_weights)
     if project:
         sorted_out, out = out, np.empty_like(out)
         np.put_along_axis(out, s_order, sorted_out, axis=1)
@@ -466,7 +476,7 @@ def _solve(s, w, slices, name, kind, return_jacobian, *, project):
     jacobian = ProjectionJacobian(
         s.shape,
         slices,
-        starts,
+        pools,
         dtype=dtype,
         weights=s_weights,
         input_order=s_order,
@@ -476,10 +486,10 @@ def _solve(s, w, slices, name, kind, return_jacobian, *, project):
     jacobian.wrt_w = ProjectionJacobian(
         w.shape,
         slices,
-        starts,
+        pools,
         dtype=dtype,
         weights=w_weights,
-        input_order=None if w_order is None else np.ascontiguousarray(w_order),
+        input_order=w_order,
         output_order=s_order,
         divisor=1.0 if project else -1.0,
     )

@@ -1,16 +1,33 @@
 """Soft sort and soft rank: thin names over projections on permutahedra."""
 
+from concurrent.futures import ThreadPoolExecutor
+from numbers import Integral
+from os import cpu_count
+
 import numpy as np
 
 from . import _pav
 from ._projection import (
     ProjectionJacobian,
     Slices,
-    argsort_rows,
     check_epsilon,
     check_regularization,
     check_values,
+    nonfinite_error,
 )
+
+# Rows are sorted and solved in chunks of about this many values, which stay in cache.
+CHUNK_SIZE = 2**15
+
+# The kernels by dtype: a lookup here costs less than dispatch on every call.
+RANK_ROWS = {
+    np.dtype(np.float32): _pav.rank_rows["float"],
+    np.dtype(np.float64): _pav.rank_rows["double"],
+}
+SORT_ROWS = {
+    np.dtype(np.float32): _pav.sort_rows["float"],
+    np.dtype(np.float64): _pav.sort_rows["double"],
+}
 
 
 def soft_rank(
@@ -21,6 +38,7 @@ def soft_rank(
     axis=-1,
     descending=False,
     return_jacobian=False,
+    n_jobs=None,
 ):
     """Differentiable ranks.
 
@@ -48,6 +66,8 @@ def soft_rank(
         If True the largest value has rank 1, else the smallest.
     return_jacobian : bool, default=False
         Whether to return the derivative too.
+    n_jobs : int, default=None
+        Number of threads over which slices are spread. None means 1, -1 all processors.
 
     Returns
     -------
@@ -98,24 +118,40 @@ def soft_rank(
     rows = slices.to_rows(values)
     # The kernel works on z = values / epsilon (ascending ranks) or its negative.
     sign = -1.0 if descending else 1.0
-    order = argsort_rows(rows, descending=not descending)
-    starts, weights = _block_arrays(rows.shape, kind, return_jacobian)
+    keys, pools, weights = _jacobian_arrays(rows.shape, kind, return_jacobian)
     out = np.empty_like(rows)
-    _pav.rank_rows(rows, order, epsilon, kind, sign, out, starts, weights)
+    rank_rows = RANK_ROWS[rows.dtype]
+
+    def solve(chunk):
+        # Without a Jacobian the sorting keys of one chunk serve for the next.
+        work = rank_rows(
+            rows[chunk],
+            epsilon,
+            kind,
+            sign,
+            np.empty(rows[chunk].shape) if keys is None else keys[chunk],
+            out[chunk],
+            None if pools is None else pools[chunk],
+            None if weights is None else weights[chunk],
+        )
+        if work < 0:
+            raise nonfinite_error(values, "values")
+
+    _for_each_chunk(solve, rows.shape, n_jobs)
     ranks = slices.from_rows(out)
     if not return_jacobian:
         return ranks
-    is_hard = epsilon == 0
+    order = keys.view(np.int64)
     jacobian = ProjectionJacobian(
         values.shape,
         slices,
-        starts,
+        pools,
         dtype=values.dtype,
-        weights=None if is_hard else weights,
+        weights=weights,
         input_order=order,
         output_order=order,
         residual=True,
-        divisor=sign if is_hard else sign * epsilon,
+        divisor=sign * epsilon or 1.0,
         # d exp(u) = exp(u) du, eq. 27.
         factor=out.astype(np.float64) if kind == _pav.KL else None,
     )
@@ -130,6 +166,7 @@ def soft_sort(
     axis=-1,
     descending=False,
     return_jacobian=False,
+    n_jobs=None,
 ):
     """Differentiable sorted values.
 
@@ -156,6 +193,8 @@ def soft_sort(
         If True the largest value comes first.
     return_jacobian : bool, default=False
         Whether to return the derivative too.
+    n_jobs : int, default=None
+        Number of threads over which slices are spread. None means 1, -1 all processors.
 
     Returns
     -------
@@ -200,28 +239,88 @@ def soft_sort(
     slices = Slices(values.shape, axis)
     rows = slices.to_rows(values)
     sign = 1.0 if descending else -1.0
-    order = argsort_rows(rows, descending=descending)
-    starts, weights = _block_arrays(rows.shape, kind, return_jacobian)
+    # At epsilon = 0 no pools form, whatever the regularization.
+    kind = kind if epsilon > 0 else _pav.QUADRATIC
+    keys, pools, weights = _jacobian_arrays(rows.shape, kind, return_jacobian)
     out = np.empty_like(rows)
-    _pav.sort_rows(rows, order, epsilon, kind, sign, out, starts, weights)
+    sort_rows = SORT_ROWS[rows.dtype]
+
+    def solve(chunk):
+        part = out[chunk]
+        if keys is None:
+            # Values alone sort faster than with their order.
+            part[...] = rows[chunk]
+            part.sort(axis=1)
+            if descending:
+                part[...] = part[:, ::-1]
+        else:
+            _pav.argsort_rows(rows[chunk], sign, keys[chunk], part)
+        work = sort_rows(
+            part,
+            epsilon,
+            kind,
+            sign,
+            None if pools is None else pools[chunk],
+            None if weights is None else weights[chunk],
+        )
+        if work < 0:
+            raise nonfinite_error(values, "values")
+
+    _for_each_chunk(solve, rows.shape, n_jobs)
     sorted_values = slices.from_rows(out)
     if not return_jacobian:
         return sorted_values
     jacobian = ProjectionJacobian(
         values.shape,
         slices,
-        starts,
+        pools,
         dtype=values.dtype,
         weights=weights,
-        input_order=order,
+        input_order=keys.view(np.int64),
     )
     return sorted_values, jacobian
 
 
-def _block_arrays(shape, kind, return_jacobian):
+def _jacobian_arrays(shape, kind, return_jacobian):
     """Arrays in which the kernel leaves what the Jacobian needs, else None."""
     if not return_jacobian:
-        return None, None
-    count, length = shape
-    starts = np.zeros((count, length + 1), dtype=np.intp)
-    return starts, None if kind == _pav.QUADRATIC else np.empty(shape)
+        return None, None, None
+    n_rows, n = shape
+    keys = np.empty(shape)
+    pools = np.empty((n_rows, n + 1), dtype=np.int64)
+    pools[:, 0] = n  # rows the kernel does not see, those of n = 0, have no pools
+    weights = None if kind == _pav.QUADRATIC else np.empty(shape)
+    return keys, pools, weights
+
+
+def _for_each_chunk(solve, shape, n_jobs):
+    """Call `solve` on slices of the rows, in threads: the kernel releases the GIL."""
+    n_threads = _check_n_jobs(n_jobs)
+    n_rows, n = shape
+    size = max(1, CHUNK_SIZE // max(n, 1))
+    if n_rows <= size and n_threads == 1:
+        solve(slice(None))
+        return
+    size = max(1, min(size, -(-n_rows // n_threads)))
+    chunks = [slice(start, start + size) for start in range(0, n_rows, size)]
+    if n_threads == 1:
+        for chunk in chunks:
+            solve(chunk)
+    else:
+        with ThreadPoolExecutor(n_threads) as threads:
+            list(threads.map(solve, chunks))
+
+
+def _check_n_jobs(n_jobs):
+    """Number of threads that `n_jobs` asks for."""
+    if n_jobs is None:
+        return 1
+    if not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool):
+        raise TypeError(
+            f"n_jobs must be a positive integer, -1 or None, got {n_jobs!r}."
+        )
+    if n_jobs < 1 and n_jobs != -1:
+        raise ValueError(
+            f"n_jobs must be a positive integer, -1 or None, got {n_jobs}."
+        )
+    return cpu_count() or 1 if n_jobs == -1 else int(n_jobs)
