@@ -5,6 +5,10 @@ QUADRATIC: int
 ENTROPIC: int
 KL: int
 
+AVERAGE: int
+DEVIATION: int
+COVARIANCE: int
+
 def rank_rows(
     values: NDArray[floating],
     epsilon: float,
@@ -45,8 +49,8 @@ def pool_product_rows(
     output_order: NDArray[int64] | None,
     pools: NDArray[int64],
     weights: NDArray[float64] | None,
+    matrix: int,
     transpose: bool,
-    residual: bool,
     divisor: float,
     out: NDArray[float64],
 ) -> None: ...

@@ -250,69 +250,86 @@ cdef inline double rho_sum_exp_up(Py_ssize_t m) noexcept nogil:
 # x (IN, n): non-increasing after multiplication by sign.
 # pools (OUT, n + 1): starts and ends of the blocks of two or more, ended by n.
 # sums (OUT, n / 2): for each pool the sum that the function describes.
-# Only pools are stacked; what lies between them are blocks of one. `is_sort` tells
-# which side x is on: ranks have s = x / epsilon and w = rho, sorts s = rho / epsilon
-# and w = x, which swaps the sense of every comparison. Blocks merge on strict violation
-# only, so the solution at exactly the bound of `epsilon_bounds` is still the hard one.
-# Every function returns the number of comparisons.
+# `is_sort` tells which side x is on: ranks have s = x / epsilon and w = rho, sorts
+# s = rho / epsilon and w = x, which swaps the sense of every comparison. Blocks merge
+# on strict violation only, so the solution at exactly the bound of `epsilon_bounds` is
+# still the hard one. Every function returns the number of comparisons.
+#
+# All four go alike. A scan passes over neighbours that do not violate; they stay blocks
+# of one and are not stacked. At a violation a pool starts: it absorbs the positions
+# that follow while they violate, then the blocks before it while those do, and again,
+# until neither does. Every comparison but one a round removes a block: O(n) in all.
 
 cdef Py_ssize_t pav_quadratic_row(
     const floating* x, Py_ssize_t n, double sign, double epsilon, bint is_sort,
     int64_t* pools, double* sums,
 ) noexcept nogil:
     """Quadratic pools; sums = sum of x_i - x_first."""
-    cdef Py_ssize_t i = 1, first, size, previous, previous_size, top = -1, work = n
-    cdef Py_ssize_t end_of_top = 0
+    cdef Py_ssize_t first = 0, end, size, previous, previous_size, top = -1, work = n
     cdef double total, below, step, area, fall, drop
+    cdef bint has_merged
     while True:
-        if end_of_top != i:
-            # Between pools most neighbours do not violate: a tight scan.
-            if is_sort:
-                while i < n and not epsilon * (
-                    sign * (<double> x[i - 1] - <double> x[i])
-                ) > 1.0:
-                    i += 1
-            else:
-                while i < n and not sign * (
-                    <double> x[i - 1] - <double> x[i]
-                ) < epsilon:
-                    i += 1
-        if i >= n:
+        if is_sort:
+            while first + 1 < n and not epsilon * (
+                sign * (<double> x[first] - <double> x[first + 1])
+            ) > 1.0:
+                first += 1
+        else:
+            while first + 1 < n and not (
+                sign * (<double> x[first] - <double> x[first + 1]) < epsilon
+            ):
+                first += 1
+        if first + 1 >= n:
             break
-        first = i
+        end = first + 1
         size = 1
         total = 0.0
-        while first > 0:
-            if top >= 0 and end_of_top == first:
-                previous = pools[2 * top]
-                below = sums[top]
-            else:
-                previous = first - 1
-                below = 0.0
-            previous_size = first - previous
-            step = sign * (<double> x[previous] - <double> x[first])
-            # Fall of the block mean of x, times both sizes, and fall of that of rho.
-            area = <double> previous_size * <double> size
-            fall = step * area + (below * size - total * previous_size)
-            drop = 0.5 * (previous_size + size)
-            work += 1
-            if is_sort:
-                if not epsilon * fall > drop * area:
+        has_merged = True
+        while has_merged:
+            work -= end
+            while end < n:
+                # Fall of the block mean of x, times the size, and fall of that of rho.
+                step = sign * (<double> x[first] - <double> x[end])
+                fall = step * size + total
+                drop = 0.5 * (size + 1)
+                if is_sort:
+                    if not epsilon * fall > drop * size:
+                        break
+                elif not fall < (epsilon * drop) * size:
                     break
-            elif not fall < (epsilon * drop) * area:
-                break
-            if top >= 0 and end_of_top == first:
-                top -= 1
-                end_of_top = pools[2 * top + 1] if top >= 0 else 0
-            total = below + (total - size * step)
-            first = previous
-            size += previous_size
-        if size > 1:
-            top += 1
-            pools[2 * top] = first
-            end_of_top = pools[2 * top + 1] = first + size
-            sums[top] = total
-        i += 1
+                total -= step
+                size += 1
+                end += 1
+            work += end + 1
+            has_merged = False
+            while first > 0:
+                if top >= 0 and pools[2 * top + 1] == first:
+                    previous = pools[2 * top]
+                    below = sums[top]
+                else:
+                    previous = first - 1
+                    below = 0.0
+                previous_size = first - previous
+                step = sign * (<double> x[previous] - <double> x[first])
+                area = <double> previous_size * <double> size
+                fall = step * area + (below * size - total * previous_size)
+                drop = 0.5 * (previous_size + size)
+                work += 1
+                if is_sort:
+                    if not epsilon * fall > drop * area:
+                        break
+                elif not fall < (epsilon * drop) * area:
+                    break
+                top -= previous_size > 1
+                total = below + (total - size * step)
+                first = previous
+                size += previous_size
+                has_merged = True
+        top += 1
+        pools[2 * top] = first
+        pools[2 * top + 1] = end
+        sums[top] = total
+        first = end
     pools[2 * (top + 1)] = n
     return work
 
@@ -327,49 +344,85 @@ cdef Py_ssize_t pav_entropic_row(
     a, b violate (ranks) iff A_a P_b < A_b P_a exp(d): one exp, no logarithm, and an exp
     that overflows or underflows still decides correctly.
     """
-    cdef Py_ssize_t i, first, size, previous, previous_size, top = -1, work = n
-    cdef Py_ssize_t end_of_top = 0
+    cdef Py_ssize_t first = 0, end, size, previous, previous_size, top = -1, work = n
     cdef double total, below, step, left, right
-    for i in range(1, n):
-        first = i
-        size = 1
-        total = 1.0
-        while first > 0:
-            if top >= 0 and end_of_top == first:
-                previous = pools[2 * top]
-                below = sums[top]
-            else:
-                previous = first - 1
-                below = 1.0
-            previous_size = first - previous
-            step = sign * (<double> x[first] - <double> x[previous]) / scale
-            work += 1
-            if is_kl:
-                left = below * rho_sum(n, first, size)
-                right = total * rho_sum(n, previous, previous_size) * exp(step)
-            elif previous_size == 1 and size == 1:
-                left = 0.0
-                right = step + h
-            else:
-                left = below * progression_sum_exp(size, h)
-                right = (total * progression_sum_exp(previous_size, h)
-                         * exp(step + previous_size * h))
-            if is_sort:
-                if not left > right:
+    cdef bint has_merged
+    while True:
+        # Of two blocks of one, d alone decides: A = P = 1.
+        if is_sort:
+            while first + 1 < n and not (
+                sign * (<double> x[first] - <double> x[first + 1]) / scale > h
+            ):
+                first += 1
+        elif is_kl:
+            while first + 1 < n and not (
+                n - first - 1 < (n - first) * exp(
+                    sign * (<double> x[first + 1] - <double> x[first]) / scale)
+            ):
+                first += 1
+        else:
+            while first + 1 < n and not (
+                sign * (<double> x[first] - <double> x[first + 1]) / scale < h
+            ):
+                first += 1
+        if first + 1 >= n:
+            break
+        end = first + 2
+        size = 2
+        total = 1.0 + exp(sign * (<double> x[first + 1] - <double> x[first]) / scale)
+        has_merged = True
+        while has_merged:
+            work -= end
+            while end < n:
+                step = sign * (<double> x[end] - <double> x[first]) / scale
+                if is_kl:
+                    left = total * (n - end)
+                    right = rho_sum(n, first, size) * exp(step)
+                else:
+                    left = total
+                    right = progression_sum_exp(size, h) * exp(step + size * h)
+                if is_sort:
+                    if not left > right:
+                        break
+                elif not left < right:
                     break
-            elif not left < right:
-                break
-            if top >= 0 and end_of_top == first:
-                top -= 1
-                end_of_top = pools[2 * top + 1] if top >= 0 else 0
-            total = below + total * exp(step)
-            first = previous
-            size += previous_size
-        if size > 1:
-            top += 1
-            pools[2 * top] = first
-            end_of_top = pools[2 * top + 1] = first + size
-            sums[top] = total
+                total += exp(step)
+                size += 1
+                end += 1
+            work += end + 1
+            has_merged = False
+            while first > 0:
+                if top >= 0 and pools[2 * top + 1] == first:
+                    previous = pools[2 * top]
+                    below = sums[top]
+                else:
+                    previous = first - 1
+                    below = 1.0
+                previous_size = first - previous
+                step = sign * (<double> x[first] - <double> x[previous]) / scale
+                if is_kl:
+                    left = below * rho_sum(n, first, size)
+                    right = total * rho_sum(n, previous, previous_size) * exp(step)
+                else:
+                    left = below * progression_sum_exp(size, h)
+                    right = (total * progression_sum_exp(previous_size, h)
+                             * exp(step + previous_size * h))
+                work += 1
+                if is_sort:
+                    if not left > right:
+                        break
+                elif not left < right:
+                    break
+                top -= previous_size > 1
+                total = below + total * exp(step)
+                first = previous
+                size += previous_size
+                has_merged = True
+        top += 1
+        pools[2 * top] = first
+        pools[2 * top + 1] = end
+        sums[top] = total
+        first = end
     pools[2 * (top + 1)] = n
     return work
 
@@ -383,101 +436,141 @@ cdef Py_ssize_t pav_anchored_rank_row(
     sums = sum of e over the pool: all pools share the anchor x_0, so that neither
     comparing nor merging takes an exp.
     """
-    cdef Py_ssize_t i, first, size, previous, previous_size, top = -1, work = n
-    cdef Py_ssize_t end_of_top = 0
+    cdef Py_ssize_t first = 0, end, size, previous, previous_size, top = -1, work = n
     cdef double total, below
-    cdef bint violates
-    for i in range(1, n):
-        first = i
-        size = 1
-        total = e[i]
-        while first > 0:
-            if top >= 0 and end_of_top == first:
-                previous = pools[2 * top]
-                below = sums[top]
-            else:
-                previous = first - 1
-                below = e[previous]
-            previous_size = first - previous
-            work += 1
-            if is_kl:
-                violates = (below * rho_sum(n, first, size)
-                            < total * rho_sum(n, previous, previous_size))
-            elif previous_size == 1 and size == 1:
-                violates = x[previous] - x[first] < epsilon
-            else:
-                violates = (below * rho_sum_exp(size)
-                            < total * rho_sum_exp_up(previous_size))
-            if not violates:
-                break
-            if top >= 0 and end_of_top == first:
-                top -= 1
-                end_of_top = pools[2 * top + 1] if top >= 0 else 0
-            total += below
-            first = previous
-            size += previous_size
-        if size > 1:
-            top += 1
-            pools[2 * top] = first
-            end_of_top = pools[2 * top + 1] = first + size
-            sums[top] = total
+    cdef bint has_merged
+    while True:
+        if is_kl:
+            while first + 1 < n and not (
+                e[first] * (n - first - 1) < e[first + 1] * (n - first)
+            ):
+                first += 1
+        else:
+            while first + 1 < n and not (x[first] - x[first + 1]) / epsilon < 1.0:
+                first += 1
+        if first + 1 >= n:
+            break
+        end = first + 2
+        size = 2
+        total = e[first] + e[first + 1]
+        has_merged = True
+        while has_merged:
+            work -= end
+            while end < n:
+                if is_kl:
+                    if not total * (n - end) < e[end] * rho_sum(n, first, size):
+                        break
+                elif not total < e[end] * rho_sum_exp_up(size):
+                    break
+                total += e[end]
+                size += 1
+                end += 1
+            work += end + 1
+            has_merged = False
+            while first > 0:
+                if top >= 0 and pools[2 * top + 1] == first:
+                    previous = pools[2 * top]
+                    below = sums[top]
+                else:
+                    previous = first - 1
+                    below = e[previous]
+                previous_size = first - previous
+                work += 1
+                if is_kl:
+                    if not (below * rho_sum(n, first, size)
+                            < total * rho_sum(n, previous, previous_size)):
+                        break
+                elif not (below * rho_sum_exp(size)
+                          < total * rho_sum_exp_up(previous_size)):
+                    break
+                top -= previous_size > 1
+                total += below
+                first = previous
+                size += previous_size
+                has_merged = True
+        top += 1
+        pools[2 * top] = first
+        pools[2 * top + 1] = end
+        sums[top] = total
+        first = end
     pools[2 * (top + 1)] = n
     return work
+
+
+cdef inline double narrow_excess(
+    Py_ssize_t size, double total, Py_ssize_t next_size, double next_total,
+    double step, double h,
+) noexcept nogil:
+    """A_a P_b - A_b P_a exp(step + size h), with B = A - size for either block given.
+
+    Where all of x is close, both products are nearly the product of the sizes and their
+    difference cancels. Here they are expanded in B and Q = P - size, which keeps full
+    relative accuracy for tiny x.
+    """
+    cdef double q, next_q
+    q = size * expm1(progression_log_mean_exp(size, h))
+    next_q = next_size * expm1(progression_log_mean_exp(next_size, h))
+    return (
+        size * (next_q - next_total) + next_size * (total - q)
+        + (total * next_q - next_total * q)
+        - (next_size + next_total) * (size + q) * expm1(step + size * h)
+    )
 
 
 cdef Py_ssize_t pav_entropic_narrow_sort_row(
     const floating* x, Py_ssize_t n, double sign, double h, int64_t* pools,
     double* sums,
 ) noexcept nogil:
-    """Entropic sort pools of a row of range < 1; sums = sum of expm1(x_i - x_first).
-
-    Where all of x is close, both sides of the comparison of `pav_entropic_row` are
-    nearly size^2 and their difference cancels. Here the products are expanded in
-    B = A - size and Q = P - size, which keeps full relative accuracy for tiny x.
-    """
-    cdef Py_ssize_t i, first, size, previous, previous_size, top = -1, work = n
-    cdef Py_ssize_t end_of_top = 0
-    cdef double total, below, step, q, previous_q, excess
-    for i in range(1, n):
-        first = i
-        size = 1
-        total = 0.0
-        while first > 0:
-            if top >= 0 and end_of_top == first:
-                previous = pools[2 * top]
-                below = sums[top]
-            else:
-                previous = first - 1
-                below = 0.0
-            previous_size = first - previous
-            step = sign * (<double> x[first] - <double> x[previous])
-            work += 1
-            if previous_size == 1 and size == 1:
-                excess = -(step + h)
-            else:
-                q = size * expm1(progression_log_mean_exp(size, h))
-                previous_q = previous_size * expm1(
-                    progression_log_mean_exp(previous_size, h))
-                # A_a P_b - A_b P_a exp(d), expanded.
-                excess = (
-                    previous_size * (q - total) + size * (below - previous_q)
-                    + (below * q - total * previous_q)
-                    - (size + total) * (previous_size + previous_q)
-                    * expm1(step + previous_size * h)
-                )
-            if not excess > 0.0:
-                break
-            if top >= 0 and end_of_top == first:
-                top -= 1
-                end_of_top = pools[2 * top + 1] if top >= 0 else 0
-            total = below + (total + (size + total) * expm1(step))
-            first = previous
-            size += previous_size
-        if size > 1:
-            top += 1
-            pools[2 * top] = first
-            end_of_top = pools[2 * top + 1] = first + size
-            sums[top] = total
+    """Entropic sort pools of a row of range < 1; sums = sum of expm1(x_i - x_first)."""
+    cdef Py_ssize_t first = 0, end, size, previous, previous_size, top = -1, work = n
+    cdef double total, below, step
+    cdef bint has_merged
+    while True:
+        while first + 1 < n and not (
+            sign * (<double> x[first] - <double> x[first + 1]) > h
+        ):
+            first += 1
+        if first + 1 >= n:
+            break
+        end = first + 2
+        size = 2
+        total = expm1(sign * (<double> x[first + 1] - <double> x[first]))
+        has_merged = True
+        while has_merged:
+            work -= end
+            while end < n:
+                step = sign * (<double> x[end] - <double> x[first])
+                if not narrow_excess(size, total, 1, 0.0, step, h) > 0.0:
+                    break
+                total += expm1(step)
+                size += 1
+                end += 1
+            work += end + 1
+            has_merged = False
+            while first > 0:
+                if top >= 0 and pools[2 * top + 1] == first:
+                    previous = pools[2 * top]
+                    below = sums[top]
+                else:
+                    previous = first - 1
+                    below = 0.0
+                previous_size = first - previous
+                step = sign * (<double> x[first] - <double> x[previous])
+                work += 1
+                if not narrow_excess(
+                    previous_size, below, size, total, step, h
+                ) > 0.0:
+                    break
+                top -= previous_size > 1
+                total = below + (total + (size + total) * expm1(step))
+                first = previous
+                size += previous_size
+                has_merged = True
+        top += 1
+        pools[2 * top] = first
+        pools[2 * top + 1] = end
+        sums[top] = total
+        first = end
     pools[2 * (top + 1)] = n
     return work
 
@@ -514,7 +607,7 @@ cdef void write_rank_entropic_row(
     """r_i = logsumexp(rho_B) + x_i / epsilon - logsumexp(x_B / epsilon), or for "kl"
     r_i = sum(rho_B) softmax(x_B / epsilon)_i.
 
-    e is None where the pools have no common anchor. weights (OUT, n, or NULL):
+    e is NULL where the pools have no common anchor. weights (OUT, n, or NULL):
     softmax(x_B / epsilon) at pooled positions.
     """
     cdef Py_ssize_t k = 0, i, first = 0, end = 0
@@ -534,7 +627,7 @@ cdef void write_rank_entropic_row(
         for i in range(first, end):
             if is_kl or weights != NULL:
                 term = exp((x[i] - anchor) / epsilon) if e == NULL else e[i]
-                term /= total
+                term *= 1.0 / total
                 if weights != NULL:
                     weights[i] = term
             if is_kl:
@@ -691,7 +784,6 @@ def rank_rows(
     cdef double* x
     cdef double* sums
     cdef double* e
-    cdef double* row_e
     cdef double* row_weights
     cdef int64_t* row_pools
     cdef const floating* row
@@ -699,41 +791,41 @@ def rank_rows(
     cdef bint is_finite = True, all_single = True
     if n_rows == 0 or n == 0:
         return 0
-    # Four words an element of one row: x, e, pools, and sums (n / 2).
+    with nogil:
+        for r in range(n_rows):
+            is_finite &= scan_row(&values[r, 0], n, sign, &low, &high)
+            all_single &= is_single_block(high - low, n, epsilon, kind)
+        if is_finite and not all_single:
+            for r in range(n_rows):
+                pack_row(&values[r, 0], n, sign, <Word*> &keys[r, 0])
+    if not is_finite:
+        return -1
+    if not all_single:
+        keys.base.sort(1)
+    # At most 3.5 words an element of one row: x and sums (n / 2) where rows are sorted,
+    # pools and e where the caller gives no room for them.
     scratch = <double*> malloc(4 * (n + 1) * sizeof(double))
     if scratch == NULL:
         raise MemoryError
     x = scratch
-    e = scratch + (n + 1)
-    sums = scratch + 2 * (n + 1)
+    sums = scratch + (n + 1)
     try:
-        with nogil:
-            for r in range(n_rows):
-                is_finite &= scan_row(&values[r, 0], n, sign, &low, &high)
-                all_single &= is_single_block(high - low, n, epsilon, kind)
-            if is_finite and not all_single:
-                for r in range(n_rows):
-                    pack_row(&values[r, 0], n, sign, <Word*> &keys[r, 0])
-        if not is_finite:
-            return -1
-        if not all_single:
-            keys.base[:n_rows].sort(1)
         with nogil:
             for r in range(n_rows):
                 row = &values[r, 0]
                 order = <Word*> &keys[r, 0]
                 row_pools = (
-                    <int64_t*> (scratch + 3 * (n + 1)) if pools is None
+                    <int64_t*> (scratch + 2 * (n + 1)) if pools is None
                     else &pools[r, 0])
                 row_weights = NULL if weights is None else &weights[r, 0]
+                # The exponentials become the weights in place.
+                e = scratch + 3 * (n + 1) if weights is None else row_weights
                 if all_single:
                     scan_row(row, n, sign, &low, &high)
                     single_block_rank_row(
                         row, n, sign, epsilon, kind, high, e, &out[r, 0], row_weights)
                     row_pools[0] = 0
-                    row_pools[1] = n
-                    if n > 1:
-                        row_pools[2] = n
+                    row_pools[1] = row_pools[2] = n
                     if pools is not None:
                         for i in range(n):
                             order[i].index = i
@@ -753,20 +845,19 @@ def rank_rows(
                         x, n, 1.0, epsilon, False, row_pools, sums)
                     write_rank_quadratic_row(
                         x, n, epsilon, row_pools, sums, order, &out[r, 0])
-                else:
-                    row_e = NULL
-                    if (x[0] - x[n - 1]) / epsilon < ANCHOR_RANGE:
-                        row_e = e
-                        for i in range(n):
-                            e[i] = exp((x[i] - x[0]) / epsilon)
-                        work += pav_anchored_rank_row(
-                            x, e, n, epsilon, kind == KL, row_pools, sums)
-                    else:
-                        work += pav_entropic_row(
-                            x, n, 1.0, epsilon, 1.0, False, kind == KL, row_pools,
-                            sums)
+                elif (x[0] - x[n - 1]) / epsilon < ANCHOR_RANGE:
+                    for i in range(n):
+                        e[i] = exp((x[i] - x[0]) / epsilon)
+                    work += pav_anchored_rank_row(
+                        x, e, n, epsilon, kind == KL, row_pools, sums)
                     write_rank_entropic_row(
-                        x, row_e, n, epsilon, kind == KL, row_pools, sums, order,
+                        x, e, n, epsilon, kind == KL, row_pools, sums, order,
+                        &out[r, 0], row_weights)
+                else:
+                    work += pav_entropic_row(
+                        x, n, 1.0, epsilon, 1.0, False, kind == KL, row_pools, sums)
+                    write_rank_entropic_row(
+                        x, NULL, n, epsilon, kind == KL, row_pools, sums, order,
                         &out[r, 0], row_weights)
     finally:
         free(scratch)
@@ -1040,51 +1131,76 @@ def isotonic_rows(
 
 # --- Jacobians ---------------------------------------------------------------------
 
+cpdef enum:
+    AVERAGE = 0
+    DEVIATION = 1
+    COVARIANCE = 2
+
+
 def pool_product_rows(
     const double[:, ::1] u, const int64_t[:, ::1] input_order,
     const int64_t[:, ::1] output_order, const int64_t[:, ::1] pools,
-    const double[:, ::1] weights, bint transpose, bint residual, double divisor,
+    const double[:, ::1] weights, int matrix, bint transpose, double divisor,
     double[:, ::1] out,
 ):
-    """out = M u / divisor for each row, M = A or (residual) I - A, or its transpose.
+    """out = M u / divisor for each row, or with M transposed.
 
-    A averages within pools of the sorted order: (A u)_i = sum_{j in B} p_j u_j, with p
-    the weights (None: 1 / size), and is the identity outside. Sorted position i is read
-    from u[input_order[i]] and written to out[output_order[i]] (None: i itself).
+    M is block diagonal over the pools of the sorted order, with weights p (None: all
+    1 / size):
+    AVERAGE: A, (A u)_i = sum_{j in B} p_j u_j, and the identity outside the pools;
+    DEVIATION: I - A;
+    COVARIANCE: sum(rho_B) (diag(p) - p p^T), and 0 outside the pools.
+    Sorted position i is read from u[input_order[i]] and written to out[output_order[i]]
+    (None: i itself).
     """
     cdef Py_ssize_t n = u.shape[1], r, k, i, first, end, source, target
-    cdef double total, value
+    cdef double total, value, scale
+    cdef const double* row
+    cdef const double* p
+    cdef const int64_t* sources
+    cdef const int64_t* targets
+    cdef double* row_out
     if u.shape[0] == 0 or n == 0:
         return
     with nogil:
         for r in range(u.shape[0]):
+            row = &u[r, 0]
+            row_out = &out[r, 0]
+            p = NULL if weights is None else &weights[r, 0]
+            sources = NULL if input_order is None else &input_order[r, 0]
+            targets = NULL if output_order is None else &output_order[r, 0]
             k = 0
             end = 0
             while True:
                 first = pools[r, 2 * k]
                 for i in range(end, first):
-                    source = i if input_order is None else input_order[r, i]
-                    target = i if output_order is None else output_order[r, i]
-                    out[r, target] = 0.0 if residual else u[r, source] / divisor
+                    source = i if sources == NULL else sources[i]
+                    target = i if targets == NULL else targets[i]
+                    row_out[target] = (
+                        row[source] / divisor if matrix == AVERAGE else 0.0)
                 if first == n:
                     break
                 end = pools[r, 2 * k + 1]
                 total = 0.0
                 for i in range(first, end):
-                    source = i if input_order is None else input_order[r, i]
-                    if transpose or weights is None:
-                        total += u[r, source]
+                    source = i if sources == NULL else sources[i]
+                    if p == NULL or (transpose and matrix != COVARIANCE):
+                        total += row[source]
                     else:
-                        total += weights[r, i] * u[r, source]
-                if weights is None:
+                        total += p[i] * row[source]
+                if p == NULL:
                     total /= end - first
+                scale = rho_sum(n, first, end - first)
                 for i in range(first, end):
-                    source = i if input_order is None else input_order[r, i]
-                    target = i if output_order is None else output_order[r, i]
-                    value = total
-                    if transpose and weights is not None:
-                        value *= weights[r, i]
-                    if residual:
-                        value = u[r, source] - value
-                    out[r, target] = value / divisor
+                    source = i if sources == NULL else sources[i]
+                    target = i if targets == NULL else targets[i]
+                    if matrix == COVARIANCE:
+                        value = scale * p[i] * (row[source] - total)
+                    else:
+                        value = total
+                        if transpose and p != NULL:
+                            value *= p[i]
+                        if matrix == DEVIATION:
+                            value = row[source] - value
+                    row_out[target] = value / divisor
                 k += 1

@@ -1,5 +1,6 @@
 """Isotonic and permutahedron projections, and the Jacobian object of every operator."""
 
+import math
 import operator
 from numbers import Real
 
@@ -17,22 +18,8 @@ MAX_DENSE_SIZE = 10_000
 
 def check_values(values, name):
     """Return `values` as a float32 or float64 array, or say what is wrong with it."""
-    if sparse.issparse(values):
-        raise TypeError(
-            f"{name} must be a dense array of real numbers, got a sparse "
-            f"{type(values).__name__}; convert it with toarray()."
-        )
-    if np.ma.is_masked(values):
-        raise TypeError(
-            f"{name} must be an array without missing values, got a masked array with "
-            f"{np.ma.count_masked(values)} masked entries."
-        )
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise ValueError(
-            f"{name} must be a rectangular array of real numbers: {error}"
-        ) from error
+    # A plain array, the usual case, is spared the slow tests.
+    array = values if type(values) is np.ndarray else _as_array(values, name)
     if array.dtype != np.float64 and array.dtype != np.float32:
         if array.dtype == np.float16:
             array = array.astype(np.float32)
@@ -55,6 +42,25 @@ def check_values(values, name):
             f"{name} must have at least one dimension, got the scalar {array}."
         )
     return array
+
+
+def _as_array(values, name):
+    if sparse.issparse(values):
+        raise TypeError(
+            f"{name} must be a dense array of real numbers, got a sparse "
+            f"{type(values).__name__}; convert it with toarray()."
+        )
+    if np.ma.is_masked(values):
+        raise TypeError(
+            f"{name} must be an array without missing values, got a masked array with "
+            f"{np.ma.count_masked(values)} masked entries."
+        )
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} must be a rectangular array of real numbers: {error}"
+        ) from error
 
 
 def check_finite(array, name):
@@ -83,7 +89,10 @@ def nonfinite_error(array, name):
 
 def check_epsilon(epsilon):
     """Return `epsilon` as a float, or say what is wrong with it."""
-    if not isinstance(epsilon, Real) or isinstance(epsilon, (bool, np.bool_)):
+    # The first test spares a float, the usual case, the slow ones.
+    if type(epsilon) is not float and (
+        not isinstance(epsilon, Real) or isinstance(epsilon, (bool, np.bool_))
+    ):
         raise TypeError(
             f"epsilon must be a real number >= 0, got {epsilon!r} of type "
             f"{type(epsilon).__name__}."
@@ -120,22 +129,27 @@ class Slices:
 
     def __init__(self, shape, axis):
         if axis is None:
-            shape, axis = (int(np.prod(shape)),), 0
-        self.shape = tuple(shape)
-        self.axis = check_axis(axis, len(self.shape))
-        self.length = self.shape[self.axis]
-        self._moved = (*self.shape[: self.axis], *self.shape[self.axis + 1 :])
-        self.count = int(np.prod(self._moved))
+            shape, axis = (math.prod(shape),), 0
+        self.shape = shape
+        self.axis = check_axis(axis, len(shape))
+        self.length = shape[self.axis]
+        self._moved = shape[: self.axis] + shape[self.axis + 1 :]
+        self.count = math.prod(self._moved)
+        # Moving an axis costs more than a short row: skipped where it is last.
+        self._is_last = self.axis == len(shape) - 1
 
     def to_rows(self, array):
         """C-contiguous (count, length) array; a view where the layout allows."""
-        array = np.moveaxis(array.reshape(self.shape), self.axis, -1)
+        if not self._is_last:
+            array = np.moveaxis(array.reshape(self.shape), self.axis, -1)
         return np.ascontiguousarray(array.reshape(self.count, self.length))
 
     def from_rows(self, rows):
-        """The array whose rows are `rows`; a C-contiguous one of `shape`."""
-        array = np.moveaxis(rows.reshape(*self._moved, self.length), -1, self.axis)
-        return np.ascontiguousarray(array)
+        """The C-contiguous array of `shape` whose rows are `rows`."""
+        if self._is_last:
+            return rows.reshape(self.shape)
+        moved = rows.reshape(*self._moved, self.length)
+        return np.ascontiguousarray(np.moveaxis(moved, -1, self.axis))
 
 
 def argsort_rows(rows, *, descending):
@@ -195,9 +209,8 @@ class ProjectionJacobian(LinearOperator):
         weights=None,
         input_order=None,
         output_order=None,
-        residual=False,
+        matrix=_pav.AVERAGE,
         divisor=1.0,
-        factor=None,
     ):
         self.input_shape = tuple(input_shape)
         self.output_shape = output_slices.shape
@@ -206,15 +219,13 @@ class ProjectionJacobian(LinearOperator):
         self._weights = weights
         self._input_order = input_order
         self._output_order = output_order
-        self._residual = residual
+        self._matrix = matrix
         self._divisor = divisor
-        # Optional diagonal factor on the left, (rows, n) in the order of the output.
-        self._factor = factor
-        size = int(np.prod(self.input_shape))
+        size = math.prod(self.input_shape)
         # One 1-D input may have served every slice.
         self._is_shared = size != output_slices.count * output_slices.length
         super().__init__(
-            dtype=np.dtype(dtype), shape=(int(np.prod(self.output_shape)), size)
+            dtype=np.dtype(dtype), shape=(math.prod(self.output_shape), size)
         )
 
     def jvp(self, u):
@@ -234,8 +245,6 @@ class ProjectionJacobian(LinearOperator):
         else:
             rows = self._slices.to_rows(u)
         result = self._multiply(rows, transpose=False)
-        if self._factor is not None:
-            result *= self._factor
         return self._slices.from_rows(result).astype(self._product_dtype(u), copy=False)
 
     def vjp(self, g):
@@ -251,10 +260,7 @@ class ProjectionJacobian(LinearOperator):
         ndarray of shape `input_shape`
         """
         g = _check_direction(g, self.output_shape, "g")
-        rows = self._slices.to_rows(g)
-        if self._factor is not None:
-            rows = rows * self._factor
-        result = self._multiply(rows, transpose=True)
+        result = self._multiply(self._slices.to_rows(g), transpose=True)
         if self._is_shared:
             result = result.sum(axis=0)
         else:
@@ -290,8 +296,8 @@ class ProjectionJacobian(LinearOperator):
             target,
             self._pools,
             self._weights,
+            self._matrix,
             transpose,
-            self._residual,
             self._divisor,
             out,
         )
@@ -481,7 +487,7 @@ def _solve(s, w, slices, name, kind, return_jacobian, *, project):
         weights=s_weights,
         input_order=s_order,
         output_order=s_order,
-        residual=project,
+        matrix=_pav.DEVIATION if project else _pav.AVERAGE,
     )
     jacobian.wrt_w = ProjectionJacobian(
         w.shape,

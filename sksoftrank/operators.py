@@ -150,10 +150,8 @@ def soft_rank(
         weights=weights,
         input_order=order,
         output_order=order,
-        residual=True,
+        matrix=_pav.COVARIANCE if kind == _pav.KL else _pav.DEVIATION,
         divisor=sign * epsilon or 1.0,
-        # d exp(u) = exp(u) du, eq. 27.
-        factor=out.astype(np.float64) if kind == _pav.KL else None,
     )
     return ranks, jacobian
 
