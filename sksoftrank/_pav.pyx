@@ -634,6 +634,10 @@ cdef void write_rank_entropic_row(
                 out[order[i].index] = <floating> (value * term)
             else:
                 out[order[i].index] = <floating> (value + (x[i] - anchor) / epsilon)
+        if is_kl and x[first] == x[end - 1]:
+            # Ties alone: the hard rank, free of the rounding of term.
+            for i in range(first, end):
+                out[order[i].index] = <floating> (value / (end - first))
         k += 1
 
 
