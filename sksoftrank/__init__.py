@@ -3,10 +3,12 @@
 from ._bounds import epsilon_bounds
 from ._projection import isotonic_projection, project_permutahedron
 from .operators import soft_rank, soft_sort
+from .robust import SoftLTSRegressor
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "SoftLTSRegressor",
     "epsilon_bounds",
     "isotonic_projection",
     "project_permutahedron",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._projection import Slices, check_regularization, check_values
+from ._projection import Slices, check_finite, check_regularization, check_values
 
 
 def epsilon_bounds(
@@ -70,7 +70,7 @@ def epsilon_bounds(
         raise ValueError(f"operator must be 'rank' or 'sort', got {operator!r}.")
     allowed = ("quadratic", "entropic", "kl")[: 3 if operator == "rank" else 2]
     check_regularization(regularization, allowed)
-    values = check_values(values, "values")
+    values = check_finite(check_values(values, "values"), "values")
     slices = Slices(values.shape, axis)
     x = slices.to_rows(values).astype(np.float64, copy=False)
     # As in the operators: x pairs with rho = (n, ..., 1), largest first.
@@ -116,10 +116,10 @@ def _hard_rank_bound(x, regularization):
         fall = np.log1p(0.5 * (left + right) / (rank - 0.5 * (right - 1)))
         slack = 128 * np.finfo(float).eps * (1 + 1 / fall)
     with np.errstate(over="ignore"):
-        bound = np.where(gap > 0, gap / fall, np.inf)
+        bound = gap / fall
         # The kernel merges iff gap < epsilon * fall, in floating point.
         bound = np.where(bound * fall > gap, np.nextafter(bound, 0), bound)
-    return (bound * (1 - slack)).min(axis=1)
+    return np.where(gap > 0, bound * (1 - slack), np.inf).min(axis=1)
 
 
 def _log_mean_rho_exp(size):
@@ -130,11 +130,15 @@ def _log_mean_rho_exp(size):
 def _hard_sort_bound(x):
     """1 / largest gap, for both regularizations."""
     gap = (x[:, :-1] - x[:, 1:]).max(axis=1)
-    with np.errstate(divide="ignore", over="ignore"):
-        bound = 1 / gap
+    bound = np.full(len(x), np.inf)
+    varies = gap > 0
+    gap = gap[varies]
+    with np.errstate(over="ignore"):
+        inverse = np.minimum(1 / gap, np.finfo(np.float64).max)
         # Both tests of the kernel, gap * epsilon > 1 and gap > 1 / epsilon, must fail.
-        is_high = (gap * bound > 1) | (gap > 1 / bound)
-        return np.where(is_high & (gap > 0), np.nextafter(bound, 0), bound)
+        is_high = (gap * inverse > 1) | (gap > 1 / inverse)
+    bound[varies] = np.where(is_high, np.nextafter(inverse, 0), inverse)
+    return bound
 
 
 def _mean_fall(x):
@@ -174,7 +178,8 @@ def _single_sort_bound(x, regularization):
     varies = x[:, 0] > x[:, -1]
     x = x[varies]
     if regularization == "quadratic":
-        single[varies] = n / 2 / _mean_fall(x).min(axis=1) * _UP
+        with np.errstate(over="ignore"):
+            single[varies] = n / 2 / _mean_fall(x).min(axis=1) * _UP
     else:
         rho = np.broadcast_to(_rho(n), x.shape)
         single[varies] = _UP / _largest_slope(rho, _log_odds(x))

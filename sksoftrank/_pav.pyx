@@ -185,6 +185,46 @@ cdef int sort_by_two_passes(
     return 0
 
 
+# --- sums --------------------------------------------------------------------------
+#
+# Plain summation of n terms of one sign loses up to n units in the last place. Here
+# short runs are summed plainly and the runs with compensation, at the speed of the
+# former.
+
+cdef struct Sum:
+    double total
+    double carry
+    double run
+    int n_run
+
+
+cdef inline Sum new_sum(double start) noexcept nogil:
+    cdef Sum s
+    s.total = start
+    s.carry = 0.0
+    s.run = 0.0
+    s.n_run = 0
+    return s
+
+
+cdef inline void add(Sum* s, double value) noexcept nogil:
+    cdef double term, total
+    s.run += value
+    s.n_run += 1
+    if s.n_run == 128:
+        # Kahan's step.
+        term = s.run + s.carry
+        total = s.total + term
+        s.carry = term - (total - s.total)
+        s.total = total
+        s.run = 0.0
+        s.n_run = 0
+
+
+cdef inline double result(const Sum* s) noexcept nogil:
+    return s.total + (s.run + s.carry)
+
+
 # --- the arithmetic progression 0, -h, -2h, ..., -(m-1)h ---------------------------
 
 cdef inline double progression_sum_exp(Py_ssize_t m, double h) noexcept nogil:
@@ -268,6 +308,7 @@ cdef Py_ssize_t pav_quadratic_row(
     cdef Py_ssize_t first = 0, end, size, previous, previous_size, top = -1, work = n
     cdef double total, below, step, area, fall, drop
     cdef bint has_merged
+    cdef Sum absorbed
     while True:
         if is_sort:
             while first + 1 < n and not epsilon * (
@@ -287,20 +328,22 @@ cdef Py_ssize_t pav_quadratic_row(
         has_merged = True
         while has_merged:
             work -= end
+            absorbed = new_sum(total)
             while end < n:
                 # Fall of the block mean of x, times the size, and fall of that of rho.
                 step = sign * (<double> x[first] - <double> x[end])
-                fall = step * size + total
+                fall = step * size + result(&absorbed)
                 drop = 0.5 * (size + 1)
                 if is_sort:
                     if not epsilon * fall > drop * size:
                         break
                 elif not fall < (epsilon * drop) * size:
                     break
-                total -= step
+                add(&absorbed, -step)
                 size += 1
                 end += 1
             work += end + 1
+            total = result(&absorbed)
             has_merged = False
             while first > 0:
                 if top >= 0 and pools[2 * top + 1] == first:
@@ -347,6 +390,7 @@ cdef Py_ssize_t pav_entropic_row(
     cdef Py_ssize_t first = 0, end, size, previous, previous_size, top = -1, work = n
     cdef double total, below, step, left, right
     cdef bint has_merged
+    cdef Sum absorbed
     while True:
         # Of two blocks of one, d alone decides: A = P = 1.
         if is_sort:
@@ -373,23 +417,25 @@ cdef Py_ssize_t pav_entropic_row(
         has_merged = True
         while has_merged:
             work -= end
+            absorbed = new_sum(total)
             while end < n:
                 step = sign * (<double> x[end] - <double> x[first]) / scale
                 if is_kl:
-                    left = total * (n - end)
+                    left = result(&absorbed) * (n - end)
                     right = rho_sum(n, first, size) * exp(step)
                 else:
-                    left = total
+                    left = result(&absorbed)
                     right = progression_sum_exp(size, h) * exp(step + size * h)
                 if is_sort:
                     if not left > right:
                         break
                 elif not left < right:
                     break
-                total += exp(step)
+                add(&absorbed, exp(step))
                 size += 1
                 end += 1
             work += end + 1
+            total = result(&absorbed)
             has_merged = False
             while first > 0:
                 if top >= 0 and pools[2 * top + 1] == first:
@@ -439,6 +485,7 @@ cdef Py_ssize_t pav_anchored_rank_row(
     cdef Py_ssize_t first = 0, end, size, previous, previous_size, top = -1, work = n
     cdef double total, below
     cdef bint has_merged
+    cdef Sum absorbed
     while True:
         if is_kl:
             while first + 1 < n and not (
@@ -456,16 +503,19 @@ cdef Py_ssize_t pav_anchored_rank_row(
         has_merged = True
         while has_merged:
             work -= end
+            absorbed = new_sum(total)
             while end < n:
+                total = result(&absorbed)
                 if is_kl:
                     if not total * (n - end) < e[end] * rho_sum(n, first, size):
                         break
                 elif not total < e[end] * rho_sum_exp_up(size):
                     break
-                total += e[end]
+                add(&absorbed, e[end])
                 size += 1
                 end += 1
             work += end + 1
+            total = result(&absorbed)
             has_merged = False
             while first > 0:
                 if top >= 0 and pools[2 * top + 1] == first:
@@ -498,23 +548,24 @@ cdef Py_ssize_t pav_anchored_rank_row(
 
 
 cdef inline double narrow_excess(
-    Py_ssize_t size, double total, Py_ssize_t next_size, double next_total,
-    double step, double h,
+    Py_ssize_t size, double total, double q, Py_ssize_t next_size, double next_total,
+    double next_q, double step,
 ) noexcept nogil:
-    """A_a P_b - A_b P_a exp(step + size h), with B = A - size for either block given.
+    """A_a P_b - A_b P_a exp(step), given total = A - size and q = P - size of each.
 
-    Where all of x is close, both products are nearly the product of the sizes and their
-    difference cancels. Here they are expanded in B and Q = P - size, which keeps full
-    relative accuracy for tiny x.
+    Where all values are close, both products are nearly the product of the sizes and
+    their difference cancels. Expanded it keeps full relative accuracy for tiny values.
     """
-    cdef double q, next_q
-    q = size * expm1(progression_log_mean_exp(size, h))
-    next_q = next_size * expm1(progression_log_mean_exp(next_size, h))
     return (
         size * (next_q - next_total) + next_size * (total - q)
         + (total * next_q - next_total * q)
-        - (next_size + next_total) * (size + q) * expm1(step + size * h)
+        - (next_size + next_total) * (size + q) * expm1(step)
     )
+
+
+cdef inline double progression_sum_expm1(Py_ssize_t m, double h) noexcept nogil:
+    """sum_j expm1(-j h), accurate also where m h is tiny."""
+    return m * expm1(progression_log_mean_exp(m, h))
 
 
 cdef Py_ssize_t pav_entropic_narrow_sort_row(
@@ -525,6 +576,7 @@ cdef Py_ssize_t pav_entropic_narrow_sort_row(
     cdef Py_ssize_t first = 0, end, size, previous, previous_size, top = -1, work = n
     cdef double total, below, step
     cdef bint has_merged
+    cdef Sum absorbed
     while True:
         while first + 1 < n and not (
             sign * (<double> x[first] - <double> x[first + 1]) > h
@@ -538,14 +590,20 @@ cdef Py_ssize_t pav_entropic_narrow_sort_row(
         has_merged = True
         while has_merged:
             work -= end
+            absorbed = new_sum(total)
             while end < n:
                 step = sign * (<double> x[end] - <double> x[first])
-                if not narrow_excess(size, total, 1, 0.0, step, h) > 0.0:
+                total = result(&absorbed)
+                if not narrow_excess(
+                    size, total, progression_sum_expm1(size, h), 1, 0.0, 0.0,
+                    step + size * h,
+                ) > 0.0:
                     break
-                total += expm1(step)
+                add(&absorbed, expm1(step))
                 size += 1
                 end += 1
             work += end + 1
+            total = result(&absorbed)
             has_merged = False
             while first > 0:
                 if top >= 0 and pools[2 * top + 1] == first:
@@ -558,7 +616,9 @@ cdef Py_ssize_t pav_entropic_narrow_sort_row(
                 step = sign * (<double> x[first] - <double> x[previous])
                 work += 1
                 if not narrow_excess(
-                    previous_size, below, size, total, step, h
+                    previous_size, below, progression_sum_expm1(previous_size, h),
+                    size, total, progression_sum_expm1(size, h),
+                    step + previous_size * h,
                 ) > 0.0:
                     break
                 top -= previous_size > 1
@@ -681,14 +741,15 @@ cdef void single_block_rank_row(
 ) noexcept nogil:
     """Ranks that form one block: no order is needed. high is the maximum of x."""
     cdef Py_ssize_t i
-    cdef double value, mean, total, total0 = 0.0, total1 = 0.0, term
+    cdef double value, mean, total, term
+    cdef Sum even = new_sum(0.0), odd = new_sum(0.0)
     if kind == QUADRATIC:
         for i in range(0, n - 1, 2):
-            total0 += sign * values[i] - high
-            total1 += sign * values[i + 1] - high
+            add(&even, sign * values[i] - high)
+            add(&odd, sign * values[i + 1] - high)
         if n % 2:
-            total0 += sign * values[n - 1] - high
-        mean = (total0 + total1) / n
+            add(&even, sign * values[n - 1] - high)
+        mean = (result(&even) + result(&odd)) / n
         value = 0.5 * (n + 1)
         for i in range(n):
             out[i] = <floating> (
@@ -697,8 +758,8 @@ cdef void single_block_rank_row(
     for i in range(n):
         term = exp((sign * values[i] - high) / epsilon)
         e[i] = term
-        total0 += term
-    total = total0
+        add(&even, term)
+    total = result(&even)
     value = rho_sum(n, 0, n)
     if kind == ENTROPIC:
         value = n + log(rho_sum_exp(n) / total)
@@ -970,6 +1031,9 @@ def sort_rows(
 
 
 # --- isotonic optimisation of arbitrary s and w ------------------------------------
+#
+# starts (OUT, n + 1): first positions of all blocks, ended by n. The block sums that
+# the three functions stack are for comparing; the output sums anew, see `block_sum`.
 
 cdef void isotonic_quadratic_row(
     const double* s, const double* w, Py_ssize_t n,
@@ -978,7 +1042,7 @@ cdef void isotonic_quadratic_row(
     """Blocks of v_Q(s, w); s_sums, w_sums = sums of s_i - s_first and w_i - w_first.
 
     The two sides are never subtracted element by element: where |s| is huge, w would
-    be lost. starts (OUT, n + 1): first positions of all blocks, ended by n.
+    be lost.
     """
     cdef Py_ssize_t i, first, size, previous, previous_size, top = -1
     cdef double s_total, w_total, s_fall, w_fall
@@ -1050,6 +1114,72 @@ cdef void isotonic_entropic_row(
     starts[top + 1] = n
 
 
+cdef void isotonic_narrow_entropic_row(
+    const double* s, const double* w, Py_ssize_t n,
+    int64_t* starts, double* s_sums, double* w_sums,
+) noexcept nogil:
+    """Blocks of v_E(s, w) where both ranges are < 1; sums of expm1(. - first)."""
+    cdef Py_ssize_t i, first, size, previous, previous_size, top = -1
+    cdef double s_total, w_total, s_step, w_step
+    for i in range(n):
+        first = i
+        size = 1
+        s_total = 0.0
+        w_total = 0.0
+        while top >= 0:
+            previous = starts[top]
+            previous_size = first - previous
+            s_step = s[first] - s[previous]
+            w_step = w[first] - w[previous]
+            if not narrow_excess(
+                previous_size, s_sums[top], w_sums[top], size, s_total, w_total,
+                s_step - w_step,
+            ) < 0.0:
+                break
+            s_total = s_sums[top] + (s_total + (size + s_total) * expm1(s_step))
+            w_total = w_sums[top] + (w_total + (size + w_total) * expm1(w_step))
+            first = previous
+            size += previous_size
+            top -= 1
+        top += 1
+        starts[top] = first
+        s_sums[top] = s_total
+        w_sums[top] = w_total
+    starts[top + 1] = n
+
+
+cdef inline double block_sum(
+    const double* x, Py_ssize_t first, Py_ssize_t end, double anchor, int kind,
+    bint is_narrow,
+) noexcept nogil:
+    """Sum of x - anchor over a block, of exp of it, or (narrow) of expm1 of it."""
+    cdef Py_ssize_t i
+    cdef Sum block = new_sum(0.0)
+    for i in range(first, end):
+        if kind == QUADRATIC:
+            add(&block, x[i] - anchor)
+        elif is_narrow:
+            add(&block, expm1(x[i] - anchor))
+        else:
+            add(&block, exp(x[i] - anchor))
+    return result(&block)
+
+
+cdef inline double block_value(
+    double total, Py_ssize_t size, int kind, bint is_narrow
+) noexcept nogil:
+    """Mean, or log-mean-exp, of a block less its anchor."""
+    if kind == QUADRATIC:
+        return total / size
+    return log1p(total / size) if is_narrow else log(total / size)
+
+
+cdef inline double row_range(const double* x, Py_ssize_t n) noexcept nogil:
+    cdef double low, high
+    scan_row(x, n, 1.0, &low, &high)
+    return high - low
+
+
 def isotonic_rows(
     const double[:, ::1] s, const double[:, ::1] w, int kind, bint project,
     double[:, ::1] out, int64_t[:, ::1] pools,
@@ -1062,16 +1192,17 @@ def isotonic_rows(
     out (OUT, rows x n); pools (OUT, rows x (n + 1)).
     s_weights, w_weights (OUT, rows x n, or None): softmax of s and w within the pools.
     """
-    cdef Py_ssize_t n = s.shape[1], r, k, n_pools, i, first, end
+    cdef Py_ssize_t n = s.shape[1], r, k, n_pools, i, first, end, size
     cdef const double* s_row
     cdef const double* w_row
-    cdef double s_value, w_value
+    cdef double s_anchor, w_anchor, s_total, w_total, s_value, w_value
     cdef double* scratch
     cdef double* s_sums
     cdef double* w_sums
     cdef double* s_maxima
     cdef double* w_maxima
     cdef int64_t* starts
+    cdef bint is_narrow
     if s.shape[0] == 0 or n == 0:
         return
     # Five words an element of one row.
@@ -1087,8 +1218,12 @@ def isotonic_rows(
         for r in range(s.shape[0]):
             s_row = &s[r, 0]
             w_row = &w[r if w.shape[0] > 1 else 0, 0]
+            is_narrow = kind == ENTROPIC and row_range(s_row, n) < 1.0 and (
+                row_range(w_row, n) < 1.0)
             if kind == QUADRATIC:
                 isotonic_quadratic_row(s_row, w_row, n, starts, s_sums, w_sums)
+            elif is_narrow:
+                isotonic_narrow_entropic_row(s_row, w_row, n, starts, s_sums, w_sums)
             else:
                 isotonic_entropic_row(
                     s_row, w_row, n, starts, s_maxima, s_sums, w_maxima, w_sums)
@@ -1097,36 +1232,38 @@ def isotonic_rows(
             first = 0
             while first < n:
                 end = starts[k + 1]
-                if end - first == 1:
+                size = end - first
+                if size == 1:
                     out[r, first] = (
                         w_row[first] if project else s_row[first] - w_row[first])
-                else:
-                    pools[r, 2 * n_pools] = first
-                    pools[r, 2 * n_pools + 1] = end
-                    n_pools += 1
-                    # Value of the block for each side; s_value is relative, so that
-                    # the projection adds a deviation and not a difference.
-                    if kind == QUADRATIC:
-                        s_value = s_sums[k] / (end - first)
-                        w_value = w_row[first] + w_sums[k] / (end - first)
-                        for i in range(first, end):
-                            if project:
-                                out[r, i] = w_value + (
-                                    (s_row[i] - s_row[first]) - s_value)
-                            else:
-                                out[r, i] = (s_row[first] + s_value) - w_value
+                    first = end
+                    k += 1
+                    continue
+                pools[r, 2 * n_pools] = first
+                pools[r, 2 * n_pools + 1] = end
+                n_pools += 1
+                s_anchor = s_row[first]
+                w_anchor = w_row[first]
+                if kind == ENTROPIC and not is_narrow:
+                    s_anchor = s_maxima[k]
+                    w_anchor = w_maxima[k]
+                s_total = block_sum(s_row, first, end, s_anchor, kind, is_narrow)
+                w_total = block_sum(w_row, first, end, w_anchor, kind, is_narrow)
+                s_value = block_value(s_total, size, kind, is_narrow)
+                w_value = block_value(w_total, size, kind, is_narrow)
+                for i in range(first, end):
+                    if project:
+                        out[r, i] = (w_anchor + w_value) + (
+                            (s_row[i] - s_anchor) - s_value)
                     else:
-                        s_value = log(s_sums[k] / w_sums[k])
-                        for i in range(first, end):
-                            if project:
-                                out[r, i] = (w_maxima[k] - s_value) + (
-                                    s_row[i] - s_maxima[k])
-                            else:
-                                out[r, i] = (s_maxima[k] - w_maxima[k]) + s_value
-                    if s_weights is not None:
-                        for i in range(first, end):
-                            s_weights[r, i] = exp(s_row[i] - s_maxima[k]) / s_sums[k]
-                            w_weights[r, i] = exp(w_row[i] - w_maxima[k]) / w_sums[k]
+                        out[r, i] = (s_anchor - w_anchor) + (s_value - w_value)
+                if s_weights is not None:
+                    if is_narrow:
+                        s_total += size
+                        w_total += size
+                    for i in range(first, end):
+                        s_weights[r, i] = exp(s_row[i] - s_anchor) / s_total
+                        w_weights[r, i] = exp(w_row[i] - w_anchor) / w_total
                 first = end
                 k += 1
             pools[r, 2 * n_pools] = n
@@ -1164,6 +1301,7 @@ def pool_product_rows(
     cdef const int64_t* sources
     cdef const int64_t* targets
     cdef double* row_out
+    cdef Sum block
     if u.shape[0] == 0 or n == 0:
         return
     with nogil:
@@ -1185,13 +1323,14 @@ def pool_product_rows(
                 if first == n:
                     break
                 end = pools[r, 2 * k + 1]
-                total = 0.0
+                block = new_sum(0.0)
                 for i in range(first, end):
                     source = i if sources == NULL else sources[i]
                     if p == NULL or (transpose and matrix != COVARIANCE):
-                        total += row[source]
+                        add(&block, row[source])
                     else:
-                        total += p[i] * row[source]
+                        add(&block, p[i] * row[source])
+                total = result(&block)
                 if p == NULL:
                     total /= end - first
                 scale = rho_sum(n, first, end - first)

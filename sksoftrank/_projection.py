@@ -21,25 +21,10 @@ def check_values(values, name):
     # A plain array, the usual case, is spared the slow tests.
     array = values if type(values) is np.ndarray else _as_array(values, name)
     if array.dtype != np.float64 and array.dtype != np.float32:
-        if array.dtype == np.float16:
-            array = array.astype(np.float32)
-        elif array.dtype.kind in "fiub":
-            array = array.astype(np.float64)
-        elif array.dtype.kind == "O":
-            try:
-                array = array.astype(np.float64)
-            except (TypeError, ValueError) as error:
-                raise TypeError(
-                    f"{name} must hold real numbers only, got an object array with an "
-                    f"entry that is none: {error}"
-                ) from error
-        else:
-            raise TypeError(
-                f"{name} must be an array of real numbers, got dtype {array.dtype}."
-            )
+        array = _as_floats(array, name)
     if array.ndim == 0:
         raise ValueError(
-            f"{name} must have at least one dimension, got the scalar {array}."
+            f"{name} must have at least one dimension, got the scalar {values!r}."
         )
     return array
 
@@ -61,6 +46,30 @@ def _as_array(values, name):
         raise ValueError(
             f"{name} must be a rectangular array of real numbers: {error}"
         ) from error
+
+
+def _as_floats(array, name):
+    kind = array.dtype.kind
+    if kind == "O":
+        # astype would take text for numbers.
+        text = next(
+            (item for item in array.flat if isinstance(item, str | bytes)), None
+        )
+        if text is not None:
+            raise TypeError(f"{name} must hold real numbers only, got {text!r}.")
+        try:
+            return array.astype(np.float64)
+        except OverflowError as error:
+            raise ValueError(f"{name} must fit into float64: {error}.") from error
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{name} must hold real numbers only: {error}.") from error
+    if kind not in "fiub":
+        raise TypeError(
+            f"{name} must be an array of real numbers, got dtype {array.dtype}."
+        )
+    is_short = kind == "f" and array.dtype.itemsize <= 4
+    with np.errstate(over="ignore"):
+        return array.astype(np.float32 if is_short else np.float64)
 
 
 def check_finite(array, name):
@@ -97,9 +106,13 @@ def check_epsilon(epsilon):
             f"epsilon must be a real number >= 0, got {epsilon!r} of type "
             f"{type(epsilon).__name__}."
         )
-    if not 0 <= epsilon < np.inf:
+    try:
+        value = float(epsilon)
+    except OverflowError:  # an integer beyond the floats
+        value = math.inf
+    if not 0 <= value < math.inf:
         raise ValueError(f"epsilon must be a finite number >= 0, got {epsilon}.")
-    return float(epsilon)
+    return value
 
 
 def check_regularization(regularization, allowed):
