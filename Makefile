@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
+# The matrices are small: threads of the linear algebra only wait for one another.
+export OPENBLAS_NUM_THREADS ?= 1
+
 .PHONY: test demo lint clean
 
 test: .venv/installed

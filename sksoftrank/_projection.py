@@ -247,10 +247,12 @@ class ProjectionJacobian(LinearOperator):
         Parameters
         ----------
         u : array-like of shape `input_shape`
+            Direction in the input.
 
         Returns
         -------
         ndarray of shape `output_shape`
+            The change of the result for a unit step along `u`.
         """
         u = _check_direction(u, self.input_shape, "u")
         if self._is_shared:
@@ -267,10 +269,12 @@ class ProjectionJacobian(LinearOperator):
         Parameters
         ----------
         g : array-like of shape `output_shape`
+            Gradient in the result.
 
         Returns
         -------
         ndarray of shape `input_shape`
+            Gradient in the input.
         """
         g = _check_direction(g, self.output_shape, "g")
         result = self._multiply(self._slices.to_rows(g), transpose=True)
@@ -283,7 +287,12 @@ class ProjectionJacobian(LinearOperator):
         )
 
     def toarray(self):
-        """The dense matrix of shape ``(result.size, input.size)``, for small inputs.
+        """The dense matrix, for small inputs.
+
+        Returns
+        -------
+        ndarray of shape (result.size, input.size)
+            The Jacobian.
 
         Raises
         ------

@@ -252,7 +252,9 @@ def soft_sort(
             if descending:
                 part[...] = part[:, ::-1]
         else:
-            _pav.argsort_rows(rows[chunk], sign, keys[chunk], part)
+            work = _pav.argsort_rows(rows[chunk], sign, keys[chunk], part)
+            if work < 0:
+                raise nonfinite_error(values, "values")
         work = sort_rows(
             part,
             epsilon,

@@ -1,0 +1,168 @@
+"""Linear predictions in well-conditioned coordinates, without a copy of X."""
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import LinearOperator, minres
+from sklearn.utils.sparsefuncs import mean_variance_axis
+
+EPS = np.finfo(np.float64).eps
+
+# Above this rank, decompositions cost more than the iterations that they save.
+MAX_WHITENED_RANK = 500
+
+# Dense rows are centred a chunk at a time, of about this many numbers (1 MB).
+CHUNK_SIZE = 2**17
+
+
+class LinearDesign:
+    """Linear functions of the rows of X in coordinates that suit an optimiser.
+
+    The coordinates z predict ``(X - mean) @ basis @ z[:-1] + z[-1]``, or without an
+    intercept ``X @ basis @ z``. For dense X of moderate rank the basis whitens: the
+    weighted mean of squares / 2, with the penalty, has the identity for a Hessian, and
+    directions in which X does not vary are left out. Else it scales each feature.
+
+    The penalty on coefficients b is ``alpha / 2 * sum((scale * b)**2)``, in coordinates
+    ``sum(penalty * z**2) / 2``. The scale of a feature is its standard deviation, or
+    without an intercept its root mean square, so that units do not matter.
+
+    Parameters
+    ----------
+    X : ndarray or sparse matrix of shape (n_samples, n_features)
+        Features in float64. Neither copied nor changed.
+    sample_weight : ndarray of shape (n_samples,)
+        Weights, at least 0 and not all 0.
+    fit_intercept : bool
+        Whether there is an intercept. It is not penalised.
+    alpha : float
+        Strength of the penalty, at least 0.
+
+    Attributes
+    ----------
+    mean : ndarray of shape (n_features,)
+        Weighted means, 0 without an intercept.
+    basis : ndarray of shape (n_features, rank), or (n_features,) where diagonal
+        Coefficients of the unit coordinates.
+    penalty : ndarray of shape (n_coordinates,)
+        Quadratic penalty of the coordinates.
+    n_coordinates : int
+        Number of coordinates, with the one of the intercept.
+    """
+
+    def __init__(self, X, sample_weight, *, fit_intercept, alpha):
+        self.X = X
+        self.fit_intercept = fit_intercept
+        weight = sample_weight / sample_weight.sum()
+        self.mean = X.T @ weight if fit_intercept else np.zeros(X.shape[1])
+        if sparse.issparse(X) or min(X.shape) > MAX_WHITENED_RANK:
+            unit = self._inverse_scale(np.sqrt(self._mean_square(weight)))
+            self.basis = unit
+            penalty = np.full(unit.size, float(alpha))
+        else:
+            root = self._root_gram(weight)
+            unit = self._inverse_scale(np.linalg.norm(root, axis=0))
+            _, s, axes = np.linalg.svd(root * unit, full_matrices=False)
+            varies = s > s.max(initial=0.0) * max(X.shape) * EPS
+            square = s[varies] ** 2 + alpha
+            self.basis = unit[:, None] * (axes[varies].T / np.sqrt(square))
+            penalty = alpha / square
+        self.penalty = np.append(penalty, 0.0) if fit_intercept else penalty
+        self.n_coordinates = self.penalty.size
+
+    def coefficients(self, z):
+        """Coefficients and intercept at the coordinates z."""
+        if self.fit_intercept:
+            coef = self._expand(z[:-1])
+            return coef, z[-1] - self.mean @ coef
+        return self._expand(z), 0.0
+
+    def coordinates(self, coef, intercept):
+        """Coordinates of the coefficients, or of the nearest that X can tell apart."""
+        if self.basis.ndim == 1:
+            z = coef / np.where(self.basis > 0, self.basis, np.inf)
+        else:
+            z = np.linalg.lstsq(self.basis, coef, rcond=None)[0]
+        return np.append(z, intercept + self.mean @ coef) if self.fit_intercept else z
+
+    def predict(self, z):
+        """Predictions at the coordinates z."""
+        coef, intercept = self.coefficients(z)
+        return self.X @ coef + intercept
+
+    def pull_back(self, row_gradient):
+        """Gradient in z of a function with this gradient in the predictions."""
+        total = row_gradient.sum()
+        gradient = self.X.T @ row_gradient - total * self.mean
+        if self.basis.ndim == 1:
+            gradient *= self.basis
+        else:
+            gradient = self.basis.T @ gradient
+        return np.append(gradient, total) if self.fit_intercept else gradient
+
+    def newton_step(self, gradient, row_weight):
+        """Step from z to the minimum of the weighted, penalised sum of squares / 2.
+
+        `gradient` is the gradient of that function at z. Directions that the rows of
+        positive weight do not determine are left as they are.
+        """
+        if self.basis.ndim == 1:
+            hessian = LinearOperator(
+                (gradient.size, gradient.size),
+                matvec=lambda z: (
+                    self.pull_back(row_weight * self.predict(z)) + self.penalty * z
+                ),
+                dtype=np.float64,
+            )
+            return minres(hessian, -gradient, rtol=1e-8)[0]
+
+        hessian = np.diag(self.penalty)
+        for chunk, weight in self._centred_chunks(row_weight):
+            whitened = chunk @ self.basis
+            if self.fit_intercept:
+                whitened = np.column_stack([whitened, np.ones(weight.size)])
+            hessian += (whitened.T * weight) @ whitened
+        curvature, axes = np.linalg.eigh(hessian)
+        determined = curvature > curvature.max(initial=0.0) * gradient.size * EPS
+        axes = axes[:, determined]
+        return -axes @ (axes.T @ gradient / curvature[determined])
+
+    def _expand(self, z):
+        return self.basis * z if self.basis.ndim == 1 else self.basis @ z
+
+    def _inverse_scale(self, scale):
+        """1 / scale, and 0 for features that are constant up to rounding."""
+        constant = scale <= 4 * EPS * np.abs(self.mean)
+        return np.where(constant, 0.0, 1 / np.where(constant, 1.0, scale))
+
+    def _mean_square(self, weight):
+        """Weighted mean square of the centred features."""
+        if sparse.issparse(self.X):
+            mean, variance = mean_variance_axis(self.X, axis=0, weights=weight)
+            return variance if self.fit_intercept else variance + mean**2
+        return sum(w @ chunk**2 for chunk, w in self._centred_chunks(weight))
+
+    def _root_gram(self, weight):
+        """R with R.T @ R the weighted Gram matrix of the centred features.
+
+        It comes from QR decompositions, for the Gram matrix itself loses half of the
+        digits. A column of ones before the features removes what rounding of the means
+        leaves.
+        """
+        ones = int(self.fit_intercept)
+        triangle = np.zeros((0, self.X.shape[1] + ones))
+        for chunk, w in self._centred_chunks(weight):
+            rows = np.column_stack([np.ones((w.size, ones)), chunk])
+            rows *= np.sqrt(w)[:, None]
+            triangle = np.linalg.qr(np.vstack([triangle, rows]), mode="r")
+        return triangle[ones:, ones:]
+
+    def _centred_chunks(self, weight):
+        """The centred rows of dense X of positive weight, and these weights."""
+        n_samples, n_features = self.X.shape
+        size = max(CHUNK_SIZE // n_features, 2 * n_features)
+        for start in range(0, n_samples, size):
+            w = weight[start : start + size]
+            used = w > 0
+            chunk = self.X[start : start + size][used]
+            chunk -= self.mean
+            yield chunk, w[used]
