@@ -1,0 +1,113 @@
+"""The package as a whole: names, documentation, and what importing it does."""
+
+import subprocess
+import sys
+import sysconfig
+import textwrap
+
+import pytest
+from numpydoc.validate import validate
+
+import sksoftrank
+from sksoftrank import losses
+from sksoftrank._projection import ProjectionJacobian
+
+PUBLIC = [
+    *(getattr(sksoftrank, name) for name in sksoftrank.__all__),
+    ProjectionJacobian,
+    losses.selection_trimmed_loss,
+    losses.sorted_trimmed_loss,
+]
+
+# What numpydoc asks for beyond its standard, or scikit-learn does otherwise:
+# blank lines, extended summary, imperative mood, "See Also" and examples of methods,
+# types of returned values named by themselves, sections in another order.
+IGNORED = {"GL01", "GL03", "GL07", "GL08", "ES01", "SA01", "SA04", "SS05", "SS06"}
+IGNORED |= {"EX01", "PR08", "PR09", "RT02", "RT03", "RT04", "RT05", "YD01"}
+
+
+def run(code):
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+
+
+def test_public_names_are_sorted_and_exist():
+    assert sksoftrank.__all__ == sorted(sksoftrank.__all__)
+    assert all(callable(thing) for thing in PUBLIC)
+
+
+def documented():
+    for thing in PUBLIC:
+        path = f"{thing.__module__}.{thing.__qualname__}"
+        yield path
+        if isinstance(thing, type):
+            own = vars(thing)
+            yield from (f"{path}.{name}" for name in own if not name.startswith("_"))
+
+
+@pytest.mark.parametrize("path", list(documented()))
+def test_docstrings_follow_numpydoc(path):
+    ignored = IGNORED
+    if path.endswith(".ProjectionJacobian"):
+        ignored = ignored | {"PR01"}  # made by the operators, not by users
+    errors = [error for error in validate(path)["errors"] if error[0] not in ignored]
+    assert errors == []
+
+
+@pytest.mark.parametrize("thing", PUBLIC)
+def test_public_objects_have_an_example(thing):
+    assert ">>> " in thing.__doc__
+
+
+def test_import_keeps_subnormal_numbers():
+    # Code linked with -ffast-math turns them to zero for the whole process.
+    code = "import sksoftrank; x = 2.2250738585072014e-308; print(x / 4 * 4 == x)"
+    assert run(code) == ["True"]
+
+
+def test_import_needs_no_optional_package():
+    # None in sys.modules makes an import fail.
+    code = """
+    import sys
+    sys.modules.update(dict.fromkeys(["matplotlib", "pandas", "polars"]))
+    import sksoftrank
+    print(sksoftrank.soft_rank([2.0, 1.0], 0.5))
+    """
+    assert run(code) == ["[2.", "1.]"]
+
+
+@pytest.mark.skipif(
+    not sysconfig.get_config_var("Py_GIL_DISABLED"),
+    reason="needs a free-threaded Python",
+)
+def test_import_leaves_the_gil_off():
+    code = "import sys, sksoftrank._pav; print(sys._is_gil_enabled())"
+    assert run(code) == ["False"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize("function", ["soft_rank", "soft_sort"])
+@pytest.mark.parametrize("regularization", ["quadratic", "entropic"])
+def test_memory_is_at_most_six_doubles_an_element(function, regularization):
+    # With the result itself seven. Ranks at 10 / n pool the middle and leave the tails.
+    code = f"""
+    import numpy as np
+    from sksoftrank import {function}
+
+    def peak():
+        status = dict(line.split(":") for line in open("/proc/self/status"))
+        return 1024 * int(status["VmHWM"].split()[0])
+
+    n = 2_000_000
+    values = np.random.default_rng(0).normal(size=n)
+    {function}(values[:1000], regularization="{regularization}")
+    before = peak()
+    {function}(values, 10 / n, regularization="{regularization}")
+    print((peak() - before) / (8 * n))
+    """
+    words = float(run(code)[0])
+    assert 0.9 < words < 7
