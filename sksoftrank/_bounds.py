@@ -151,10 +151,23 @@ def _mean_fall(x):
 
 
 def _log_odds(x):
-    """Return logsumexp of the k largest minus that of the n - k smallest."""
-    above = np.logaddexp.accumulate(x, axis=1)[:, :-1]
-    below = np.logaddexp.accumulate(x[:, ::-1], axis=1)[:, -2::-1]
-    return above - below
+    """Log-mean-exp of the k largest minus that of the n - k smallest."""
+    odds = np.empty((len(x), x.shape[1] - 1))
+    spread = x[:, 0] - x[:, -1]
+    is_narrow = spread < 1
+    k = np.arange(1, x.shape[1])
+    # Close values: expm1 and log1p keep the digits that exp and log would lose.
+    narrow = x[is_narrow]
+    above = np.cumsum(np.expm1(narrow - narrow[:, :1]), axis=1)[:, :-1]
+    below = np.cumsum(np.expm1(narrow - narrow[:, -1:])[:, ::-1], axis=1)[:, -2::-1]
+    odds[is_narrow] = spread[is_narrow, None] + (
+        np.log1p(above / k) - np.log1p(below / k[::-1])
+    )
+    wide = x[~is_narrow]
+    above = np.logaddexp.accumulate(wide, axis=1)[:, :-1]
+    below = np.logaddexp.accumulate(wide[:, ::-1], axis=1)[:, -2::-1]
+    odds[~is_narrow] = (above - np.log(k)) - (below - np.log(k[::-1]))
+    return odds
 
 
 # Rounding up: the sums above are good to about sqrt(n) units in the last place.
@@ -167,8 +180,12 @@ def _single_rank_bound(x, regularization):
         return 2 / n * _mean_fall(x).max(axis=1) * _UP
     rho = _rho(n) if regularization == "entropic" else np.log(_rho(n))
     single = np.zeros(len(x))
-    varies = x[:, 0] > x[:, -1]
-    single[varies] = _UP / _largest_slope(x[varies], _log_odds(rho[None]))
+    spread = x[:, 0] - x[:, -1]
+    varies = spread > 0
+    spread, x = spread[varies], x[varies]
+    unit = (x - x[:, :1]) / spread[:, None]
+    slope = _largest_slope(unit, _log_odds(rho[None]), np.ones(len(x)))
+    single[varies] = spread / slope * _UP
     return single
 
 
@@ -176,28 +193,29 @@ def _single_sort_bound(x, regularization):
     n = x.shape[1]
     single = np.full(len(x), np.inf)
     varies = x[:, 0] > x[:, -1]
-    x = x[varies]
-    if regularization == "quadratic":
-        with np.errstate(over="ignore"):
-            single[varies] = n / 2 / _mean_fall(x).min(axis=1) * _UP
-    else:
+    with np.errstate(over="ignore"):
+        single[varies] = n / 2 / _mean_fall(x[varies]).min(axis=1) * _UP
+    if regularization == "entropic":
+        # Where that is beyond the floats both bounds are: they agree for tiny values.
+        finite = np.isfinite(single)
+        x = x[finite]
         rho = np.broadcast_to(_rho(n), x.shape)
-        single[varies] = _UP / _largest_slope(rho, _log_odds(x))
+        slope = _largest_slope(rho, _log_odds(x - x[:, :1]), 1 / single[finite])
+        single[finite] = _UP / slope
     return single
 
 
-def _largest_slope(x, log_odds):
+def _largest_slope(x, log_odds, start):
     """Largest t with _log_odds(t x) <= log_odds, by bisection for each row.
 
     Every log-odds grows with t: its derivative is the difference of two softmax means,
     that of the k largest and that of the rest.
     """
-    x = x - x[:, :1]
 
     def fits(t):
         return (_log_odds(t[:, None] * x) <= log_odds).all(axis=1)
 
-    high = -1 / x[:, -1]
+    high = start
     while (grow := fits(high)).any():
         high = np.where(grow, 2 * high, high)
     low = high / 2

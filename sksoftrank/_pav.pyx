@@ -388,7 +388,7 @@ cdef Py_ssize_t pav_entropic_row(
     that overflows or underflows still decides correctly.
     """
     cdef Py_ssize_t first = 0, end, size, previous, previous_size, top = -1, work = n
-    cdef double total, below, step, left, right
+    cdef double total, below, step, term, left, right, growth = -1.0 / expm1(-h)
     cdef bint has_merged
     cdef Sum absorbed
     while True:
@@ -420,18 +420,24 @@ cdef Py_ssize_t pav_entropic_row(
             absorbed = new_sum(total)
             while end < n:
                 step = sign * (<double> x[end] - <double> x[first]) / scale
+                term = exp(step)
+                total = result(&absorbed)
                 if is_kl:
-                    left = result(&absorbed) * (n - end)
-                    right = rho_sum(n, first, size) * exp(step)
+                    left = total * (n - end)
+                    right = rho_sum(n, first, size) * term
+                elif 1e-300 < h and size * h < 600.0:
+                    # P(m) exp(m h) = expm1(m h) / -expm1(-h).
+                    left = total
+                    right = term * expm1(size * h) * growth
                 else:
-                    left = result(&absorbed)
+                    left = total
                     right = progression_sum_exp(size, h) * exp(step + size * h)
                 if is_sort:
                     if not left > right:
                         break
                 elif not left < right:
                     break
-                add(&absorbed, exp(step))
+                add(&absorbed, term)
                 size += 1
                 end += 1
             work += end + 1

@@ -29,6 +29,7 @@ def draw(kind, n, seed=0):
         "ties": rng.integers(-2, 3, size=n).astype(float),
         "equal": np.full(n, 0.3),
         "far": rng.normal(size=n) * 10.0 ** rng.integers(-4, 3, size=n),
+        "tiny": 1e-9 * rng.normal(size=n),
     }[kind]
 
 
@@ -171,7 +172,7 @@ def test_hard_ranks_average_ties_for_every_regularization(regularization):
 # epsilon_bounds
 
 
-@pytest.mark.parametrize("kind", ["normal", "far"])
+@pytest.mark.parametrize("kind", ["normal", "far", "tiny"])
 @pytest.mark.parametrize("n", [2, 3, 10, 200])
 @all_cases
 def test_bounds_are_where_pooling_begins_and_ends(operator, regularization, n, kind):
@@ -229,6 +230,29 @@ def test_quadratic_bounds_in_closed_form():
     assert_allclose(epsilon_bounds(x), (0.75, max(slopes)), rtol=2e-12)
     sort_bounds = epsilon_bounds(x, operator="sort")
     assert_allclose(sort_bounds, (0.25, 1 / min(slopes)), rtol=2e-12)
+
+
+@pytest.mark.parametrize("exponent", [-1040, -1020, -60, 60, 1000])
+@all_cases
+def test_bounds_scale_with_the_values(operator, regularization, exponent):
+    """From subnormal to huge; bounds beyond the floats may be inf or the largest float.
+
+    The entropic sort has no scale, but that of tiny values is the quadratic one.
+    """
+    k, options = np.array([3.0, 17.0, 4.0, 90.0]), {"operator": operator}
+    if (operator, regularization) == ("sort", "entropic"):
+        expected = epsilon_bounds(k, operator="sort")
+        exponent = -abs(exponent)
+    else:
+        expected = epsilon_bounds(k, regularization=regularization, **options)
+    with np.errstate(over="ignore"):
+        expected = np.ldexp(expected, exponent if operator == "rank" else -exponent)
+    got = epsilon_bounds(
+        np.ldexp(k, exponent), regularization=regularization, **options
+    )
+    largest = np.finfo(float).max
+    got, expected = np.minimum(got, largest), np.minimum(expected, largest)
+    assert_allclose(got, expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("regularization", ["quadratic", "entropic", "kl"])
