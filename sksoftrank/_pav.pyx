@@ -388,7 +388,9 @@ cdef Py_ssize_t pav_entropic_row(
     that overflows or underflows still decides correctly.
     """
     cdef Py_ssize_t first = 0, end, size, previous, previous_size, top = -1, work = n
-    cdef double total, below, step, term, left, right, growth = -1.0 / expm1(-h)
+    cdef double total, below, step, term, left, right, rise = 0.0
+    cdef double growth = exp(h)
+    cdef Py_ssize_t first_absorbed
     cdef bint has_merged
     cdef Sum absorbed
     while True:
@@ -418,6 +420,7 @@ cdef Py_ssize_t pav_entropic_row(
         while has_merged:
             work -= end
             absorbed = new_sum(total)
+            first_absorbed = end
             while end < n:
                 step = sign * (<double> x[end] - <double> x[first]) / scale
                 term = exp(step)
@@ -426,9 +429,13 @@ cdef Py_ssize_t pav_entropic_row(
                     left = total * (n - end)
                     right = rho_sum(n, first, size) * term
                 elif 1e-300 < h and size * h < 600.0:
-                    # P(m) exp(m h) = expm1(m h) / -expm1(-h).
+                    # P(m) exp(m h) = exp(h) + ... + exp(m h), by its recurrence and
+                    # anew from its closed form before errors add up.
+                    if size % 32 == 0 or end == first_absorbed:
+                        rise = expm1(size * h) / -expm1(-h)
                     left = total
-                    right = term * expm1(size * h) * growth
+                    right = term * rise
+                    rise = growth * (rise + 1.0)
                 else:
                     left = total
                     right = progression_sum_exp(size, h) * exp(step + size * h)
@@ -892,7 +899,8 @@ def rank_rows(
                 # The exponentials become the weights in place.
                 e = scratch + 3 * (n + 1) if weights is None else row_weights
                 if all_single:
-                    scan_row(row, n, sign, &low, &high)
+                    if n_rows > 1:  # else high is known
+                        scan_row(row, n, sign, &low, &high)
                     single_block_rank_row(
                         row, n, sign, epsilon, kind, high, e, &out[r, 0], row_weights)
                     row_pools[0] = 0

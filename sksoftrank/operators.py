@@ -119,25 +119,16 @@ def soft_rank(
     # The kernel works on z = values / epsilon (ascending ranks) or its negative.
     sign = -1.0 if descending else 1.0
     keys, pools, weights = _jacobian_arrays(rows.shape, kind, return_jacobian)
-    out = np.empty_like(rows)
+    out = np.empty(rows.shape, rows.dtype)
     rank_rows = RANK_ROWS[rows.dtype]
 
-    def solve(chunk):
-        # Without a Jacobian the sorting keys of one chunk serve for the next.
-        work = rank_rows(
-            rows[chunk],
-            epsilon,
-            kind,
-            sign,
-            np.empty(rows[chunk].shape) if keys is None else keys[chunk],
-            out[chunk],
-            None if pools is None else pools[chunk],
-            None if weights is None else weights[chunk],
-        )
-        if work < 0:
+    def solve(rows, keys, out, pools, weights):
+        if keys is None:  # without a Jacobian the order is not kept
+            keys = np.empty(rows.shape)
+        if rank_rows(rows, epsilon, kind, sign, keys, out, pools, weights) < 0:
             raise nonfinite_error(values, "values")
 
-    _for_each_chunk(solve, rows.shape, n_jobs)
+    _in_chunks(solve, n_jobs, rows, keys, out, pools, weights)
     ranks = slices.from_rows(out)
     if not return_jacobian:
         return ranks
@@ -240,33 +231,22 @@ def soft_sort(
     # At epsilon = 0 no pools form, whatever the regularization.
     kind = kind if epsilon > 0 else _pav.QUADRATIC
     keys, pools, weights = _jacobian_arrays(rows.shape, kind, return_jacobian)
-    out = np.empty_like(rows)
+    out = np.empty(rows.shape, rows.dtype)
     sort_rows = SORT_ROWS[rows.dtype]
 
-    def solve(chunk):
-        part = out[chunk]
-        if keys is None:
-            # Values alone sort faster than with their order.
-            part[...] = rows[chunk]
-            part.sort(axis=1)
+    def solve(rows, keys, out, pools, weights):
+        if keys is None:  # values alone sort faster than with their order
+            out[...] = rows
+            out.sort(axis=1)
             if descending:
-                part[...] = part[:, ::-1]
+                out[...] = out[:, ::-1]
+            work = 0
         else:
-            work = _pav.argsort_rows(rows[chunk], sign, keys[chunk], part)
-            if work < 0:
-                raise nonfinite_error(values, "values")
-        work = sort_rows(
-            part,
-            epsilon,
-            kind,
-            sign,
-            None if pools is None else pools[chunk],
-            None if weights is None else weights[chunk],
-        )
-        if work < 0:
+            work = _pav.argsort_rows(rows, sign, keys, out)
+        if work < 0 or sort_rows(out, epsilon, kind, sign, pools, weights) < 0:
             raise nonfinite_error(values, "values")
 
-    _for_each_chunk(solve, rows.shape, n_jobs)
+    _in_chunks(solve, n_jobs, rows, keys, out, pools, weights)
     sorted_values = slices.from_rows(out)
     if not return_jacobian:
         return sorted_values
@@ -293,22 +273,31 @@ def _jacobian_arrays(shape, kind, return_jacobian):
     return keys, pools, weights
 
 
-def _for_each_chunk(solve, shape, n_jobs):
-    """Call `solve` on slices of the rows, in threads: the kernel releases the GIL."""
+def _in_chunks(solve, n_jobs, rows, *arrays):
+    """Call `solve` on chunks of the rows of all arrays; None stays None."""
     n_threads = _check_n_jobs(n_jobs)
-    n_rows, n = shape
+    n_rows, n = rows.shape
     size = max(1, CHUNK_SIZE // max(n, 1))
-    if n_rows <= size and n_threads == 1:
-        solve(slice(None))
+    if n_threads > 1:
+        # One chunk a thread: they need the GIL between chunks.
+        size = max(1, -(-n_rows // n_threads))
+    if n_rows <= size:
+        solve(rows, *arrays)
         return
-    size = max(1, min(size, -(-n_rows // n_threads)))
-    chunks = [slice(start, start + size) for start in range(0, n_rows, size)]
+    chunks = [
+        [
+            None if array is None else array[start : start + size]
+            for array in (rows, *arrays)
+        ]
+        for start in range(0, n_rows, size)
+    ]
     if n_threads == 1:
         for chunk in chunks:
-            solve(chunk)
+            solve(*chunk)
     else:
         with ThreadPoolExecutor(n_threads) as threads:
-            list(threads.map(solve, chunks))
+            # list: raise what a thread raised.
+            list(threads.map(lambda chunk: solve(*chunk), chunks))
 
 
 def _check_n_jobs(n_jobs):
