@@ -1,0 +1,263 @@
+"""Paths of the kernel: each way to the same result, the work it takes, its failures.
+
+Which path runs depends on the values: packed keys sort with repairs or in two passes;
+a row may prove itself one block without sorting; exponentials share an anchor or not.
+"""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import reference
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sksoftrank import _pav, operators, soft_rank, soft_sort
+
+KINDS = {"quadratic": _pav.QUADRATIC, "entropic": _pav.ENTROPIC, "kl": _pav.KL}
+
+
+def neighbours(rng, n):
+    """Neighbouring doubles: all high bits tie, packed keys cannot order them."""
+    return (np.ones(1).view(np.int64) + rng.permutation(n)).view(np.float64)
+
+
+# Values that are hard to sort or to pool, as functions of a generator and n.
+ADVERSARIES = {
+    "normal": lambda rng, n: rng.normal(size=n),
+    "neighbours": neighbours,
+    "opposite neighbours": lambda rng, n: -neighbours(rng, n),
+    "subnormals": lambda rng, n: 5e-324 * rng.integers(-n, n, size=n),
+    "many ties": lambda rng, n: rng.integers(-3, 4, size=n) / 7,
+    "equal": lambda rng, n: np.full(n, 0.1),
+    "zeros of both signs": lambda rng, n: rng.choice([-0.0, 0.0, 1.0], size=n),
+    "two clusters": lambda rng, n: (
+        rng.choice([-1e6, 1e6], n) + 1e-6 * rng.normal(size=n)
+    ),
+    "all scales": lambda rng, n: rng.normal(size=n) * 10.0 ** rng.uniform(-300, 300, n),
+    "sawtooth": lambda rng, n: 100 * np.arange(n) % n + np.arange(n) / n,
+    "rising": lambda rng, n: np.arange(n) ** 1.5,
+    "falling": lambda rng, n: -(np.arange(n) ** 1.5),
+    "steps": lambda rng, n: np.cumsum(np.tile([0.0, 1.9], n // 2 + 1))[:n],
+    "growing steps": lambda rng, n: np.cumsum(np.sqrt(np.arange(n))),
+}
+adversaries = pytest.mark.parametrize("kind", ADVERSARIES)
+
+
+def draw(kind, n, seed=0):
+    return ADVERSARIES[kind](np.random.default_rng(seed), n)
+
+
+# Sorting
+
+
+@adversaries
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_argsort_is_the_stable_one(kind, descending, dtype):
+    for n in (1, 2, 3, 5, 16, 17, 64, 1000, 4096, 5000):
+        with np.errstate(over="ignore"):
+            x = np.clip(draw(kind, n), -3e38, 3e38).astype(dtype)
+        sign = 1.0 if descending else -1.0
+        keys, sorted_x = np.empty((1, n)), np.empty((1, n), dtype)
+        assert _pav.argsort_rows(x[None], sign, keys, sorted_x) >= 0
+        expected = np.argsort(-sign * x, kind="stable")
+        assert_array_equal(keys.view(np.int64)[0], expected)
+        # Bits, so that -0.0 is not 0.0.
+        assert sorted_x.tobytes() == x[expected].tobytes()
+
+
+def test_two_passes_are_taken_where_keys_tie():
+    # Else the tests above would prove nothing about them: repairing these takes n / 4
+    # moves an element.
+    x = draw("neighbours", 5000)
+    work = _pav.argsort_rows(x[None], 1.0, np.empty((1, 5000)), np.empty((1, 5000)))
+    assert work == 5000  # what the second way reports
+
+
+# Counted work
+
+
+@adversaries
+@pytest.mark.parametrize("regularization", KINDS)
+@pytest.mark.parametrize("n", [1000, 30_000])
+def test_ranks_take_linear_work(kind, regularization, n):
+    x = draw(kind, n)[None]
+    spread = np.ptp(x)
+    for fraction in (1e-9, 0.1 / n, 1 / n, 10 / n, 0.1, 10):
+        epsilon = max(fraction * spread, 5e-324)
+        keys, out = np.empty(x.shape), np.empty(x.shape)
+        work = _pav.rank_rows(
+            x, epsilon, KINDS[regularization], 1.0, keys, out, None, None
+        )
+        # At most 4 n repairs, and 3 comparisons an element in pooling.
+        assert n <= work <= 8 * n
+
+
+@adversaries
+@pytest.mark.parametrize("regularization", ["quadratic", "entropic"])
+@pytest.mark.parametrize("n", [1000, 30_000])
+def test_sorts_take_linear_work(kind, regularization, n):
+    x = np.sort(draw(kind, n))[None]
+    spread = max(np.ptp(x), 1e-290)
+    for fraction in (1e-9, 0.1 / n, 1 / n, 10 / n, 0.1, 10):
+        epsilon = 1 / (fraction * spread)
+        work = _pav.sort_rows(
+            x.copy(), epsilon, KINDS[regularization], -1.0, None, None
+        )
+        assert n <= work <= 4 * n
+
+
+# Certificates: rows that need no sort
+
+
+@pytest.mark.parametrize("regularization", KINDS)
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_without_a_sort_equal_sorted_rows(regularization, descending, dtype):
+    rng = np.random.default_rng(0)
+    for n in (2, 3, 10, 1001):
+        x = (100 + 0.3 * rng.uniform(size=(5, n))).astype(dtype)
+        # One row that is no single block makes its whole chunk go through the sort.
+        spoilt = np.vstack([x, 1e6 * np.arange(n, dtype=dtype)])
+        options = {"regularization": regularization, "descending": descending}
+        got, jacobian = soft_rank(x, 1.0, return_jacobian=True, **options)
+        expected, expected_jacobian = soft_rank(
+            spoilt, 1.0, return_jacobian=True, **options
+        )
+        rtol = 1e-14 if dtype == np.float64 else 1e-7
+        assert_allclose(got, expected[:-1], rtol=rtol)
+        g = rng.normal(size=x.shape)
+        expected = expected_jacobian.vjp(np.vstack([g, np.zeros(n)]))[:-1]
+        assert_allclose(jacobian.vjp(g), expected, atol=1e-13 * np.abs(expected).max())
+        # The path was taken: such rows leave the identity for an order.
+        keys, pools = np.empty(x.shape), np.empty((5, n + 1), np.int64)
+        _pav.rank_rows(
+            x, 1.0, KINDS[regularization], 1.0, keys, got, pools, np.empty(x.shape)
+        )
+        assert_array_equal(keys.view(np.int64), np.tile(np.arange(n), (5, 1)))
+
+
+@pytest.mark.parametrize("regularization", KINDS)
+@pytest.mark.parametrize("n", [2, 3, 4, 7, 30])
+def test_certificates_promise_no_more_than_the_truth(regularization, n):
+    # The worst row for a certificate: one value above, all others equal.
+    limit = {
+        "quadratic": n / 2,
+        "entropic": np.log((n - 1) * np.expm1(1)),
+        "kl": np.log(2),
+    }[regularization]
+    for high in (True, False):
+        for factor in (0.9, 0.999999, 1.000001, 1.1):
+            x = np.zeros(n)
+            x[0] = factor * limit if high else -factor * limit
+            expected = reference.soft_rank(x, 1.0, regularization)
+            got = soft_rank(x, 1.0, regularization=regularization)
+            assert_allclose(got, expected.astype(float), rtol=1e-14)
+
+
+# Exponentials
+
+
+@pytest.mark.parametrize("regularization", ["entropic", "kl"])
+@pytest.mark.parametrize("spread", [39.9, 40.1, 300.0, 5000.0])
+def test_anchored_and_local_exponentials(regularization, spread):
+    rng = np.random.default_rng(1)
+    x = np.concatenate([[0.0, spread], spread * rng.uniform(size=48) ** 3])
+    expected = reference.soft_rank(x, 1.0, regularization)
+    got = soft_rank(x, 1.0, regularization=regularization)
+    assert_allclose(got, expected.astype(float), rtol=1e-13)
+
+
+@pytest.mark.parametrize("spread", [0.999, 1.001])
+@pytest.mark.parametrize("epsilon", [3.0, 60.0, 1e4])
+def test_narrow_and_wide_entropic_sorts(spread, epsilon):
+    x = spread * np.random.default_rng(2).uniform(size=40)
+    x[:2] = 0, spread
+    expected = reference.soft_sort(x, epsilon, "entropic")
+    got = soft_sort(x, epsilon, regularization="entropic")
+    assert_allclose(got, expected.astype(float), atol=1e-14)
+
+
+# Sorting of values alone, chunks, threads
+
+
+@adversaries
+@pytest.mark.parametrize("regularization", ["quadratic", "entropic"])
+@pytest.mark.parametrize("descending", [False, True])
+def test_sorting_values_alone_changes_nothing(kind, regularization, descending):
+    x = np.clip(draw(kind, 500), -1e9, 1e9) + 0.0  # ties of -0.0 have no order here
+    for epsilon in (0, 1e-3, 1.0, 30.0):
+        options = {"regularization": regularization, "descending": descending}
+        alone = soft_sort(x, epsilon, **options)
+        both, _ = soft_sort(x, epsilon, return_jacobian=True, **options)
+        assert_array_equal(alone, both)
+
+
+@pytest.mark.parametrize("operator", [soft_rank, soft_sort])
+def test_chunks_and_threads_change_no_bit(operator, monkeypatch):
+    x = np.random.default_rng(3).normal(size=(101, 37))
+    g = np.random.default_rng(4).normal(size=x.shape)
+    whole, jacobian = operator(x, 0.7, return_jacobian=True)
+    monkeypatch.setattr(operators, "CHUNK_SIZE", 100)
+    for n_jobs in (None, 2, 5):
+        part, part_jacobian = operator(x, 0.7, return_jacobian=True, n_jobs=n_jobs)
+        assert_array_equal(part, whole)
+        assert_array_equal(part_jacobian.vjp(g), jacobian.vjp(g))
+        assert_array_equal(operator(x, 0.7, n_jobs=n_jobs), whole)
+
+
+def test_concurrent_calls_give_the_serial_results():
+    rows = [draw(kind, 3000, seed) for seed in range(4) for kind in ADVERSARIES]
+    rows = [np.clip(row, -1e9, 1e9) for row in rows]
+    calls = [
+        lambda row=row, operator=operator, kind=kind: operator(
+            row, 0.01, regularization=kind, return_jacobian=True
+        )
+        for row in rows
+        for operator, kind in [
+            (soft_rank, "quadratic"),
+            (soft_rank, "kl"),
+            (soft_sort, "entropic"),
+        ]
+    ]
+    g = np.random.default_rng(5).normal(size=3000)
+
+    def results(call):
+        values, jacobian = call()
+        return values, jacobian.vjp(g)
+
+    serial = [results(call) for call in calls]
+    with ThreadPoolExecutor(8) as threads:
+        concurrent = list(threads.map(results, calls))
+    for got, expected in zip(concurrent, serial, strict=True):
+        assert_array_equal(got, expected)
+
+
+# Memory
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_AS")
+def test_a_failed_allocation_is_a_memory_error():
+    # 1 GB is left after the imports: enough for the values, not for what sorting needs.
+    code = """
+import resource
+import numpy as np
+from sksoftrank import soft_rank, soft_sort
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**30, used + 2**30))
+x = np.zeros(2**26)
+x[::2] = 1e9
+for operator in (soft_rank, soft_sort):
+    for regularization in ("quadratic", "entropic"):
+        try:
+            operator(x, regularization=regularization, return_jacobian=True)
+        except MemoryError:
+            print("MemoryError")
+print(soft_rank([2.0, 1.0], 0.5))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["MemoryError"] * 4 + ["[2.", "1.]"]
