@@ -101,18 +101,31 @@ cdef inline bint scan_row(
     return check == 0.0
 
 
-cdef inline void pack_row(
+cdef inline bint pack_row(
     const floating* values, Py_ssize_t n, double sign, Word* keys,
 ) noexcept nogil:
-    """Keys whose ascending order is that of x: -sign * values, indices in low bits."""
-    cdef uint64_t mask = index_mask(n), low
+    """Keys whose ascending order is that of x: -sign * values, indices in low bits.
+
+    False if a value is not finite.
+    """
+    cdef uint64_t mask = index_mask(n), low, overflow = 0
+    cdef uint64_t exponent = <uint64_t> 0x7FF << 52, one = <uint64_t> 1 << 52
     cdef Py_ssize_t i
     cdef Word key
     for i in range(n):
         key.value = -sign * values[i] + 0.0  # + 0.0 makes -0.0 tie with 0.0
+        # One more than the exponent of NaN or infinity carries into the top bit.
+        overflow |= (key.bits & exponent) + one
         # Among negative doubles larger bits are smaller values.
         low = <uint64_t> i ^ (-(key.bits >> 63) & mask)
         keys[i].bits = (key.bits & ~mask) | low
+    return not overflow >> 63
+
+
+cdef inline bint has_finite_range(const double* x, Py_ssize_t n) noexcept nogil:
+    """Whether the range of a sorted row is finite."""
+    cdef double spread = x[0] - x[n - 1]
+    return spread - spread == 0.0
 
 
 cdef Py_ssize_t unpack_row(
@@ -856,7 +869,7 @@ def rank_rows(
     Returns the work, in comparisons and moves, or -1 if a row is not finite.
     """
     cdef Py_ssize_t n = values.shape[1], n_rows = values.shape[0], r, i, moves
-    cdef Py_ssize_t work = 0
+    cdef Py_ssize_t work = 0, n_scanned = 0
     cdef double low, high
     cdef double* scratch
     cdef double* x
@@ -871,10 +884,15 @@ def rank_rows(
         return 0
     with nogil:
         for r in range(n_rows):
-            is_finite &= scan_row(&values[r, 0], n, sign, &low, &high)
-            all_single &= is_single_block(high - low, n, epsilon, kind)
-        if is_finite and not all_single:
-            for r in range(n_rows):
+            if all_single:
+                is_finite &= scan_row(&values[r, 0], n, sign, &low, &high)
+                all_single = is_single_block(high - low, n, epsilon, kind)
+                if not all_single:
+                    n_scanned = r
+            if not all_single:
+                is_finite &= pack_row(&values[r, 0], n, sign, <Word*> &keys[r, 0])
+        if not all_single:
+            for r in range(n_scanned):
                 pack_row(&values[r, 0], n, sign, <Word*> &keys[r, 0])
     if not is_finite:
         return -1
@@ -916,6 +934,7 @@ def rank_rows(
                         sort_by_two_passes(row, n, sign, keys.base[r], order, x)
                     moves = n
                 work += moves
+                is_finite &= has_finite_range(x, n)
                 if epsilon == 0.0:
                     hard_rank_row(x, n, order, &out[r, 0])
                     row_pools[0] = n
@@ -940,7 +959,7 @@ def rank_rows(
                         &out[r, 0], row_weights)
     finally:
         free(scratch)
-    return work
+    return work if is_finite else -1
 
 
 def argsort_rows(
@@ -954,7 +973,6 @@ def argsort_rows(
     """
     cdef Py_ssize_t n = values.shape[1], n_rows = values.shape[0], r, i, moves
     cdef Py_ssize_t work = 0
-    cdef double low, high
     cdef double* x
     cdef const floating* row
     cdef Word* order
@@ -967,8 +985,7 @@ def argsort_rows(
     try:
         with nogil:
             for r in range(n_rows):
-                is_finite &= scan_row(&values[r, 0], n, sign, &low, &high)
-                pack_row(&values[r, 0], n, sign, <Word*> &keys[r, 0])
+                is_finite &= pack_row(&values[r, 0], n, sign, <Word*> &keys[r, 0])
         if not is_finite:
             return -1
         keys.base.sort(1)
@@ -982,11 +999,12 @@ def argsort_rows(
                         sort_by_two_passes(row, n, sign, keys.base[r], order, x)
                     moves = n
                 work += moves
+                is_finite &= has_finite_range(x, n)
                 for i in range(n):
                     sorted_values[r, i] = row[order[i].index]
     finally:
         free(x)
-    return work
+    return work if is_finite else -1
 
 
 def sort_rows(

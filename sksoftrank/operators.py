@@ -275,15 +275,16 @@ def _jacobian_arrays(shape, kind, return_jacobian):
 
 def _in_chunks(solve, n_jobs, rows, *arrays):
     """Call `solve` on chunks of the rows of all arrays; None stays None."""
-    n_threads = _check_n_jobs(n_jobs)
-    n_rows, n = rows.shape
-    size = max(1, CHUNK_SIZE // max(n, 1))
-    if n_threads > 1:
-        # One chunk a thread: they need the GIL between chunks.
-        size = max(1, -(-n_rows // n_threads))
-    if n_rows <= size:
+    if n_jobs is None and rows.size <= CHUNK_SIZE:
         solve(rows, *arrays)
         return
+    n_threads = _check_n_jobs(n_jobs)
+    n_rows, n = rows.shape
+    if n_threads == 1:
+        size = max(1, CHUNK_SIZE // max(n, 1))
+    else:
+        # One chunk a thread: they need the GIL between chunks.
+        size = max(1, -(-n_rows // n_threads))
     chunks = [
         [
             None if array is None else array[start : start + size]
