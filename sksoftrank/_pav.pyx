@@ -1064,44 +1064,73 @@ def sort_rows(
 
 # --- isotonic optimisation of arbitrary s and w ------------------------------------
 #
-# starts (OUT, n + 1): first positions of all blocks, ended by n. The block sums that
-# the three functions stack are for comparing; the output sums anew, see `block_sum`.
+# The block sums that these functions stack are for comparing; the output sums anew,
+# see `block_sum`.
 
 cdef void isotonic_quadratic_row(
     const double* s, const double* w, Py_ssize_t n,
-    int64_t* starts, double* s_sums, double* w_sums,
+    int64_t* pools, double* s_sums, double* w_sums,
 ) noexcept nogil:
-    """Blocks of v_Q(s, w); s_sums, w_sums = sums of s_i - s_first and w_i - w_first.
+    """Pools of v_Q(s, w); s_sums, w_sums = sums of s_i - s_first and w_i - w_first.
 
-    The two sides are never subtracted element by element: where |s| is huge, w would
-    be lost.
+    Goes as `pav_quadratic_row`. The two sides are never subtracted element by element:
+    where |s| is huge, w would be lost.
     """
-    cdef Py_ssize_t i, first, size, previous, previous_size, top = -1
-    cdef double s_total, w_total, s_fall, w_fall
-    for i in range(n):
-        first = i
+    cdef Py_ssize_t first = 0, end, size, previous, previous_size, top = -1
+    cdef double s_total, w_total, s_below, w_below, s_step, w_step, area
+    cdef bint has_merged
+    while True:
+        while first + 1 < n and not s[first] - s[first + 1] < w[first] - w[first + 1]:
+            first += 1
+        if first + 1 >= n:
+            break
+        end = first + 1
         size = 1
         s_total = 0.0
         w_total = 0.0
-        while top >= 0:
-            previous = starts[top]
-            previous_size = first - previous
-            s_fall = (s[previous] - s[first]) + (
-                s_sums[top] / previous_size - s_total / size)
-            w_fall = (w[previous] - w[first]) + (
-                w_sums[top] / previous_size - w_total / size)
-            if not s_fall < w_fall:
-                break
-            s_total = s_sums[top] + (s_total + size * (s[first] - s[previous]))
-            w_total = w_sums[top] + (w_total + size * (w[first] - w[previous]))
-            first = previous
-            size += previous_size
-            top -= 1
+        has_merged = True
+        while has_merged:
+            while end < n:
+                s_step = s[first] - s[end]
+                w_step = w[first] - w[end]
+                if not s_step * size + s_total < w_step * size + w_total:
+                    break
+                s_total -= s_step
+                w_total -= w_step
+                size += 1
+                end += 1
+            has_merged = False
+            while first > 0:
+                if top >= 0 and pools[2 * top + 1] == first:
+                    previous = pools[2 * top]
+                    s_below = s_sums[top]
+                    w_below = w_sums[top]
+                else:
+                    previous = first - 1
+                    s_below = 0.0
+                    w_below = 0.0
+                previous_size = first - previous
+                s_step = s[previous] - s[first]
+                w_step = w[previous] - w[first]
+                area = <double> previous_size * <double> size
+                if not (
+                    s_step * area + (s_below * size - s_total * previous_size)
+                    < w_step * area + (w_below * size - w_total * previous_size)
+                ):
+                    break
+                top -= previous_size > 1
+                s_total = s_below + (s_total - size * s_step)
+                w_total = w_below + (w_total - size * w_step)
+                first = previous
+                size += previous_size
+                has_merged = True
         top += 1
-        starts[top] = first
+        pools[2 * top] = first
+        pools[2 * top + 1] = end
         s_sums[top] = s_total
         w_sums[top] = w_total
-    starts[top + 1] = n
+        first = end
+    pools[2 * (top + 1)] = n
 
 
 cdef inline double add_exp(
@@ -1119,7 +1148,10 @@ cdef void isotonic_entropic_row(
     const double* s, const double* w, Py_ssize_t n, int64_t* starts,
     double* s_maxima, double* s_sums, double* w_maxima, double* w_sums,
 ) noexcept nogil:
-    """Blocks of v_E(s, w); logsumexp(s_B) = s_maximum + log(s_sum), w alike."""
+    """Blocks of v_E(s, w); logsumexp(s_B) = s_maximum + log(s_sum), w alike.
+
+    starts (OUT, n + 1): first positions of all blocks, ended by n.
+    """
     cdef Py_ssize_t i, first, top = -1
     cdef double s_maximum, s_total, w_maximum, w_total
     for i in range(n):
@@ -1150,7 +1182,10 @@ cdef void isotonic_narrow_entropic_row(
     const double* s, const double* w, Py_ssize_t n,
     int64_t* starts, double* s_sums, double* w_sums,
 ) noexcept nogil:
-    """Blocks of v_E(s, w) where both ranges are < 1; sums of expm1(. - first)."""
+    """Blocks of v_E(s, w) where both ranges are < 1; sums of expm1(. - first).
+
+    starts as in `isotonic_entropic_row`.
+    """
     cdef Py_ssize_t i, first, size, previous, previous_size, top = -1
     cdef double s_total, w_total, s_step, w_step
     for i in range(n):
@@ -1178,6 +1213,32 @@ cdef void isotonic_narrow_entropic_row(
         s_sums[top] = s_total
         w_sums[top] = w_total
     starts[top + 1] = n
+
+
+cdef void pools_of_starts(
+    const int64_t* starts, Py_ssize_t n, int64_t* pools
+) noexcept nogil:
+    """The blocks of two or more among those that begin at starts."""
+    cdef Py_ssize_t k = 0, n_pools = 0
+    while starts[k] < n:
+        if starts[k + 1] - starts[k] > 1:
+            pools[2 * n_pools] = starts[k]
+            pools[2 * n_pools + 1] = starts[k + 1]
+            n_pools += 1
+        k += 1
+    pools[2 * n_pools] = n
+
+
+cdef inline double block_anchor(
+    const double* x, Py_ssize_t first, Py_ssize_t end, bint is_wide
+) noexcept nogil:
+    """What the sums of a block are relative to: the maximum, if exp could overflow."""
+    cdef Py_ssize_t i
+    cdef double anchor = x[first]
+    if is_wide:
+        for i in range(first + 1, end):
+            anchor = max(anchor, x[i])
+    return anchor
 
 
 cdef inline double block_sum(
@@ -1224,7 +1285,7 @@ def isotonic_rows(
     out (OUT, rows x n); pools (OUT, rows x (n + 1)).
     s_weights, w_weights (OUT, rows x n, or None): softmax of s and w within the pools.
     """
-    cdef Py_ssize_t n = s.shape[1], r, k, n_pools, i, first, end, size
+    cdef Py_ssize_t n = s.shape[1], r, k, i, first, end, size
     cdef const double* s_row
     cdef const double* w_row
     cdef double s_anchor, w_anchor, s_total, w_total, s_value, w_value
@@ -1234,7 +1295,7 @@ def isotonic_rows(
     cdef double* s_maxima
     cdef double* w_maxima
     cdef int64_t* starts
-    cdef bint is_narrow
+    cdef bint is_narrow, is_wide
     if s.shape[0] == 0 or n == 0:
         return
     # Five words an element of one row.
@@ -1252,33 +1313,29 @@ def isotonic_rows(
             w_row = &w[r if w.shape[0] > 1 else 0, 0]
             is_narrow = kind == ENTROPIC and row_range(s_row, n) < 1.0 and (
                 row_range(w_row, n) < 1.0)
+            is_wide = kind == ENTROPIC and not is_narrow
             if kind == QUADRATIC:
-                isotonic_quadratic_row(s_row, w_row, n, starts, s_sums, w_sums)
-            elif is_narrow:
-                isotonic_narrow_entropic_row(s_row, w_row, n, starts, s_sums, w_sums)
+                isotonic_quadratic_row(s_row, w_row, n, &pools[r, 0], s_sums, w_sums)
             else:
-                isotonic_entropic_row(
-                    s_row, w_row, n, starts, s_maxima, s_sums, w_maxima, w_sums)
+                if is_narrow:
+                    isotonic_narrow_entropic_row(
+                        s_row, w_row, n, starts, s_sums, w_sums)
+                else:
+                    isotonic_entropic_row(
+                        s_row, w_row, n, starts, s_maxima, s_sums, w_maxima, w_sums)
+                pools_of_starts(starts, n, &pools[r, 0])
             k = 0
-            n_pools = 0
-            first = 0
-            while first < n:
-                end = starts[k + 1]
+            end = 0
+            while True:
+                first = pools[r, 2 * k]
+                for i in range(end, first):
+                    out[r, i] = w_row[i] if project else s_row[i] - w_row[i]
+                if first == n:
+                    break
+                end = pools[r, 2 * k + 1]
                 size = end - first
-                if size == 1:
-                    out[r, first] = (
-                        w_row[first] if project else s_row[first] - w_row[first])
-                    first = end
-                    k += 1
-                    continue
-                pools[r, 2 * n_pools] = first
-                pools[r, 2 * n_pools + 1] = end
-                n_pools += 1
-                s_anchor = s_row[first]
-                w_anchor = w_row[first]
-                if kind == ENTROPIC and not is_narrow:
-                    s_anchor = s_maxima[k]
-                    w_anchor = w_maxima[k]
+                s_anchor = block_anchor(s_row, first, end, is_wide)
+                w_anchor = block_anchor(w_row, first, end, is_wide)
                 s_total = block_sum(s_row, first, end, s_anchor, kind, is_narrow)
                 w_total = block_sum(w_row, first, end, w_anchor, kind, is_narrow)
                 s_value = block_value(s_total, size, kind, is_narrow)
@@ -1296,9 +1353,7 @@ def isotonic_rows(
                     for i in range(first, end):
                         s_weights[r, i] = exp(s_row[i] - s_anchor) / s_total
                         w_weights[r, i] = exp(w_row[i] - w_anchor) / w_total
-                first = end
                 k += 1
-            pools[r, 2 * n_pools] = n
     free(scratch)
 
 
