@@ -6,7 +6,6 @@ import reference
 from numpy.testing import assert_allclose, assert_array_equal
 from reference import FAST, isotonic, mpmath_soft
 from scipy.special import logsumexp
-from scipy.stats import rankdata
 
 from sksoftrank import epsilon_bounds, soft_rank, soft_sort
 
