@@ -539,8 +539,6 @@ def report(times, differences, pairs, skipped):
             ["call", "target", "measured", "slowest case", ""], list(target_rows(times))
         ),
     ]
-    if not any(table.title == "Threads" for table in TABLES):
-        text.append("Threads are skipped: the operators have no `n_jobs`.")
     for table in TABLES:
         rows = list(table_rows(table, times))
         if rows:
