@@ -122,9 +122,13 @@ cdef inline bint pack_row(
     return not overflow >> 63
 
 
-cdef inline bint has_finite_range(const double* x, Py_ssize_t n) noexcept nogil:
-    """Whether the range of a sorted row is finite."""
-    cdef double spread = x[0] - x[n - 1]
+cdef inline bint is_bounded(
+    double spread, Py_ssize_t n, double epsilon
+) noexcept nogil:
+    """Whether the range of a row is finite, and for soft operators what its pools
+    multiply it by."""
+    if epsilon > 0.0:
+        spread *= <double> n * <double> n
     return spread - spread == 0.0
 
 
@@ -313,6 +317,15 @@ cdef inline double rho_sum_exp_up(Py_ssize_t m) noexcept nogil:
 # that follow while they violate, then the blocks before it while those do, and again,
 # until neither does. Every comparison but one a round removes a block: O(n) in all.
 
+cdef inline Py_ssize_t block_before(
+    const int64_t* pools, Py_ssize_t top, Py_ssize_t first
+) noexcept nogil:
+    """Start of the block that ends at first: the pool on top, or a block of one."""
+    if top >= 0 and pools[2 * top + 1] == first:
+        return pools[2 * top]
+    return first - 1
+
+
 cdef Py_ssize_t pav_quadratic_row(
     const floating* x, Py_ssize_t n, double sign, double epsilon, bint is_sort,
     int64_t* pools, double* sums,
@@ -359,13 +372,9 @@ cdef Py_ssize_t pav_quadratic_row(
             total = result(&absorbed)
             has_merged = False
             while first > 0:
-                if top >= 0 and pools[2 * top + 1] == first:
-                    previous = pools[2 * top]
-                    below = sums[top]
-                else:
-                    previous = first - 1
-                    below = 0.0
+                previous = block_before(pools, top, first)
                 previous_size = first - previous
+                below = sums[top] if previous_size > 1 else 0.0
                 step = sign * (<double> x[previous] - <double> x[first])
                 area = <double> previous_size * <double> size
                 fall = step * area + (below * size - total * previous_size)
@@ -464,13 +473,9 @@ cdef Py_ssize_t pav_entropic_row(
             total = result(&absorbed)
             has_merged = False
             while first > 0:
-                if top >= 0 and pools[2 * top + 1] == first:
-                    previous = pools[2 * top]
-                    below = sums[top]
-                else:
-                    previous = first - 1
-                    below = 1.0
+                previous = block_before(pools, top, first)
                 previous_size = first - previous
+                below = sums[top] if previous_size > 1 else 1.0
                 step = sign * (<double> x[first] - <double> x[previous]) / scale
                 if is_kl:
                     left = below * rho_sum(n, first, size)
@@ -544,13 +549,9 @@ cdef Py_ssize_t pav_anchored_rank_row(
             total = result(&absorbed)
             has_merged = False
             while first > 0:
-                if top >= 0 and pools[2 * top + 1] == first:
-                    previous = pools[2 * top]
-                    below = sums[top]
-                else:
-                    previous = first - 1
-                    below = e[previous]
+                previous = block_before(pools, top, first)
                 previous_size = first - previous
+                below = sums[top] if previous_size > 1 else e[previous]
                 work += 1
                 if is_kl:
                     if not (below * rho_sum(n, first, size)
@@ -632,13 +633,9 @@ cdef Py_ssize_t pav_entropic_narrow_sort_row(
             total = result(&absorbed)
             has_merged = False
             while first > 0:
-                if top >= 0 and pools[2 * top + 1] == first:
-                    previous = pools[2 * top]
-                    below = sums[top]
-                else:
-                    previous = first - 1
-                    below = 0.0
+                previous = block_before(pools, top, first)
                 previous_size = first - previous
+                below = sums[top] if previous_size > 1 else 0.0
                 step = sign * (<double> x[first] - <double> x[previous])
                 work += 1
                 if not narrow_excess(
@@ -678,10 +675,11 @@ cdef void write_rank_quadratic_row(
             break
         end = pools[2 * k + 1]
         value = rho_sum(n, first, end - first) / (end - first)
-        mean = sums[k] / (end - first)
+        # Divided by epsilon first: means of subnormal numbers lose digits.
+        mean = sums[k] / epsilon / (end - first)
         for i in range(first, end):
             out[order[i].index] = <floating> (
-                value + ((x[i] - x[first]) - mean) / epsilon)
+                value + ((x[i] - x[first]) / epsilon - mean))
         k += 1
 
 
@@ -775,11 +773,10 @@ cdef void single_block_rank_row(
             add(&odd, sign * values[i + 1] - high)
         if n % 2:
             add(&even, sign * values[n - 1] - high)
-        mean = (result(&even) + result(&odd)) / n
+        mean = (result(&even) + result(&odd)) / epsilon / n
         value = 0.5 * (n + 1)
         for i in range(n):
-            out[i] = <floating> (
-                value + ((sign * values[i] - high) - mean) / epsilon)
+            out[i] = <floating> (value + ((sign * values[i] - high) / epsilon - mean))
         return
     for i in range(n):
         term = exp((sign * values[i] - high) / epsilon)
@@ -796,6 +793,33 @@ cdef void single_block_rank_row(
             out[i] = <floating> (value + (sign * values[i] - high) / epsilon)
         if weights != NULL:
             weights[i] = e[i] / total
+
+
+cdef Py_ssize_t rank_row(
+    const double* x, Py_ssize_t n, double epsilon, int kind, const Word* order,
+    int64_t* pools, double* sums, double* e, floating* out, double* weights,
+) noexcept nogil:
+    """Ranks of one sorted row; returns the work. e: room for n exponentials."""
+    cdef Py_ssize_t i, work
+    if epsilon == 0.0:
+        hard_rank_row(x, n, order, out)
+        pools[0] = n
+        return 0
+    if kind == QUADRATIC:
+        work = pav_quadratic_row(x, n, 1.0, epsilon, False, pools, sums)
+        write_rank_quadratic_row(x, n, epsilon, pools, sums, order, out)
+        return work
+    if (x[0] - x[n - 1]) / epsilon < ANCHOR_RANGE:
+        for i in range(n):
+            e[i] = exp((x[i] - x[0]) / epsilon)
+        work = pav_anchored_rank_row(x, e, n, epsilon, kind == KL, pools, sums)
+    else:
+        e = NULL
+        work = pav_entropic_row(
+            x, n, 1.0, epsilon, 1.0, False, kind == KL, pools, sums)
+    write_rank_entropic_row(
+        x, e, n, epsilon, kind == KL, pools, sums, order, out, weights)
+    return work
 
 
 # --- sorts -------------------------------------------------------------------------
@@ -860,7 +884,7 @@ def rank_rows(
 
     values (IN, rows x n).
     keys (OUT, rows x n): on return, viewed as int64, the argsort of -sign * values;
-    the identity in rows that need no order. Rows may exceed those of values.
+    the identity in rows that need no order.
     out (OUT, rows x n): the ranks, in the order of values.
     pools (OUT, rows x (n + 1), or None), weights (OUT, rows x n, or None): the pools
     and the softmax within them, in sorted order, for the Jacobian.
@@ -870,7 +894,7 @@ def rank_rows(
     """
     cdef Py_ssize_t n = values.shape[1], n_rows = values.shape[0], r, i, moves
     cdef Py_ssize_t work = 0, n_scanned = 0
-    cdef double low, high
+    cdef double low = 0.0, high = 0.0
     cdef double* scratch
     cdef double* x
     cdef double* sums
@@ -886,6 +910,7 @@ def rank_rows(
         for r in range(n_rows):
             if all_single:
                 is_finite &= scan_row(&values[r, 0], n, sign, &low, &high)
+                is_finite &= is_bounded(high - low, n, epsilon)
                 all_single = is_single_block(high - low, n, epsilon, kind)
                 if not all_single:
                     n_scanned = r
@@ -934,29 +959,10 @@ def rank_rows(
                         sort_by_two_passes(row, n, sign, keys.base[r], order, x)
                     moves = n
                 work += moves
-                is_finite &= has_finite_range(x, n)
-                if epsilon == 0.0:
-                    hard_rank_row(x, n, order, &out[r, 0])
-                    row_pools[0] = n
-                elif kind == QUADRATIC:
-                    work += pav_quadratic_row(
-                        x, n, 1.0, epsilon, False, row_pools, sums)
-                    write_rank_quadratic_row(
-                        x, n, epsilon, row_pools, sums, order, &out[r, 0])
-                elif (x[0] - x[n - 1]) / epsilon < ANCHOR_RANGE:
-                    for i in range(n):
-                        e[i] = exp((x[i] - x[0]) / epsilon)
-                    work += pav_anchored_rank_row(
-                        x, e, n, epsilon, kind == KL, row_pools, sums)
-                    write_rank_entropic_row(
-                        x, e, n, epsilon, kind == KL, row_pools, sums, order,
-                        &out[r, 0], row_weights)
-                else:
-                    work += pav_entropic_row(
-                        x, n, 1.0, epsilon, 1.0, False, kind == KL, row_pools, sums)
-                    write_rank_entropic_row(
-                        x, NULL, n, epsilon, kind == KL, row_pools, sums, order,
-                        &out[r, 0], row_weights)
+                is_finite &= is_bounded(x[0] - x[n - 1], n, epsilon)
+                work += rank_row(
+                    x, n, epsilon, kind, order, row_pools, sums, e, &out[r, 0],
+                    row_weights)
     finally:
         free(scratch)
     return work if is_finite else -1
@@ -999,7 +1005,7 @@ def argsort_rows(
                         sort_by_two_passes(row, n, sign, keys.base[r], order, x)
                     moves = n
                 work += moves
-                is_finite &= has_finite_range(x, n)
+                is_finite &= is_bounded(x[0] - x[n - 1], n, 0.0)
                 for i in range(n):
                     sorted_values[r, i] = row[order[i].index]
     finally:
@@ -1038,7 +1044,7 @@ def sort_rows(
             row_weights = NULL if weights is None else &weights[r, 0]
             # NumPy sorts NaN to the end, so the ends tell of NaN and infinity.
             spread = sign * (<double> out[r, 0] - <double> out[r, n - 1])
-            if not spread - spread == 0.0:
+            if not is_bounded(spread, n, epsilon):
                 is_finite = False
                 break
             if kind == QUADRATIC:
@@ -1101,15 +1107,10 @@ cdef void isotonic_quadratic_row(
                 end += 1
             has_merged = False
             while first > 0:
-                if top >= 0 and pools[2 * top + 1] == first:
-                    previous = pools[2 * top]
-                    s_below = s_sums[top]
-                    w_below = w_sums[top]
-                else:
-                    previous = first - 1
-                    s_below = 0.0
-                    w_below = 0.0
+                previous = block_before(pools, top, first)
                 previous_size = first - previous
+                s_below = s_sums[top] if previous_size > 1 else 0.0
+                w_below = w_sums[top] if previous_size > 1 else 0.0
                 s_step = s[previous] - s[first]
                 w_step = w[previous] - w[first]
                 area = <double> previous_size * <double> size
@@ -1153,7 +1154,7 @@ cdef void isotonic_entropic_row(
     starts (OUT, n + 1): first positions of all blocks, ended by n.
     """
     cdef Py_ssize_t i, first, top = -1
-    cdef double s_maximum, s_total, w_maximum, w_total
+    cdef double s_maximum, s_total, w_maximum, w_total, rise
     for i in range(n):
         first = i
         s_maximum = s[i]
@@ -1161,9 +1162,11 @@ cdef void isotonic_entropic_row(
         s_total = 1.0
         w_total = 1.0
         while top >= 0:
-            if not s_sums[top] * w_total < s_total * w_sums[top] * exp(
-                (s_maximum - s_maxima[top]) - (w_maximum - w_maxima[top])
-            ):
+            rise = (s_maximum - s_maxima[top]) - (w_maximum - w_maxima[top])
+            if i - starts[top] == 1:
+                if not rise > 0.0:  # two blocks of one
+                    break
+            elif not s_sums[top] * w_total < s_total * w_sums[top] * exp(rise):
                 break
             s_total = add_exp(&s_maximum, s_total, s_maxima[top], s_sums[top])
             w_total = add_exp(&w_maximum, w_total, w_maxima[top], w_sums[top])
@@ -1384,9 +1387,9 @@ def pool_product_rows(
     cdef Py_ssize_t n = u.shape[1], r, k, i, first, end, source, target
     cdef double total, value, scale
     cdef const double* row
-    cdef const double* p
-    cdef const int64_t* sources
-    cdef const int64_t* targets
+    cdef const double* p = NULL
+    cdef const int64_t* sources = NULL
+    cdef const int64_t* targets = NULL
     cdef double* row_out
     cdef Sum block
     if u.shape[0] == 0 or n == 0:
@@ -1395,9 +1398,12 @@ def pool_product_rows(
         for r in range(u.shape[0]):
             row = &u[r, 0]
             row_out = &out[r, 0]
-            p = NULL if weights is None else &weights[r, 0]
-            sources = NULL if input_order is None else &input_order[r, 0]
-            targets = NULL if output_order is None else &output_order[r, 0]
+            if weights is not None:
+                p = &weights[r, 0]
+            if input_order is not None:
+                sources = &input_order[r, 0]
+            if output_order is not None:
+                targets = &output_order[r, 0]
             k = 0
             end = 0
             while True:

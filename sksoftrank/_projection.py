@@ -72,26 +72,26 @@ def _as_floats(array, name):
         return array.astype(np.float32 if is_short else np.float64)
 
 
-def check_finite(array, name):
-    """Return `array`, or say what in it is not finite."""
+def check_finite(array, name, factor=1.0):
+    """Return `array` if `factor` times its range is finite, or say what is not."""
     if array.size:
         # One number tells of NaN, infinity and a range that overflows.
         spread = float(array.max()) - float(array.min())
-        if not np.isfinite(spread):
+        if not math.isfinite(factor * spread):
             raise nonfinite_error(array, name)
     return array
 
 
 def nonfinite_error(array, name):
-    """The exception for an array that is not finite, or whose range is not."""
+    """The exception for an array that is not finite, or too wide to be summed."""
     n_nan = int(np.isnan(array).sum())
     n_inf = int(np.isinf(array).sum())
     if n_nan or n_inf:
         found = f"{n_nan} NaN and {n_inf} infinite of {array.size} entries."
     else:
         found = (
-            f"values from {array.min()} to {array.max()}, whose difference overflows; "
-            f"rescale them."
+            f"values from {array.min()} to {array.max()}: sums of their differences "
+            f"overflow, rescale them."
         )
     return ValueError(f"{name} must be finite, got {found}")
 
@@ -113,6 +113,13 @@ def check_epsilon(epsilon):
     if not 0 <= value < math.inf:
         raise ValueError(f"epsilon must be a finite number >= 0, got {epsilon}.")
     return value
+
+
+def check_flag(value, name):
+    """Return `value` if it is True or False, or say that it is not."""
+    if value is not True and value is not False and not isinstance(value, np.bool_):
+        raise TypeError(f"{name} must be True or False, got {value!r}.")
+    return bool(value)
 
 
 def check_regularization(regularization, allowed):
@@ -146,8 +153,9 @@ class Slices:
         self.shape = shape
         self.axis = check_axis(axis, len(shape))
         self.length = shape[self.axis]
-        self._moved = shape[: self.axis] + shape[self.axis + 1 :]
-        self.count = math.prod(self._moved)
+        # The shape without the axis.
+        self.other_shape = shape[: self.axis] + shape[self.axis + 1 :]
+        self.count = math.prod(self.other_shape)
         # Moving an axis costs more than a short row: skipped where it is last.
         self._is_last = self.axis == len(shape) - 1
 
@@ -161,7 +169,7 @@ class Slices:
         """The C-contiguous array of `shape` whose rows are `rows`."""
         if self._is_last:
             return rows.reshape(self.shape)
-        moved = rows.reshape(*self._moved, self.length)
+        moved = rows.reshape(*self.other_shape, self.length)
         return np.ascontiguousarray(np.moveaxis(moved, -1, self.axis))
 
 
@@ -185,9 +193,9 @@ class ProjectionJacobian(LinearOperator):
     ----------
     input_shape, output_shape : tuple of int
         Shapes of the differentiated argument and of the result.
-    wrt_w : ProjectionJacobian
+    wrt_w : ProjectionJacobian or None
         The derivative with respect to `w`, for `isotonic_projection` and
-        `project_permutahedron` only.
+        `project_permutahedron`; None for the operators that have no `w`.
 
     Notes
     -----
@@ -224,6 +232,7 @@ class ProjectionJacobian(LinearOperator):
         output_order=None,
         matrix=_pav.AVERAGE,
         divisor=1.0,
+        wrt_w=None,
     ):
         self.input_shape = tuple(input_shape)
         self.output_shape = output_slices.shape
@@ -234,6 +243,7 @@ class ProjectionJacobian(LinearOperator):
         self._output_order = output_order
         self._matrix = matrix
         self._divisor = divisor
+        self.wrt_w = wrt_w
         size = math.prod(self.input_shape)
         # One 1-D input may have served every slice.
         self._is_shared = size != output_slices.count * output_slices.length
@@ -400,10 +410,9 @@ def isotonic_projection(
     array([3. , 1.5, 1.5, 0. ])
     """
     kind = check_regularization(regularization, ("quadratic", "entropic"))
-    s = check_finite(check_values(s, "s"), "s")
+    s = check_values(s, "s")
     slices = Slices(s.shape, axis)
     w = np.zeros(slices.length, s.dtype) if w is None else check_values(w, "w")
-    w = check_finite(w, "w")
     return _solve(s, w, slices, "s", kind, return_jacobian, project=False)
 
 
@@ -467,19 +476,30 @@ def project_permutahedron(
     array([0.625, 0.375, 0.   ])
     """
     kind = check_regularization(regularization, ("quadratic", "entropic"))
-    z = check_finite(check_values(z, "z"), "z")
-    w = check_finite(check_values(w, "w"), "w")
+    z = check_values(z, "z")
+    w = check_values(w, "w")
     slices = Slices(z.shape, axis)
     return _solve(z, w, slices, "z", kind, return_jacobian, project=True)
 
 
 def _solve(s, w, slices, name, kind, return_jacobian, *, project):
     """Both projections: of `s` on the monotone cone, or on the permutahedron of w."""
+    return_jacobian = check_flag(return_jacobian, "return_jacobian")
     if w.shape not in ((slices.length,), s.shape):
         raise ValueError(
             f"w must have the shape of {name}, {s.shape}, or ({slices.length},), "
             f"got {w.shape}."
         )
+    # Pools multiply ranges by two sizes.
+    check_finite(s, name, factor=slices.length**2)
+    check_finite(w, "w", factor=slices.length**2)
+    if not project and s.size:
+        s_size, w_size = float(np.abs(s).max()), float(np.abs(w).max())
+        if not math.isfinite(s_size + w_size):
+            raise ValueError(
+                f"w must be small enough for s - w to be finite, got |w| up to "
+                f"{w_size} and |s| up to {s_size}."
+            )
     dtype = np.result_type(s.dtype, w.dtype)
     w_slices = slices if w.size == s.size else Slices(w.shape, 0)
     s_rows = slices.to_rows(s).astype(np.float64, copy=False)
@@ -501,6 +521,16 @@ def _solve(s, w, slices, name, kind, return_jacobian, *, project):
     result = slices.from_rows(out).astype(dtype, copy=False)
     if not return_jacobian:
         return result
+    wrt_w = ProjectionJacobian(
+        w.shape,
+        slices,
+        pools,
+        dtype=dtype,
+        weights=w_weights,
+        input_order=w_order,
+        output_order=s_order,
+        divisor=1.0 if project else -1.0,
+    )
     jacobian = ProjectionJacobian(
         s.shape,
         slices,
@@ -510,15 +540,6 @@ def _solve(s, w, slices, name, kind, return_jacobian, *, project):
         input_order=s_order,
         output_order=s_order,
         matrix=_pav.DEVIATION if project else _pav.AVERAGE,
-    )
-    jacobian.wrt_w = ProjectionJacobian(
-        w.shape,
-        slices,
-        pools,
-        dtype=dtype,
-        weights=w_weights,
-        input_order=w_order,
-        output_order=s_order,
-        divisor=1.0 if project else -1.0,
+        wrt_w=wrt_w,
     )
     return result, jacobian

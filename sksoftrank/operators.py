@@ -2,15 +2,16 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral
-from os import cpu_count
 
 import numpy as np
+from joblib import effective_n_jobs
 
 from . import _pav
 from ._projection import (
     ProjectionJacobian,
     Slices,
     check_epsilon,
+    check_flag,
     check_regularization,
     check_values,
     nonfinite_error,
@@ -44,7 +45,7 @@ def soft_rank(
 
     Ranks run from 1 to n. As `epsilon` goes to 0 they become those of
     ``scipy.stats.rankdata(values, "average", axis=axis)``; as it grows they approach
-    their mean.
+    one number: their mean or, for "entropic", the logarithm of the mean of exp of them.
 
     Parameters
     ----------
@@ -52,9 +53,10 @@ def soft_rank(
         Real, finite numbers. float32 is kept, float16 becomes float32, all else
         float64.
     epsilon : float, default=1.0
-        Strength of the regularization, in the units of `values`: differences far below
-        it are smoothed away, differences above it are ranked hard. 0 gives the hard
-        ranks. `epsilon_bounds` tells the range in which it matters.
+        Strength of the regularization, in the units of `values`. Where all neighbours
+        differ by `epsilon` or more the ranks are hard; groups that are denser are
+        pooled, together with what lies close to them. 0 gives the hard ranks.
+        `epsilon_bounds` tells the range in which it matters.
     regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
         "quadratic" is the Euclidean projection on the permutahedron of (n, ..., 1), and
         piecewise linear. "entropic" and "kl" are smooth within pooled groups; "kl"
@@ -67,7 +69,8 @@ def soft_rank(
     return_jacobian : bool, default=False
         Whether to return the derivative too.
     n_jobs : int, default=None
-        Number of threads over which slices are spread. None means 1, -1 all processors.
+        Number of threads over which slices are spread. None means 1, -1 all processors,
+        other negative numbers count back from all.
 
     Returns
     -------
@@ -92,8 +95,9 @@ def soft_rank(
     With rho = (n, ..., 1), descending ranks are the projection of ``-values / epsilon``
     on the permutahedron of rho ([1]_, eq. 6 and section 4), "kl" is its eq. 27, and
     ascending ranks are the descending ranks of ``-values``. Time is O(n log n), memory
-    O(n). Tied values share one rank: the mean of their hard ranks, but for "entropic"
-    with ``epsilon > 0`` the logarithm of the mean of exp of them.
+    O(n). Tied values share one rank: where they are pooled with no other value, it is
+    the mean of their hard ranks, but for "entropic" with ``epsilon > 0`` the logarithm
+    of the mean of exp of them. float32 cannot hold all ranks of more than 2^24 values.
 
     References
     ----------
@@ -113,6 +117,8 @@ def soft_rank(
     """
     epsilon = check_epsilon(epsilon)
     kind = check_regularization(regularization, ("quadratic", "entropic", "kl"))
+    descending = check_flag(descending, "descending")
+    return_jacobian = check_flag(return_jacobian, "return_jacobian")
     values = check_values(values, "values")
     slices = Slices(values.shape, axis)
     rows = slices.to_rows(values)
@@ -160,8 +166,9 @@ def soft_sort(
     """Differentiable sorted values.
 
     As `epsilon` goes to 0 the result becomes ``numpy.sort(values, axis=axis)``; as it
-    grows, every entry approaches the mean of `values` ("quadratic") or the logarithm of
-    the mean of their exponentials ("entropic").
+    grows, every entry approaches the mean of `values`. For "entropic" it is the
+    logarithm of the mean of exp(values) with ``descending=True``, and ascending minus
+    that of -values.
 
     Parameters
     ----------
@@ -183,7 +190,8 @@ def soft_sort(
     return_jacobian : bool, default=False
         Whether to return the derivative too.
     n_jobs : int, default=None
-        Number of threads over which slices are spread. None means 1, -1 all processors.
+        Number of threads over which slices are spread. None means 1, -1 all processors,
+        other negative numbers count back from all.
 
     Returns
     -------
@@ -224,6 +232,8 @@ def soft_sort(
     """
     epsilon = check_epsilon(epsilon)
     kind = check_regularization(regularization, ("quadratic", "entropic"))
+    descending = check_flag(descending, "descending")
+    return_jacobian = check_flag(return_jacobian, "return_jacobian")
     values = check_values(values, "values")
     slices = Slices(values.shape, axis)
     rows = slices.to_rows(values)
@@ -303,14 +313,10 @@ def _in_chunks(solve, n_jobs, rows, *arrays):
 
 def _check_n_jobs(n_jobs):
     """Number of threads that `n_jobs` asks for."""
-    if n_jobs is None:
-        return 1
-    if not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool):
-        raise TypeError(
-            f"n_jobs must be a positive integer, -1 or None, got {n_jobs!r}."
-        )
-    if n_jobs < 1 and n_jobs != -1:
-        raise ValueError(
-            f"n_jobs must be a positive integer, -1 or None, got {n_jobs}."
-        )
-    return cpu_count() or 1 if n_jobs == -1 else int(n_jobs)
+    if n_jobs is not None and (
+        not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool)
+    ):
+        raise TypeError(f"n_jobs must be a non-zero integer or None, got {n_jobs!r}.")
+    if n_jobs == 0:
+        raise ValueError("n_jobs must be a non-zero integer or None, got 0.")
+    return effective_n_jobs(n_jobs)

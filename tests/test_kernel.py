@@ -35,7 +35,7 @@ ADVERSARIES = {
     "two clusters": lambda rng, n: (
         rng.choice([-1e6, 1e6], n) + 1e-6 * rng.normal(size=n)
     ),
-    "all scales": lambda rng, n: rng.normal(size=n) * 10.0 ** rng.uniform(-300, 300, n),
+    "all scales": lambda rng, n: rng.normal(size=n) * 10.0 ** rng.uniform(-290, 290, n),
     "sawtooth": lambda rng, n: 100 * np.arange(n) % n + np.arange(n) / n,
     "rising": lambda rng, n: np.arange(n) ** 1.5,
     "falling": lambda rng, n: -(np.arange(n) ** 1.5),

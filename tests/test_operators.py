@@ -6,6 +6,7 @@ import reference
 from numpy.testing import assert_allclose, assert_array_equal
 from reference import FAST, isotonic, mpmath_soft
 from scipy.special import logsumexp
+from scipy.stats import rankdata
 
 from sksoftrank import epsilon_bounds, soft_rank, soft_sort
 
@@ -192,6 +193,53 @@ def test_bounds_are_where_pooling_begins_and_ends(operator, regularization, n, k
     assert number_of_blocks(hard * (1 + 1e-9)) < n
     assert number_of_blocks(single * (1 - 1e-9)) > 1
     assert number_of_blocks(single * (1 + 1e-9)) == 1
+
+
+@all_cases
+@directions
+def test_single_makes_one_block(operator, regularization, descending):
+    options = {"regularization": regularization, "descending": descending}
+    for seed in range(100):
+        x = np.random.default_rng(seed).normal(size=2 + seed % 40)
+        _, single = epsilon_bounds(x, operator=operator, **options)
+        _, jacobian = OPERATORS[operator](x, single, return_jacobian=True, **options)
+        # One block: a matrix without zeros.
+        assert (jacobian.toarray() != 0).all()
+
+
+@pytest.mark.parametrize("regularization", ["quadratic", "kl"])
+@directions
+def test_ties_stay_hard_at_the_bound(regularization, descending):
+    options = {"regularization": regularization, "descending": descending}
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        x = rng.choice(rng.normal(size=8), 16)
+        hard, _ = epsilon_bounds(x, **options)
+        ranks = rankdata(-x if descending else x)
+        assert_array_equal(soft_rank(x, hard, **options), ranks)
+
+
+@directions
+def test_limits_of_large_epsilon(descending):
+    x = np.array([0.0, 1.0, 4.0])
+    sign = 1 if descending else -1
+    for operator, regularization, limit in [
+        ("rank", "quadratic", 2),
+        ("rank", "kl", 2),
+        ("rank", "entropic", np.log(np.mean(np.exp([1, 2, 3])))),
+        ("sort", "quadratic", np.mean(x)),
+        ("sort", "entropic", sign * np.log(np.mean(np.exp(sign * x)))),
+    ]:
+        got = OPERATORS[operator](
+            x, 1e9, regularization=regularization, descending=descending
+        )
+        assert_allclose(got, np.full(3, limit), rtol=1e-8)
+
+
+def test_ranks_of_subnormal_values():
+    x = np.array([0.0, 3.0, 4.0])
+    expected = soft_rank(x, 2.0)
+    assert_allclose(soft_rank(x * 2.0**-1070, 2.0**-1069), expected, rtol=1e-15)
 
 
 @pytest.mark.parametrize(

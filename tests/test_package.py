@@ -10,11 +10,9 @@ from numpydoc.validate import validate
 
 import sksoftrank
 from sksoftrank import losses
-from sksoftrank._projection import ProjectionJacobian
 
 PUBLIC = [
     *(getattr(sksoftrank, name) for name in sksoftrank.__all__),
-    ProjectionJacobian,
     losses.selection_trimmed_loss,
     losses.sorted_trimmed_loss,
 ]

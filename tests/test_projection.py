@@ -215,3 +215,13 @@ def test_mixed_precision_is_computed_in_double(function):
     got = function(z.astype(np.float32), w)
     assert got.dtype == np.float64
     assert_array_equal(got, function(z.astype(np.float32).astype(float), w))
+
+
+def test_entropic_ties_of_z_are_pooled_however_close_w():
+    z, w = [1.0, 1.0, 5.0], [0.0, 1e-17, 3.0]
+    got, jacobian = project_permutahedron(
+        z, w, regularization="entropic", return_jacobian=True
+    )
+    assert got[0] == got[1]
+    expected = [[0.5, -0.5, 0], [-0.5, 0.5, 0], [0, 0, 0]]
+    assert_allclose(jacobian.toarray(), expected, rtol=0, atol=1e-15)
