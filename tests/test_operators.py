@@ -211,7 +211,8 @@ def test_single_makes_one_block(operator, regularization, descending):
 @directions
 def test_ties_stay_hard_at_the_bound(regularization, descending):
     options = {"regularization": regularization, "descending": descending}
-    for seed in range(200):
+    # Rounding matters in one of a hundred quadratic cases.
+    for seed in range(2000 if regularization == "quadratic" else 100):
         rng = np.random.default_rng(seed)
         x = rng.choice(rng.normal(size=8), 16)
         hard, _ = epsilon_bounds(x, **options)
