@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, minres
-from sklearn.utils.sparsefuncs import mean_variance_axis
+from sklearn.utils.sparsefuncs import mean_variance_axis, min_max_axis
 
 EPS = np.finfo(np.float64).eps
 
@@ -12,6 +12,9 @@ MAX_WHITENED_RANK = 500
 
 # Dense rows are centred a chunk at a time, of about this many numbers (1 MB).
 CHUNK_SIZE = 2**17
+
+# Features are squared to find their scales, so their sizes are limited.
+SMALLEST, LARGEST = 1e-140, 1e140
 
 
 class LinearDesign:
@@ -43,6 +46,8 @@ class LinearDesign:
         Weighted means, 0 without an intercept.
     basis : ndarray of shape (n_features, rank), or (n_features,) where diagonal
         Coefficients of the unit coordinates.
+    inverse : ndarray of shape (rank, n_features), or (n_features,) where diagonal
+        Coordinates of the unit coefficients.
     penalty : ndarray of shape (n_coordinates,)
         Quadratic penalty of the coordinates.
     n_coordinates : int
@@ -50,6 +55,7 @@ class LinearDesign:
     """
 
     def __init__(self, X, sample_weight, *, fit_intercept, alpha):
+        _check_sizes(X)
         self.X = X
         self.fit_intercept = fit_intercept
         weight = sample_weight / sample_weight.sum()
@@ -57,6 +63,7 @@ class LinearDesign:
         if sparse.issparse(X) or min(X.shape) > MAX_WHITENED_RANK:
             unit = self._inverse_scale(np.sqrt(self._mean_square(weight)))
             self.basis = unit
+            self.inverse = _invert(unit)
             penalty = np.full(unit.size, float(alpha))
         else:
             root = self._root_gram(weight)
@@ -65,6 +72,7 @@ class LinearDesign:
             varies = s > s.max(initial=0.0) * max(X.shape) * EPS
             square = s[varies] ** 2 + alpha
             self.basis = unit[:, None] * (axes[varies].T / np.sqrt(square))
+            self.inverse = np.sqrt(square)[:, None] * axes[varies] * _invert(unit)
             penalty = alpha / square
         self.penalty = np.append(penalty, 0.0) if fit_intercept else penalty
         self.n_coordinates = self.penalty.size
@@ -77,11 +85,8 @@ class LinearDesign:
         return self._expand(z), 0.0
 
     def coordinates(self, coef, intercept):
-        """Coordinates of the coefficients, or of the nearest that X can tell apart."""
-        if self.basis.ndim == 1:
-            z = coef / np.where(self.basis > 0, self.basis, np.inf)
-        else:
-            z = np.linalg.lstsq(self.basis, coef, rcond=None)[0]
+        """Coordinates at which the predictions are those of the coefficients."""
+        z = self.inverse * coef if self.inverse.ndim == 1 else self.inverse @ coef
         return np.append(z, intercept + self.mean @ coef) if self.fit_intercept else z
 
     def predict(self, z):
@@ -166,3 +171,23 @@ class LinearDesign:
             chunk = self.X[start : start + size][used]
             chunk -= self.mean
             yield chunk, w[used]
+
+
+def _invert(unit):
+    """1 / unit, and 0 where that is 0, too."""
+    return 1 / np.where(unit > 0, unit, np.inf)
+
+
+def _check_sizes(X):
+    """Raise an error unless each feature is zero or has a size that can be squared."""
+    if sparse.issparse(X):
+        low, high = min_max_axis(X, axis=0)
+    else:
+        low, high = X.min(axis=0), X.max(axis=0)
+    size = np.maximum(high, -low)
+    wrong = (size > LARGEST) | ((size < SMALLEST) & (size > 0))
+    if wrong.any():
+        raise ValueError(
+            f"The largest size of a feature of X must be 0 or from {SMALLEST:g} to "
+            f"{LARGEST:g}, got {size[wrong][0]:.3g} in column {wrong.argmax()}."
+        )

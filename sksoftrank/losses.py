@@ -13,6 +13,9 @@ import numpy as np
 from ._projection import check_epsilon, check_finite, check_values
 from .operators import soft_sort
 
+# Repeats are written out by `sorted_trimmed_loss`, at several numbers each.
+MAX_REPEATS = 10**9
+
 
 def selection_trimmed_loss(losses, n_kept, epsilon, sample_weight=None):
     """Mean of the `n_kept` smallest losses with a soft choice of which to keep.
@@ -121,8 +124,8 @@ def sorted_trimmed_loss(losses, n_kept, epsilon, counts=None):
     epsilon : float
         Strength of `soft_sort`, in units of 1 / `losses`, at least 0 (hard).
     counts : array-like of int of shape (n,), default=None
-        How often each loss is repeated, at least 0. Time and memory grow with the sum.
-        None means once each.
+        How often each loss is repeated, at least 0. Time and memory grow with the sum,
+        which is at most 1e9. None means once each.
 
     Returns
     -------
@@ -166,6 +169,11 @@ def sorted_trimmed_loss(losses, n_kept, epsilon, counts=None):
         counts = _check_weights(counts, losses.size, "counts")
         if (counts != np.floor(counts)).any():
             raise ValueError("counts must be whole numbers, got fractions.")
+        if counts.sum() > MAX_REPEATS:
+            raise ValueError(
+                f"counts must sum to at most {MAX_REPEATS:g}, for repeats are written "
+                f"out, got {counts.sum():g}."
+            )
     counts = counts.astype(np.intp)
     _check_n_kept(n_kept, counts.sum())
     if n_kept != int(n_kept):
@@ -198,7 +206,8 @@ def _select(losses, n_kept, epsilon, sample_weight, total):
     if epsilon == 0:
         below, tied = losses < boundary, losses == boundary
         share = (n_kept - weight[below].sum()) / weight[tied].sum()
-        return below + min(share, 1.0) * tied
+        # Sums in another order than that of the boundary can differ in the last digit.
+        return below + min(max(share, 0.0), 1.0) * tied
 
     # The threshold t lies in [q, q + epsilon] with q the hard boundary. Measured from
     # q in units of epsilon nothing cancels: with d = (losses - q) / epsilon the choice
@@ -217,8 +226,10 @@ def _hard_boundary(losses, n_kept, sample_weight):
         position = math.ceil(n_kept) - 1
         return np.partition(losses, position)[position]
     order = np.argsort(losses)
+    order = order[sample_weight[order] > 0]
     position = np.searchsorted(np.cumsum(sample_weight[order]), n_kept)
-    return losses[order[min(position, losses.size - 1)]]
+    # The cumulated sum can end a rounding error below `n_kept`.
+    return losses[order[min(position, order.size - 1)]]
 
 
 def _find_offset(distance, weight, target):
@@ -266,6 +277,10 @@ def _check_weights(weights, n_losses, name):
         raise ValueError(
             f"{name} must be at least 0 and not all 0, got values from "
             f"{weights.min()} to {weights.max()}."
+        )
+    if weights.max() > np.finfo(np.float64).max / n_losses:
+        raise ValueError(
+            f"{name} must have a finite sum, got values up to {weights.max():g}."
         )
     return weights
 

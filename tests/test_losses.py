@@ -182,6 +182,34 @@ def test_hard_selection_shares_ties_and_fractions():
     assert_allclose(selection, [0.5, 1, 0.5, 0, 0.5], rtol=1e-15)
 
 
+def test_hard_selection_is_not_decided_by_losses_without_weight():
+    # The cumulated weights end below this n_kept; no weight is left after them.
+    weight = np.zeros(10)
+    weight[3:5] = 0.08371303532839447, 0.9297756204575562
+    weight[6:8] = 0.23097422372543364, 0.653436217157367
+    losses = np.arange(10.0)
+    n_kept = np.nextafter(np.sum(weight), 0)
+    assert np.cumsum(weight)[-1] < n_kept
+    value, gradient, selection = selection_trimmed_loss(losses, n_kept, 0, weight)
+    assert_array_equal(selection, losses <= 7)
+    assert_allclose(gradient, weight / n_kept, rtol=1e-15)
+    assert_allclose(value, np.average(losses, weights=weight), rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("losses", "weight", "n_kept", "expected"),
+    [
+        # Without its bounds the last part kept is 1 + 2e-16 of the loss 2,
+        ([2, 4, 0, 1, 3], [4, 8, 2, 6, 7], 1.2000000000000002, [1, 0, 1, 1, 0]),
+        # and -3e-16 of the loss 4: weights sum differently in another order.
+        ([4, 0, 3, 1, 2], [7, 6, 5, 1, 1], 1.3, [0, 1, 1, 1, 1]),
+    ],
+)
+def test_hard_selection_stays_in_bounds(losses, weight, n_kept, expected):
+    weight = np.array(weight) / 10
+    assert_array_equal(selection_trimmed_loss(losses, n_kept, 0, weight)[2], expected)
+
+
 @pytest.mark.parametrize("epsilon", [0, 1e-300, 1.0, 1e300])
 def test_selection_of_all_is_the_mean(epsilon):
     losses, weight = np.array([1.0, 1e24, 3.0]), np.array([0.1, 0.2, 0.7])
@@ -293,6 +321,11 @@ def test_one_far_loss_breaks_the_sort_and_not_the_selection():
         (([1, 2], 1, 1, [1, -1]), ValueError, r"at least 0 and not all 0, got .* -1"),
         (([1, 2], 1, 1, [0, 0]), ValueError, r"at least 0 and not all 0, got .* 0.0 t"),
         (([1, 2], 1, 1, [1, np.nan]), ValueError, r"must be finite, got 1 NaN"),
+        (
+            ([1, 2], 1, 1, [1e308, 1e308]),
+            ValueError,
+            r"must have a finite sum, got values up to 1e\+308",
+        ),
     ],
 )
 def test_bad_arguments(function, arguments, error, message):
@@ -307,3 +340,5 @@ def test_bad_arguments_of_the_sorted_loss():
         ValueError, match=r"counts must be whole numbers, got fractions"
     ):
         sorted_trimmed_loss([1, 2], 1, 1, [0.5, 1])
+    with pytest.raises(ValueError, match=r"counts must sum to at most 1e\+09.*1e\+300"):
+        sorted_trimmed_loss([1, 2, 3], 1, 1, [1, 1, 1e300])

@@ -82,6 +82,44 @@ def test_selection_resists_outliers_at_any_distance(outliers, distance):
     assert abs(naive.intercept_ - clean.intercept_) > 1.5
 
 
+@INTERCEPTS
+@pytest.mark.parametrize("noise", [1.0, 1e-6])
+@pytest.mark.parametrize("distance", [1e100, -1e139])
+def test_one_huge_target(distance, noise, fit_intercept):
+    X, y, _ = contaminated(outliers=0)
+    y = X @ COEF + noise * (y - X @ COEF)
+    y[0] = distance
+    model = SoftLTSRegressor(fit_intercept=fit_intercept).fit(X, y)
+    y[0] = np.sign(distance) * 1e6
+    expected = SoftLTSRegressor(fit_intercept=fit_intercept).fit(X, y)
+    atol = 0.02 * expected.scale_  # through the start
+    assert_allclose(model.coef_, expected.coef_, rtol=0, atol=atol)
+    assert_allclose(model.intercept_, expected.intercept_, rtol=0, atol=atol)
+    assert_allclose(model.scale_, expected.scale_, rtol=0.02)
+    assert model.inlier_weight_[0] == 0
+
+
+@pytest.mark.parametrize("formulation", ["selection", "sort"])
+@pytest.mark.parametrize("distance", [1e145, 1e155, -1e200, 1e300])
+@pytest.mark.parametrize("unit", [1e-100, 1.0])
+def test_target_too_far_away(distance, unit, formulation):
+    X, y, _ = contaminated(outliers=0)
+    y[0] = distance
+    message = r"y must not hold .* 1e\+140 times the typical .* from its median, got a"
+    with pytest.raises(ValueError, match=message):
+        SoftLTSRegressor(formulation=formulation).fit(X, y * unit)
+    with pytest.raises(ValueError, match=r"y must not hold .* away from 0, got a dist"):
+        SoftLTSRegressor(formulation=formulation, fit_intercept=False).fit(X, y * unit)
+
+
+def test_targets_that_cannot_be_subtracted():
+    X, y, _ = contaminated(outliers=0)
+    y[:2] = 1.7e308, -1.7e308
+    y[2:] = 1e308
+    with pytest.raises(ValueError, match=r"y must not hold .* got a distance of inf"):
+        SoftLTSRegressor().fit(X, y)
+
+
 def test_moderate_epsilon_is_more_efficient_than_hard_trimming():
     error = {0: 0.0, 10: 0.0, "least squares": 0.0}
     for seed in range(8):
@@ -108,6 +146,19 @@ def test_sort_breaks_down_under_far_outliers():
     assert_allclose(broken.coef_, naive.coef_, rtol=1e-6)
     assert_allclose(broken.intercept_, naive.intercept_, rtol=1e-6)
     assert (broken.inlier_weight_ > 0.4).all()
+
+
+@pytest.mark.parametrize("distance", [10.0, 100.0])
+def test_sort_goes_from_trimming_to_least_squares_as_documented(distance):
+    X, y, _ = contaminated(400, 0.2, distance)
+    hard = SoftLTSRegressor(epsilon=0).fit(X, y)
+    far = LinearRegression().fit(X, y).intercept_ - hard.intercept_
+    part = [
+        SoftLTSRegressor(formulation="sort", epsilon=e).fit(X, y).intercept_
+        for e in 400 * np.array([1, 2, 10]) * (hard.scale_ / distance) ** 2
+    ]
+    part = (np.array(part) - hard.intercept_) / far
+    assert_allclose(part, [0, 0.5, 1], rtol=0, atol=0.1)
 
 
 # The objective
@@ -230,6 +281,17 @@ def test_scale_is_consistent(trim):
     assert_allclose(model.scale_, 3.0, rtol=0.03)
 
 
+def test_scale_of_small_samples_is_as_documented():
+    rng = np.random.default_rng(0)
+    models = [
+        SoftLTSRegressor().fit(rng.standard_normal((30, 3)), rng.standard_normal(30))
+        for _ in range(100)
+    ]
+    outlying = 1 - np.mean([model.inlier_mask_ for model in models])
+    assert_allclose(outlying, 0.06, rtol=0, atol=0.015)
+    assert_allclose(np.mean([m.scale_ for m in models]), 0.88, rtol=0, atol=0.05)
+
+
 # Equivariance
 
 
@@ -260,6 +322,30 @@ def test_regression_and_affine_equivariance(parameters):
     intercept = moved.intercept_ + np.array([1, 2, 3]) @ moved.coef_
     assert_allclose(intercept, model.intercept_ - 5, rtol=0, atol=1e-8)
     assert_allclose(moved.scale_, model.scale_, rtol=1e-8)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("x_unit", [1e-139, 1e139, np.array([1e-120, 1.0, 1e120])])
+@INTERCEPTS
+def test_features_of_extreme_units(container, x_unit, fit_intercept):
+    X, y, _ = contaminated()
+    model = fit(X, y, fit_intercept=fit_intercept)
+    for y_unit in (1e-100, 1e100):
+        scaled = fit(container(X * x_unit), y * y_unit, fit_intercept=fit_intercept)
+        coef = scaled.coef_ * x_unit / y_unit
+        assert_allclose(coef, model.coef_, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array, sparse.csc_array])
+@pytest.mark.parametrize("unit", [1e-300, 1e-160, 1e160, 1e300])
+def test_features_that_cannot_be_squared(container, unit):
+    X, y, _ = contaminated()
+    X[:, 1] = 0  # may be
+    X[:, 2] = unit * (np.arange(150) == 7)
+    message = "feature of X must be 0 or from 1e-140 to 1e.140, got 1e.*0 in column 2"
+    for sign in (-1, 1):
+        with pytest.raises(ValueError, match=message):
+            SoftLTSRegressor().fit(container(sign * X), y)
 
 
 def test_features_far_from_zero():
@@ -321,11 +407,26 @@ def test_weights_below_one_are_rescaled():
     weight[::7] = 0
     weight /= weight[weight > 0].mean()
     model = fit(X, y, weight)
-    for factor in (1e-9, 1 / weight.sum(), 0.999):
+    for factor in (1e-300, 1e-9, 1 / weight.sum(), 0.999):
         assert_same_fit(fit(X, y, factor * weight), model)
     # Continuous at a mean of one; above it weights are frequencies.
     assert_same_fit(fit(X, y, (1 + 1e-12) * weight), model)
     assert np.abs(fit(X, y, 2 * weight).coef_ - model.coef_).max() > 1e-6
+
+
+@pytest.mark.parametrize("weight", [5e-324, 1e-320, 1e-310])
+def test_weights_that_cannot_be_inverted(weight):
+    X, y, _ = contaminated()
+    assert_same_fit(fit(X, y, np.full(150, weight)), fit(X, y), atol=1e-12)
+
+
+def test_sort_limits_the_sum_of_weights():
+    X, y, _ = contaminated()
+    message = r"sample_weight must sum to at most 1e\+09 for .*, got 1.5e\+11; "
+    with pytest.raises(ValueError, match=message):
+        SoftLTSRegressor(formulation="sort").fit(X, y, np.full(150, 1e9))
+    model = SoftLTSRegressor().fit(X, y, np.full(150, 1e9))
+    assert_allclose(model.inlier_weight_.sum(), 75, rtol=1e-6)
 
 
 def test_sort_takes_whole_weights_only():
@@ -343,6 +444,7 @@ def test_sort_takes_whole_weights_only():
         (np.ones((150, 1)), r"sample_weight must have shape \(150,\).*got \(150, 1\)"),
         (np.r_[np.nan, np.ones(149)], "sample_weight contains NaN"),
         (np.r_[np.inf, np.ones(149)], "sample_weight contains infinity"),
+        (np.full(150, 1e307), r"must have a finite sum, got weights up to 1e\+307"),
     ],
 )
 def test_bad_weights(weight, message):
@@ -541,6 +643,27 @@ def test_most_targets_equal():
     assert_allclose(model.predict(X), 0, rtol=0, atol=1e-9)
     assert model.scale_ == 0
     assert_array_equal(model.inlier_mask_, y == 0)
+    # A huge value says nothing about the size of the others.
+    y[149] = 1e12
+    model = SoftLTSRegressor().fit(X, y)
+    assert model.scale_ == 0
+    assert_array_equal(model.inlier_mask_, y == 0)
+    y[149] = 1e200
+    with pytest.raises(ValueError, match=r"y must not hold values further than"):
+        SoftLTSRegressor().fit(X, y)
+
+
+def test_targets_up_to_overflow():
+    X, y, _ = contaminated()
+    model = SoftLTSRegressor().fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        huge = SoftLTSRegressor().fit(X, 1e300 * y)
+        tiny = SoftLTSRegressor().fit(X, 1e-300 * y)
+    assert_allclose(huge.coef_ / 1e300, model.coef_, rtol=0, atol=1e-7)
+    assert_allclose(tiny.coef_ / 1e-300, model.coef_, rtol=0, atol=1e-7)
+    assert huge.objective_ == np.inf  # y squared overflows
+    assert tiny.objective_ == 0
 
 
 # Iterations
@@ -558,10 +681,30 @@ def test_warm_start_continues():
     model.set_params(epsilon=100.0).fit(X, y)
     model.set_params(epsilon=10.0).fit(X, y)
     assert_allclose(model.objective_, objective, rtol=1e-10)
-    with pytest.raises(
-        ValueError, match=r"warm_start=True needs the 3 features.*got 2"
-    ):
+
+
+def test_warm_start_needs_the_same_features():
+    X, y, _ = contaminated()
+    model = SoftLTSRegressor(warm_start=True).fit(X, y)
+    expected = model.predict(X)
+    with pytest.raises(ValueError, match=r"X has 2 features, but .* expecting 3"):
         model.fit(X[:, :2], y)
+    assert model.n_features_in_ == 3
+    assert_array_equal(model.predict(X), expected)
+    assert model.set_params(warm_start=False).fit(X[:, :2], y).n_features_in_ == 2
+
+
+@pytest.mark.parametrize("rank", [1, 500])
+def test_warm_start_in_any_units(rank, monkeypatch):
+    monkeypatch.setattr(_linear, "MAX_WHITENED_RANK", rank)
+    X, y, _ = contaminated()
+    X = np.column_stack([X, X[:, 0]]) * [1e-20, 1.0, 1e20, 1e3]
+    for alpha in (0, 0.1):
+        model = SoftLTSRegressor(warm_start=True, alpha=alpha).fit(X, y)
+        cold_iterations = model.n_iter_
+        start = SoftLTSRegressor(epsilon=0, alpha=alpha).fit(X, y).n_iter_
+        # Besides the start, one or two iterations find that nothing is to be done.
+        assert model.fit(X, y).n_iter_ <= start + 2 < cold_iterations
 
 
 @INTERCEPTS
