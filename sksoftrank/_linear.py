@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, minres
+from sklearn.utils import gen_batches
 from sklearn.utils.sparsefuncs import mean_variance_axis, min_max_axis
 
 EPS = np.finfo(np.float64).eps
@@ -165,10 +166,10 @@ class LinearDesign:
         """The centred rows of dense X of positive weight, and these weights."""
         n_samples, n_features = self.X.shape
         size = max(CHUNK_SIZE // n_features, 2 * n_features)
-        for start in range(0, n_samples, size):
-            w = weight[start : start + size]
+        for batch in gen_batches(n_samples, size):
+            w = weight[batch]
             used = w > 0
-            chunk = self.X[start : start + size][used]
+            chunk = self.X[batch][used]
             chunk -= self.mean
             yield chunk, w[used]
 

@@ -10,7 +10,7 @@ from numbers import Real
 
 import numpy as np
 
-from ._projection import check_epsilon, check_finite, check_values
+from ._checks import check_epsilon, check_finite, check_values
 from .operators import soft_sort
 
 # Repeats are written out by `sorted_trimmed_loss`, at several numbers each.

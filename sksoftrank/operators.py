@@ -5,17 +5,17 @@ from numbers import Integral
 
 import numpy as np
 from joblib import effective_n_jobs
+from sklearn.utils import gen_batches
 
 from . import _pav
-from ._projection import (
-    ProjectionJacobian,
-    Slices,
+from ._checks import (
     check_epsilon,
     check_flag,
     check_regularization,
     check_values,
     nonfinite_error,
 )
+from ._projection import ProjectionJacobian, Slices
 
 # Rows are sorted and solved in chunks of about this many values, which stay in cache.
 CHUNK_SIZE = 2**15
@@ -295,12 +295,12 @@ def _in_chunks(solve, n_jobs, rows, *arrays):
     else:
         # One chunk a thread: they need the GIL between chunks.
         size = max(1, -(-n_rows // n_threads))
+    if n_rows <= size:
+        solve(rows, *arrays)
+        return
     chunks = [
-        [
-            None if array is None else array[start : start + size]
-            for array in (rows, *arrays)
-        ]
-        for start in range(0, n_rows, size)
+        [None if array is None else array[batch] for array in (rows, *arrays)]
+        for batch in gen_batches(n_rows, size)
     ]
     if n_threads == 1:
         for chunk in chunks:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from cases import CASES, OPERATORS, all_cases
 from numpy.testing import assert_array_equal
 from reference import FAST, LONG, fast_isotonic, fast_project, mpmath_soft
 
@@ -14,19 +15,9 @@ from sksoftrank import (
 )
 
 N = 100_000
-OPERATORS = {"rank": soft_rank, "sort": soft_sort}
-CASES = [
-    ("rank", "quadratic"),
-    ("rank", "entropic"),
-    ("rank", "kl"),
-    ("sort", "quadratic"),
-    ("sort", "entropic"),
-]
 EPSILONS = [1e-8, 1e-4, 1.0, 1e4, 1e8]
 # The entropic reference needs more digits than a double has.
 HAS_EXTENDED = np.finfo(LONG).eps < 1e-18
-
-all_cases = pytest.mark.parametrize(("operator", "regularization"), CASES)
 
 
 def make_data():

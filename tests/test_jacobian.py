@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import reference
+from cases import CASES, OPERATORS, all_cases, directions
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
@@ -13,19 +14,9 @@ from sksoftrank import (
     soft_sort,
 )
 
-OPERATORS = {"rank": soft_rank, "sort": soft_sort}
 PROJECTIONS = {"isotonic": isotonic_projection, "project": project_permutahedron}
-CASES = [
-    ("rank", "quadratic"),
-    ("rank", "entropic"),
-    ("rank", "kl"),
-    ("sort", "quadratic"),
-    ("sort", "entropic"),
-]
 SHAPES = [((7,), 0), ((3, 5), 1), ((5, 3), 0), ((2, 4, 3), 1), ((3, 4), None)]
 
-all_cases = pytest.mark.parametrize(("operator", "regularization"), CASES)
-directions = pytest.mark.parametrize("descending", [False, True])
 shapes = pytest.mark.parametrize(("shape", "axis"), SHAPES)
 all_projections = pytest.mark.parametrize(
     ("projection", "regularization"),

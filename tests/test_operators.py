@@ -3,23 +3,13 @@
 import numpy as np
 import pytest
 import reference
+from cases import CASES, OPERATORS, all_cases, directions
 from numpy.testing import assert_allclose, assert_array_equal
 from reference import FAST, isotonic, mpmath_soft
 from scipy.special import logsumexp
 from scipy.stats import rankdata
 
 from sksoftrank import epsilon_bounds, soft_rank, soft_sort
-
-OPERATORS = {"rank": soft_rank, "sort": soft_sort}
-CASES = [
-    ("rank", "quadratic"),
-    ("rank", "entropic"),
-    ("rank", "kl"),
-    ("sort", "quadratic"),
-    ("sort", "entropic"),
-]
-all_cases = pytest.mark.parametrize(("operator", "regularization"), CASES)
-directions = pytest.mark.parametrize("descending", [False, True])
 
 
 def draw(kind, n, seed=0):

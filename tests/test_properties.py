@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from cases import OPERATORS, all_cases
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -23,15 +24,6 @@ settings.register_profile(
 )
 settings.load_profile("sksoftrank")
 
-OPERATORS = {"rank": soft_rank, "sort": soft_sort}
-CASES = [
-    ("rank", "quadratic"),
-    ("rank", "entropic"),
-    ("rank", "kl"),
-    ("sort", "quadratic"),
-    ("sort", "entropic"),
-]
-all_cases = pytest.mark.parametrize(("operator", "regularization"), CASES)
 rank_kinds = pytest.mark.parametrize("regularization", ["quadratic", "entropic", "kl"])
 both = pytest.mark.parametrize("regularization", ["quadratic", "entropic"])
 
