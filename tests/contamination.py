@@ -1,0 +1,49 @@
+"""Contaminated data, and fits to them, for the tests of SoftLTSRegressor."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.stats import norm
+
+from sksoftrank import SoftLTSRegressor
+
+COEF = np.array([1.0, -2.0, 0.5])
+
+# An epsilon at which the formulation is neither least squares nor hard LTS.
+FORMULATIONS = [
+    pytest.param({"formulation": "selection", "epsilon": 10.0}, id="selection"),
+    pytest.param({"formulation": "selection", "epsilon": 0.3}, id="selection sharp"),
+    pytest.param({"formulation": "sort", "epsilon": 20.0}, id="sort"),
+    pytest.param({"epsilon": 0}, id="hard"),
+]
+PENALTIES = pytest.mark.parametrize("alpha", [0.0, 0.1])
+INTERCEPTS = pytest.mark.parametrize("fit_intercept", [True, False])
+
+
+def contaminated(n=150, outliers=0.2, distance=10.0, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, 3))
+    y = X @ COEF + 4.0 + rng.standard_normal(n)
+    bad = np.arange(n) < outliers * n
+    y[bad] += distance
+    return X, y, bad
+
+
+def fit(X, y, sample_weight=None, **parameters):
+    """Fit to full precision, so that results can be compared closely."""
+    return SoftLTSRegressor(tol=1e-12, **parameters).fit(X, y, sample_weight)
+
+
+def assert_same_fit(first, second, atol=1e-8):
+    assert_allclose(first.coef_, second.coef_, rtol=0, atol=atol)
+    assert_allclose(first.intercept_, second.intercept_, rtol=0, atol=atol)
+    assert_allclose(first.scale_, second.scale_, rtol=0, atol=atol)
+    assert_allclose(first.objective_, second.objective_, rtol=atol)
+
+
+def lts_scale(residual, n_kept):
+    """Scale by its definition, section 2 of the references on LTS."""
+    n = residual.size
+    raw = np.sqrt(np.sort(residual**2)[:n_kept].mean())
+    q = norm.ppf((n + n_kept) / (2 * n))
+    return raw / np.sqrt(1 - 2 * n / n_kept * q * norm.pdf(q))
