@@ -18,7 +18,7 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	PATH="$(BIN):$$PATH" cython-lint sksoftrank
 
-.venv/installed: pyproject.toml setup.py sksoftrank/_pav.pyx
+.venv/installed: pyproject.toml setup.py $(wildcard sksoftrank/*.pyx)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 	    "sksoftrank needs Python 3.11 or newer; use make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv .venv
@@ -26,4 +26,4 @@ lint: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv build *.egg-info sksoftrank/_pav.c sksoftrank/_pav.*.so
+	rm -rf .venv build *.egg-info sksoftrank/*.c sksoftrank/*.so

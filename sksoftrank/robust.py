@@ -15,7 +15,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._linear import LinearDesign
 from ._sklearn import Interval, StrOptions, fit_context
-from .losses import MAX_REPEATS, selection_trimmed_loss, sorted_trimmed_loss
+from .losses import selection_trimmed_loss, sorted_trimmed_loss
+from .losses._trimmed import MAX_REPEATS
 
 TRIMMED_LOSSES = {"selection": selection_trimmed_loss, "sort": sorted_trimmed_loss}
 

@@ -10,8 +10,8 @@ from numbers import Real
 
 import numpy as np
 
-from ._checks import check_epsilon, check_finite, check_values
-from .operators import soft_sort
+from .._checks import check_epsilon, check_finite, check_values
+from ..operators import soft_sort
 
 # Repeats are written out by `sorted_trimmed_loss`, at several numbers each.
 MAX_REPEATS = 10**9

@@ -1,0 +1,8 @@
+"""Losses as functions of raw predictions or losses that return value and gradient.
+
+They need no estimator and no autodiff framework.
+"""
+
+from ._trimmed import selection_trimmed_loss, sorted_trimmed_loss
+
+__all__ = ["selection_trimmed_loss", "sorted_trimmed_loss"]
