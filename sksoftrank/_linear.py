@@ -121,16 +121,21 @@ class LinearDesign:
             )
             return minres(hessian, -gradient, rtol=1e-8)[0]
 
-        hessian = np.diag(self.penalty)
-        for chunk, weight in self._centred_chunks(row_weight):
-            whitened = chunk @ self.basis
-            if self.fit_intercept:
-                whitened = np.column_stack([whitened, np.ones(weight.size)])
-            hessian += (whitened.T * weight) @ whitened
+        hessian = self.gram(row_weight) + np.diag(self.penalty)
         curvature, axes = np.linalg.eigh(hessian)
         determined = curvature > curvature.max(initial=0.0) * gradient.size * EPS
         axes = axes[:, determined]
         return -axes @ (axes.T @ gradient / curvature[determined])
+
+    def gram(self, row_weight):
+        """Weighted sum of v v' over the rows v of dense X, in the coordinates."""
+        gram = np.zeros((self.n_coordinates, self.n_coordinates))
+        for chunk, weight in self._centred_chunks(row_weight):
+            whitened = chunk @ self.basis
+            if self.fit_intercept:
+                whitened = np.column_stack([whitened, np.ones(weight.size)])
+            gram += (whitened.T * weight) @ whitened
+        return gram
 
     def _expand(self, z):
         return self.basis * z if self.basis.ndim == 1 else self.basis @ z
