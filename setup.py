@@ -2,4 +2,10 @@
 
 from setuptools import Extension, setup
 
-setup(ext_modules=[Extension("sksoftrank._pav", ["sksoftrank/_pav.pyx"])])
+setup(
+    ext_modules=[
+        Extension("sksoftrank._bridge", ["sksoftrank/_bridge.pyx"]),
+        Extension("sksoftrank._pav", ["sksoftrank/_pav.pyx"]),
+        Extension("sksoftrank._selection", ["sksoftrank/_selection.pyx"]),
+    ]
+)

@@ -1,19 +1,23 @@
-"""Trimmed losses: the mean of the smallest losses, smoothed in two ways.
+"""Trimmed losses and quantiles of losses, smoothed in two ways.
 
-Both functions take raw losses, so they serve any model, and both return ``(value,
-gradient, selection)``: the smoothed mean, its derivatives by the losses, and how much
-of each loss is kept.
+The functions take raw losses, so they serve any model, and they return ``(value,
+gradient, selection)``: the smoothed mean or quantile, its derivatives by the losses,
+and how much of each loss is kept or averaged.
 """
 
-import math
 from numbers import Real
 
 import numpy as np
 
 from .._checks import check_epsilon, check_finite, check_values
-from ..operators import soft_sort
+from ._selection import (
+    fill_selection,
+    quantile_selection,
+    sorted_quantile,
+    sorted_selection,
+)
 
-# Repeats are written out by `sorted_trimmed_loss`, at several numbers each.
+# Sums of positions up to here are exact in double precision.
 MAX_REPEATS = 10**9
 
 
@@ -87,24 +91,13 @@ def selection_trimmed_loss(losses, n_kept, epsilon, sample_weight=None):
     """
     losses = _check_losses(losses)
     epsilon = check_epsilon(epsilon)
-    if sample_weight is None:
-        total = float(losses.size)
-    else:
-        sample_weight = _check_weights(sample_weight, losses.size, "sample_weight")
-        total = sample_weight.sum()
-    _check_n_kept(n_kept, total)
-
-    selection = _select(losses, n_kept, epsilon, sample_weight, total)
-    gradient = selection / n_kept
-    if sample_weight is not None:
-        gradient *= sample_weight
-    value = gradient @ losses
-    if epsilon > 0:
-        deviation = (selection - n_kept / total) ** 2
-        if sample_weight is not None:
-            deviation *= sample_weight
-        value += epsilon / (2 * n_kept) * deviation.sum()
-    return float(value), gradient, selection
+    sample_weight, total = _check_sample_weight(sample_weight, losses.size)
+    _check_n_kept(n_kept, total, "n_kept")
+    gradient, selection = np.empty((2, losses.size))
+    value, _ = fill_selection(
+        losses, sample_weight, n_kept, epsilon, total, np.nan, selection, gradient
+    )
+    return value, gradient, selection
 
 
 def sorted_trimmed_loss(losses, n_kept, epsilon, counts=None):
@@ -124,8 +117,8 @@ def sorted_trimmed_loss(losses, n_kept, epsilon, counts=None):
     epsilon : float
         Strength of `soft_sort`, in units of 1 / `losses`, at least 0 (hard).
     counts : array-like of int of shape (n,), default=None
-        How often each loss is repeated, at least 0. Time and memory grow with the sum,
-        which is at most 1e9. None means once each.
+        How often each loss is repeated, at least 0, with a sum of at most 1e9. None
+        means once each.
 
     Returns
     -------
@@ -133,7 +126,7 @@ def sorted_trimmed_loss(losses, n_kept, epsilon, counts=None):
         The smoothed trimmed mean, in units of the losses.
     gradient : ndarray of shape (n,)
         Derivatives of the value by the losses. At the kinks of this piecewise linear
-        function it is the derivative of one of the adjacent pieces.
+        function they are those of adjacent pieces, the same for equal losses.
     selection : ndarray of shape (n,)
         Part of each loss that is kept, in [0, 1]: ``gradient * n_kept / counts``, or
         interpolated from the neighbouring losses where the count is 0.
@@ -163,99 +156,142 @@ def sorted_trimmed_loss(losses, n_kept, epsilon, counts=None):
     """
     losses = _check_losses(losses)
     epsilon = check_epsilon(epsilon)
-    if counts is None:
-        counts = np.ones(losses.size)
-    else:
-        counts = _check_weights(counts, losses.size, "counts")
-        if (counts != np.floor(counts)).any():
-            raise ValueError("counts must be whole numbers, got fractions.")
-        if counts.sum() > MAX_REPEATS:
-            raise ValueError(
-                f"counts must sum to at most {MAX_REPEATS:g}, for repeats are written "
-                f"out, got {counts.sum():g}."
-            )
-    counts = counts.astype(np.intp)
-    _check_n_kept(n_kept, counts.sum())
-    if n_kept != int(n_kept):
-        raise ValueError(f"n_kept must be a whole number, got {n_kept}.")
-    n_kept = int(n_kept)
-
-    row = np.repeat(np.arange(losses.size), counts)
-    sorted_losses, jacobian = soft_sort(losses[row], epsilon, return_jacobian=True)
-    kept = np.zeros(row.size)
-    kept[:n_kept] = 1.0
-    kept_of_row = np.bincount(row, jacobian.vjp(kept), minlength=losses.size)
-
-    present = counts > 0
-    selection = kept_of_row / np.maximum(counts, 1)
-    if not present.all():
-        order = np.flatnonzero(present)[np.argsort(losses[present])]
-        selection[~present] = np.interp(
-            losses[~present], losses[order], selection[order]
-        )
-    return float(sorted_losses[:n_kept].mean()), kept_of_row / n_kept, selection
+    counts, total = _check_counts(counts, losses, epsilon)
+    _check_position(n_kept, total, "n_kept")
+    return sorted_selection(losses, counts, int(n_kept), epsilon)
 
 
-def _select(losses, n_kept, epsilon, sample_weight, total):
-    """The choice p of `selection_trimmed_loss`."""
-    if n_kept >= total:
-        return np.ones_like(losses)
+def selection_quantile_loss(losses, n_kept, epsilon, sample_weight=None):
+    """Smooth quantile of the losses: the derivative of a trimmed sum by its size.
 
-    boundary = _hard_boundary(losses, n_kept, sample_weight)
-    weight = np.ones_like(losses) if sample_weight is None else sample_weight
-    if epsilon == 0:
-        below, tied = losses < boundary, losses == boundary
-        share = (n_kept - weight[below].sum()) / weight[tied].sum()
-        # Sums in another order than that of the boundary can differ in the last digit.
-        return below + min(max(share, 0.0), 1.0) * tied
+    That is the derivative of `n_kept` times the value of `selection_trimmed_loss` by
+    `n_kept`, called h. With the threshold t of its Notes and A the sum of weights ::
 
-    # The threshold t lies in [q, q + epsilon] with q the hard boundary. Measured from
-    # q in units of epsilon nothing cancels: with d = (losses - q) / epsilon the choice
-    # is clip(u - d, 0, 1) for some u in [0, 1].
-    with np.errstate(over="ignore"):
-        distance = (losses - boundary) / epsilon
-    open_ = np.abs(distance) < 1  # the others get 0 or 1 whatever u is
-    target = n_kept - weight[distance <= -1].sum()
-    offset = _find_offset(distance[open_], weight[open_], target)
-    return np.clip(offset - distance, 0.0, 1.0)
+        value = t - epsilon * h / A.
 
+    For ``epsilon=0`` it is the h-th smallest loss, for large `epsilon` the mean of all,
+    and in between a constant more or less than the mean of the losses which the choice
+    takes in part: a loss far enough away to either side has no influence.
 
-def _hard_boundary(losses, n_kept, sample_weight):
-    """The smallest loss such that the losses up to it weigh at least `n_kept`."""
-    if sample_weight is None:
-        position = math.ceil(n_kept) - 1
-        return np.partition(losses, position)[position]
-    order = np.argsort(losses)
-    order = order[sample_weight[order] > 0]
-    position = np.searchsorted(np.cumsum(sample_weight[order]), n_kept)
-    # The cumulated sum can end a rounding error below `n_kept`.
-    return losses[order[min(position, order.size - 1)]]
+    Parameters
+    ----------
+    losses : array-like of shape (n,)
+        Losses, finite.
+    n_kept : float
+        Weight h of the losses below the quantile, 0 < h <= A; need not be an integer.
+        For h = A it is the largest loss.
+    epsilon : float
+        Smoothing strength in units of the losses, at least 0 (hard).
+    sample_weight : array-like of shape (n,), default=None
+        Weights, at least 0 and not all 0. An integer weight is exactly that number of
+        repeats of the loss. None means ones.
 
+    Returns
+    -------
+    value : float
+        The smooth quantile, in units of the losses.
+    gradient : ndarray of shape (n,)
+        Derivatives of the value by the losses, ``a * selection`` divided by its sum,
+        with the weights a. At a kink they are the same for equal losses.
+    selection : ndarray of shape (n,)
+        1 for the losses that are averaged, else 0, also for losses of weight 0.
 
-def _find_offset(distance, weight, target):
-    """Solve ``sum(weight * clip(u - distance, 0, 1)) = target`` for u in [0, 1].
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
 
-    The sum is piecewise linear and nondecreasing in u. Newton's method is exact once it
-    has reached the right piece; a shrinking bracket leads it there.
+    See Also
+    --------
+    sorted_quantile_loss : One entry of the soft sort.
+    selection_trimmed_loss : Mean of the losses up to the quantile.
+
+    Notes
+    -----
+    Where the choice takes no loss in part (for a whole h and an `epsilon` below the gap
+    of the sorted losses there), the derivative is that from the left, and the largest
+    loss that is kept is averaged. The middle of the h-th loss, ``n_kept = h - 0.5``,
+    has no such case.
+
+    The value is a linear function of the losses in pieces, and continuous except where
+    the choice takes no loss in part.
+
+    Examples
+    --------
+    >>> from sksoftrank.losses import selection_quantile_loss
+    >>> losses = [0.0, 1.0, 2.0, 3.0, 1000.0]
+    >>> selection_quantile_loss(losses, 2.5, epsilon=0)[0]
+    2.0
+    >>> value, gradient, selection = selection_quantile_loss(losses, 2.5, epsilon=5)
+    >>> value, selection
+    (2.125, array([1., 1., 1., 1., 0.]))
+    >>> gradient
+    array([0.25, 0.25, 0.25, 0.25, 0.  ])
     """
-    low, high, offset = 0.0, 1.0, 0.5
-    active = None
-    while high - low > np.finfo(np.float64).eps:
-        part = np.clip(offset - distance, 0.0, 1.0)
-        previous, active = active, (part > 0) & (part < 1)
-        if previous is not None and np.array_equal(active, previous):
-            break
-        if weight @ part < target:
-            low = offset
-        else:
-            high = offset
-        slope = weight[active].sum()
-        if slope > 0:
-            full = weight[part == 1].sum()
-            offset = (target - full + weight[active] @ distance[active]) / slope
-        if slope == 0 or not low < offset < high:
-            active, offset = None, 0.5 * (low + high)
-    return offset
+    losses = _check_losses(losses)
+    epsilon = check_epsilon(epsilon)
+    sample_weight, total = _check_sample_weight(sample_weight, losses.size)
+    _check_n_kept(n_kept, total, "n_kept")
+    return quantile_selection(losses, sample_weight, n_kept, epsilon, total)[:3]
+
+
+def sorted_quantile_loss(losses, position, epsilon, counts=None):
+    """One entry of the soft sort of the losses.
+
+    For ``epsilon=0`` it is the loss at that position, for large `epsilon` the mean of
+    all. Like `sorted_trimmed_loss` it averages across *large* gaps first: a loss that
+    is large enough has influence on it, for every ``epsilon > 0``.
+
+    Parameters
+    ----------
+    losses : array-like of shape (n,)
+        Losses, finite.
+    position : int
+        Position in ascending order, 1 <= position <= ``counts.sum()``.
+    epsilon : float
+        Strength of `soft_sort`, in units of 1 / `losses`, at least 0 (hard).
+    counts : array-like of int of shape (n,), default=None
+        How often each loss is repeated, at least 0, with a sum of at most 1e9. None
+        means once each.
+
+    Returns
+    -------
+    value : float
+        The entry, in units of the losses.
+    gradient : ndarray of shape (n,)
+        Derivatives of the value by the losses, ``counts * selection`` divided by its
+        sum. At the kinks of this piecewise linear function they are those of adjacent
+        pieces, the same for equal losses.
+    selection : ndarray of shape (n,)
+        Part of each loss that is averaged, in [0, 1]; interpolated from the
+        neighbouring losses where the count is 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
+
+    See Also
+    --------
+    selection_quantile_loss : A quantile without the influence of far losses.
+    sorted_trimmed_loss : Mean of the entries up to a position.
+    sksoftrank.soft_sort : All entries.
+
+    Examples
+    --------
+    >>> from sksoftrank.losses import sorted_quantile_loss
+    >>> losses = [0.0, 1.0, 2.0, 1000.0]
+    >>> sorted_quantile_loss(losses, 3, epsilon=0.001)[0]
+    2.0
+    >>> value, gradient, selection = sorted_quantile_loss(losses, 3, epsilon=0.002)
+    >>> value, gradient
+    (251.0, array([0. , 0. , 0.5, 0.5]))
+    """
+    losses = _check_losses(losses)
+    epsilon = check_epsilon(epsilon)
+    counts, total = _check_counts(counts, losses, epsilon)
+    _check_position(position, total, "position")
+    return sorted_quantile(losses, counts, int(position), epsilon)
 
 
 def _check_losses(losses):
@@ -267,33 +303,58 @@ def _check_losses(losses):
     return losses
 
 
-def _check_weights(weights, n_losses, name):
-    weights = _check_array(weights, name)
-    if weights.shape != (n_losses,):
+def _check_sample_weight(sample_weight, n_losses, name="sample_weight"):
+    """Return the weights, or None for ones, and their sum."""
+    if sample_weight is None:
+        return None, float(n_losses)
+    weight = _check_array(sample_weight, name)
+    if weight.shape != (n_losses,):
         raise ValueError(
-            f"{name} must have the shape of losses, ({n_losses},), got {weights.shape}."
+            f"{name} must have the shape of losses, ({n_losses},), got {weight.shape}."
         )
-    if weights.min() < 0 or weights.max() == 0:
+    if weight.min() < 0 or weight.max() == 0:
         raise ValueError(
             f"{name} must be at least 0 and not all 0, got values from "
-            f"{weights.min()} to {weights.max()}."
+            f"{weight.min()} to {weight.max()}."
         )
-    if weights.max() > np.finfo(np.float64).max / n_losses:
+    if weight.max() > np.finfo(np.float64).max / n_losses:
         raise ValueError(
-            f"{name} must have a finite sum, got values up to {weights.max():g}."
+            f"{name} must have a finite sum, got values up to {weight.max():g}."
         )
-    return weights
+    return weight, float(weight.sum())
+
+
+def _check_counts(counts, losses, epsilon):
+    """Return the counts, or None for ones, and their sum."""
+    counts, total = _check_sample_weight(counts, losses.size, "counts")
+    if counts is not None:
+        if (counts != np.floor(counts)).any():
+            raise ValueError("counts must be whole numbers, got fractions.")
+        if total > MAX_REPEATS:
+            raise ValueError(
+                f"counts must sum to at most {MAX_REPEATS:g}, got {total:g}."
+            )
+    if epsilon > 0:
+        check_finite(losses, "losses", factor=total * total)
+    return counts, total
 
 
 def _check_array(values, name):
-    return check_finite(check_values(values, name), name).astype(np.float64, copy=False)
+    values = check_finite(check_values(values, name), name)
+    return np.ascontiguousarray(values, dtype=np.float64)
 
 
-def _check_n_kept(n_kept, total):
+def _check_n_kept(n_kept, total, name):
     if not isinstance(n_kept, Real):
-        raise TypeError(f"n_kept must be a real number, got {n_kept!r}.")
+        raise TypeError(f"{name} must be a real number, got {n_kept!r}.")
     if not 0 < n_kept <= total:
         raise ValueError(
-            f"n_kept must be above 0 and at most {total}, the number of losses or the "
+            f"{name} must be above 0 and at most {total}, the number of losses or the "
             f"sum of their weights, got {n_kept}."
         )
+
+
+def _check_position(position, total, name):
+    _check_n_kept(position, total, name)
+    if position != int(position):
+        raise ValueError(f"{name} must be a whole number, got {position}.")
