@@ -1,5 +1,7 @@
 """Linear predictions in well-conditioned coordinates, without a copy of X."""
 
+from copy import copy
+
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, minres
@@ -29,6 +31,9 @@ class LinearDesign:
     The penalty on coefficients b is ``alpha / 2 * sum((scale * b)**2)``, in coordinates
     ``sum(penalty * z**2) / 2``. The scale of a feature is its standard deviation, or
     without an intercept its root mean square, so that units do not matter.
+
+    Several outputs are served at once by matrices of shape (n_coordinates, n_outputs)
+    in place of vectors z, with a column for each.
 
     Parameters
     ----------
@@ -81,29 +86,31 @@ class LinearDesign:
     def coefficients(self, z):
         """Coefficients and intercept at the coordinates z."""
         if self.fit_intercept:
-            coef = self._expand(z[:-1])
+            coef = _multiply(self.basis, z[:-1])
             return coef, z[-1] - self.mean @ coef
-        return self._expand(z), 0.0
+        return _multiply(self.basis, z), 0.0
 
     def coordinates(self, coef, intercept):
         """Coordinates at which the predictions are those of the coefficients."""
-        z = self.inverse * coef if self.inverse.ndim == 1 else self.inverse @ coef
-        return np.append(z, intercept + self.mean @ coef) if self.fit_intercept else z
+        z = _multiply(self.inverse, coef)
+        return _append(z, intercept + self.mean @ coef) if self.fit_intercept else z
 
     def predict(self, z):
         """Predictions at the coordinates z."""
         coef, intercept = self.coefficients(z)
-        return self.X @ coef + intercept
+        predictions = self.X @ coef
+        predictions += intercept
+        return predictions
 
     def pull_back(self, row_gradient):
         """Gradient in z of a function with this gradient in the predictions."""
-        total = row_gradient.sum()
-        gradient = self.X.T @ row_gradient - total * self.mean
-        if self.basis.ndim == 1:
-            gradient *= self.basis
-        else:
-            gradient = self.basis.T @ gradient
-        return np.append(gradient, total) if self.fit_intercept else gradient
+        if row_gradient.ndim == 1:
+            total = row_gradient.sum()
+        else:  # faster than the sum along the first axis
+            total = np.ones(len(row_gradient)) @ row_gradient
+        gradient = self.X.T @ row_gradient - np.multiply.outer(self.mean, total)
+        gradient = _multiply(self.basis.T, gradient)
+        return _append(gradient, total) if self.fit_intercept else gradient
 
     def newton_step(self, gradient, row_weight):
         """Step from z to the minimum of the weighted, penalised sum of squares / 2.
@@ -122,10 +129,7 @@ class LinearDesign:
             return minres(hessian, -gradient, rtol=1e-8)[0]
 
         hessian = self.gram(row_weight) + np.diag(self.penalty)
-        curvature, axes = np.linalg.eigh(hessian)
-        determined = curvature > curvature.max(initial=0.0) * gradient.size * EPS
-        axes = axes[:, determined]
-        return -axes @ (axes.T @ gradient / curvature[determined])
+        return -determined_inverse(hessian) @ gradient
 
     def gram(self, row_weight):
         """Weighted sum of v v' over the rows v of dense X, in the coordinates."""
@@ -137,8 +141,18 @@ class LinearDesign:
             gram += (whitened.T * weight) @ whitened
         return gram
 
-    def _expand(self, z):
-        return self.basis * z if self.basis.ndim == 1 else self.basis @ z
+    def take(self, index):
+        """The same coordinates for some of the rows."""
+        taken = copy(self)
+        taken.X = self.X[index]
+        return taken
+
+    def rows(self, index):
+        """Rows of dense X in the coordinates: predictions are ``rows @ z``."""
+        rows = (self.X[index] - self.mean) @ self.basis
+        if not self.fit_intercept:
+            return rows
+        return np.column_stack([rows, np.ones(len(rows))])
 
     def _inverse_scale(self, scale):
         """1 / scale, and 0 for features that are constant up to rounding."""
@@ -177,6 +191,26 @@ class LinearDesign:
             chunk = self.X[batch][used]
             chunk -= self.mean
             yield chunk, w[used]
+
+
+def _multiply(matrix, z):
+    """The product with a matrix, or with the diagonal matrix of these entries."""
+    if matrix.ndim == 2:
+        return matrix @ z
+    return (z.T * matrix).T  # z may be a vector or a matrix
+
+
+def _append(z, last):
+    """The vector or matrix z with one more entry or row."""
+    return np.concatenate([z, np.expand_dims(last, 0)])
+
+
+def determined_inverse(hessian):
+    """Inverse of a Hessian, zero in the directions that it leaves undetermined."""
+    curvature, axes = np.linalg.eigh(hessian)
+    determined = curvature > curvature.max(initial=0.0) * curvature.size * EPS
+    axes = axes[:, determined]
+    return axes / curvature[determined] @ axes.T
 
 
 def _invert(unit):

@@ -3,6 +3,12 @@
 They need no estimator and no autodiff framework.
 """
 
+from ._ranking import soft_ndcg_loss, soft_spearman_loss
 from ._trimmed import selection_trimmed_loss, sorted_trimmed_loss
 
-__all__ = ["selection_trimmed_loss", "sorted_trimmed_loss"]
+__all__ = [
+    "selection_trimmed_loss",
+    "soft_ndcg_loss",
+    "soft_spearman_loss",
+    "sorted_trimmed_loss",
+]

@@ -1,0 +1,154 @@
+"""What label rankers share: reading rankings, and ranks from scores."""
+
+import numpy as np
+from scipy.stats import rankdata
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import validate_data
+
+from ._sklearn import StrOptions, check_sample_weight
+from .ranking_metrics import spearman_score
+
+TARGETS = StrOptions({"ranks", "relevance"})
+
+
+class LabelRankerMixin:
+    """Mixin for label rankers, which have a `decision_function` and a `target`.
+
+    It reads rankings in `fit` and turns scores into ranks, orders and a score.
+
+    See Also
+    --------
+    SoftSpearmanLabelRanker : A label ranker.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.base import BaseEstimator
+    >>> from sksoftrank.label_ranking import LabelRankerMixin
+    >>> class Constant(LabelRankerMixin, BaseEstimator):
+    ...     target = "ranks"
+    ...     def fit(self, X, y):
+    ...         self.labels_ = np.arange(y.shape[1])
+    ...         return self
+    ...     def decision_function(self, X):
+    ...         return np.tile(-self.labels_, (len(X), 1))
+    >>> Constant().fit(np.ones((2, 1)), np.ones((2, 3))).predict(np.ones((1, 1)))
+    array([[1., 2., 3.]])
+    """
+
+    def predict(self, X):
+        """Predict the ranks of the labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_labels)
+            Ranks, 1 for the most preferred label, whatever `target` is. Labels with
+            equal scores share their average rank.
+        """
+        return rankdata(-self.decision_function(X), axis=1)
+
+    def predict_order(self, X):
+        """Predict the labels in the order of preference.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_labels)
+            Entries of `labels_`, the most preferred first. Labels with equal scores
+            keep the order of `labels_`.
+        """
+        scores = self.decision_function(X)
+        return self.labels_[np.argsort(-scores, axis=1, kind="stable")]
+
+    def score(self, X, y, sample_weight=None):
+        """Mean of Spearman's rank correlation of true and predicted ranks.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples, n_labels)
+            True rankings as in `fit`, with NaN for labels that are not ranked.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the mean.
+
+        Returns
+        -------
+        float
+            The mean over rows, see `sksoftrank.ranking_metrics.spearman_score`.
+        """
+        sign = 1 if self.target == "ranks" else -1
+        ranks = self.predict(X)
+        return spearman_score(y, sign * ranks, sample_weight=sample_weight)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        tags.target_tags.single_output = False
+        tags.input_tags.sparse = True
+        return tags
+
+    def _read_training_data(self, X, y, sample_weight, *, reset=True, **X_checks):
+        """Checked X, ranks (1 = best, NaN = not ranked), weights, and the labels.
+
+        Rows without two ranked labels get weight 0, for they say nothing.
+        """
+        labels = getattr(y, "columns", None)
+        _check_no_text(y)
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            reset=reset,
+            validate_separately=(
+                {"accept_sparse": ["csr", "csc"], **X_checks},
+                {
+                    "dtype": np.float64,
+                    "ensure_all_finite": "allow-nan",
+                    "ensure_2d": False,
+                },
+            ),
+        )
+        check_consistent_length(X, y)
+        if y.ndim != 2:
+            raise ValueError(
+                f"y must have shape (n_samples, n_labels), a column for each label, "
+                f"got {y.shape}."
+            )
+        labels = np.arange(y.shape[1]) if labels is None else np.asarray(labels)
+        sign = 1 if self.target == "ranks" else -1
+        ranks = rankdata(sign * y, axis=1, nan_policy="omit")
+        weight = check_sample_weight(
+            sample_weight, X, dtype=np.float64, ensure_non_negative=True
+        )
+        if y.shape[1] > 1:
+            weight = np.where((~np.isnan(ranks)).sum(axis=1) > 1, weight, 0.0)
+        if not weight.any():
+            raise ValueError(
+                "y must have a row with at least two ranked labels and a positive "
+                "weight in sample_weight, got none."
+            )
+        return X, ranks, weight / weight.max(), labels
+
+
+def _check_no_text(y):
+    """Raise an error if y holds text, which would be read as numbers or not at all."""
+    array = np.asarray(y)
+    if array.dtype.kind == "O":
+        text = next((item for item in array.flat if isinstance(item, str)), None)
+    else:
+        text = array.flat[0] if array.dtype.kind in "US" and array.size else None
+    if text is not None:
+        raise ValueError(
+            f"y must hold numbers, or NaN where not ranked, got {str(text)!r}."
+        )

@@ -1,0 +1,447 @@
+"""Label ranking: predict the order of a set of labels for each row of features."""
+
+import math
+import warnings
+from numbers import Integral, Real
+from typing import ClassVar
+
+import numpy as np
+from scipy.optimize import minimize
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._callbacks import CallbackSupportMixin, FitCallbacks
+from ._label_rankings import TARGETS, LabelRankerMixin
+from ._linear import LinearDesign
+from ._sklearn import Interval, StrOptions, fit_context
+from .losses._ranking import SpearmanLoss
+
+
+class SoftSpearmanLabelRanker(CallbackSupportMixin, LabelRankerMixin, BaseEstimator):
+    """Linear label ranking that minimises the squared distance of soft ranks.
+
+    Each label gets a linear score, and the labels are ranked by it. The scores are
+    fitted so that their soft ranks are close to the true ranks: a smooth relative of
+    maximising Spearman's rank correlation ([1]_, section 6.3). Rankings may be partial
+    and have ties.
+
+    Parameters
+    ----------
+    regularization : {"quadratic", "entropic", "kl"} or None, default="quadratic"
+        Regularization of `soft_rank`. None leaves the soft rank out: ridge regression
+        on the ranks.
+    epsilon : float, default=1.0
+        Strength of the soft rank in units of the scores, above 0. Scores are linear,
+        so only ``alpha * epsilon ** 2`` matters for the ranking: tune `epsilon` with
+        a positive `alpha`, or `alpha`, on a grid over powers of ten.
+    alpha : float, default=0.001
+        Strength of the ridge penalty on the coefficients of the standardised features,
+        at least 0. The penalty competes with the *mean* loss of a row.
+    fit_intercept : bool, default=True
+        Whether the scores have an intercept. It is not penalised.
+    target : {"ranks", "relevance"}, default="ranks"
+        How `y` is read: "ranks" means that the smallest number of a row is the most
+        preferred, "relevance" the largest. Either way it is ranked anew in each row, so
+        that any real numbers will do.
+    init_scale : float, default=2.0
+        The start is the ridge regression on the ranks, whose scores are too close to
+        one another, times this. The objective is not convex, and values from 1 to 4
+        may lead to different minima. Without effect for ``regularization=None``.
+    max_iter : int, default=1000
+        Largest number of L-BFGS iterations.
+    tol : float, default=1e-3
+        Iterations stop where no derivative of the objective exceeds this in whitened
+        coordinates, or where an iteration lowers it by less than ``tol ** 2`` of it.
+    warm_start : bool, default=False
+        Whether to start from the coefficients of the previous fit, which needs the same
+        features and labels.
+    verbose : int, default=0
+        1 prints the start and the result, 2 also every tenth iteration.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_labels, n_features)
+        Coefficients of the scores, in the dtype of `X`.
+    intercept_ : ndarray of shape (n_labels,)
+        Intercepts of the scores, 0.0 if ``fit_intercept=False``.
+    labels_ : ndarray of shape (n_labels,)
+        Names of the columns of `y`, or their numbers if they have no names.
+    objective_ : float
+        The minimum found, in units of squared ranks.
+    n_iter_ : int
+        Number of L-BFGS iterations, and one for the start.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if all are strings.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If `max_iter` is too small. The fit is kept.
+
+    See Also
+    --------
+    DummyLabelRanker : The same ranking for all rows.
+    sksoftrank.losses.soft_spearman_loss : The loss.
+    sksoftrank.ranking_metrics : Scores, and scorers for grid searches.
+
+    Notes
+    -----
+    With scores ``z_i = W x_i + c``, true ranks r_i, row weights w_i that sum to one and
+    feature scales s_j (standard deviations; without an intercept root mean squares),
+    the minimised `objective_` is ::
+
+        sum_i w_i/2 ||r_i - soft_rank(z_i / epsilon)||^2
+            + alpha/2 sum_lj (s_j W_lj)^2
+
+    over the labels that are ranked in each row. Units of the features do not matter.
+    The soft rank keeps the order of the scores, so the hard ranks of the scores are the
+    prediction. For None the soft rank is replaced by ``(m + 1) / 2 - z_i / epsilon``
+    for m ranked labels.
+
+    *Partial rankings.* A label that is NaN takes no part in the loss of its row: it may
+    belong anywhere. A row with fewer than two ranked labels says nothing, and is as
+    good as removed. Where labels that are not listed are known to rank behind those
+    that are, as in a list of the k best, give them a common larger number, not NaN.
+
+    *Ties.* Labels with equal numbers share their average rank. A single label always
+    has rank 1.
+
+    References
+    ----------
+    .. [1] M. Blondel, O. Teboul, Q. Berthet, J. Djolonga, "Fast Differentiable Sorting
+       and Ranking", ICML 2020, arXiv:2002.08871.
+
+    Examples
+    --------
+    >>> from sksoftrank.label_ranking import SoftSpearmanLabelRanker
+    >>> X = [[-2.0], [-1.0], [1.0], [2.0]]
+    >>> y = [[1, 2, 3], [1, 2, float("nan")], [3, 2, 1], [3, 2, 1]]
+    >>> ranker = SoftSpearmanLabelRanker().fit(X, y)
+    >>> ranker.predict([[-1.5], [1.5]])
+    array([[1., 2., 3.],
+           [3., 2., 1.]])
+    >>> ranker.predict_order([[1.5]])
+    array([[2, 1, 0]])
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "regularization": [StrOptions({"quadratic", "entropic", "kl"}), None],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "fit_intercept": ["boolean"],
+        "target": [TARGETS],
+        "init_scale": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        regularization="quadratic",
+        epsilon=1.0,
+        alpha=1e-3,
+        fit_intercept=True,
+        target="ranks",
+        init_scale=2.0,
+        max_iter=1000,
+        tol=1e-3,
+        warm_start=False,
+        verbose=0,
+    ):
+        self.regularization = regularization
+        self.epsilon = epsilon
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.target = target
+        self.init_scale = init_scale
+        self.max_iter = max_iter
+        self.tol = tol
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Fit the scores.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features. The largest size of each must be 0 or from 1e-140 to 1e140.
+        y : array-like of shape (n_samples, n_labels)
+            Rankings, read as `target` says; NaN marks labels that are not ranked.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, at least 0 and not all 0. Only their ratios matter.
+
+        Returns
+        -------
+        SoftSpearmanLabelRanker
+            The fitted estimator.
+        """
+        callbacks = FitCallbacks(self, X, y, {"sample_weight": sample_weight})
+        is_warm = self.warm_start and hasattr(self, "coef_")
+        X, ranks, weight, labels = self._read_training_data(
+            X, y, sample_weight, reset=not is_warm, dtype=[np.float64, np.float32]
+        )
+        if is_warm and len(self.coef_) != labels.size:
+            raise ValueError(
+                f"y must have the {len(self.coef_)} labels of the previous fit with "
+                f"warm_start=True, got {labels.size}."
+            )
+        self.labels_ = labels
+        # Scores are fitted in units of epsilon.
+        epsilon = float(self.epsilon)
+        alpha = float(self.alpha) * epsilon * epsilon
+        if not math.isfinite(alpha):
+            raise ValueError(
+                f"alpha * epsilon**2 must be finite, got alpha={self.alpha} and "
+                f"epsilon={self.epsilon}."
+            )
+        design = LinearDesign(
+            X.astype(np.float64, copy=False),
+            weight,
+            fit_intercept=self.fit_intercept,
+            alpha=alpha,
+        )
+        z = self._warm_coordinates(design) if is_warm else None
+        self._minimize(design, ranks, weight, z, callbacks, X.dtype)
+        callbacks.end_fit()
+        return self
+
+    def decision_function(self, X):
+        """Scores of the labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_labels)
+            Scores, the larger the more preferred. Only their differences within a row
+            have a meaning.
+        """
+        check_is_fitted(self)
+        X = validate_data(
+            self,
+            X,
+            accept_sparse=["csr", "csc"],
+            dtype=[np.float64, np.float32],
+            reset=False,
+        )
+        return X @ self.coef_.T + self.intercept_
+
+    def _minimize(self, design, ranks, weight, z, callbacks, dtype):
+        """Minimise the objective, from the coordinates z on if they are given."""
+        n_iter = 1
+        if z is None:
+            z, n_iter = self._start(design, ranks, weight)
+        self._report(f"start: {n_iter} iterations")
+        objective = _Objective(
+            SpearmanLoss(ranks, weight, 1.0, self.regularization), design
+        )
+
+        def evaluate(z):
+            callbacks.begin_iteration()
+            return objective(z)
+
+        def after_iteration(intermediate_result):
+            nonlocal n_iter
+            n_iter += 1
+            z = intermediate_result.x
+            if self.verbose > 1 and n_iter % 10 == 0:
+                self._report(
+                    f"iteration {n_iter}, objective {intermediate_result.fun:.6g}"
+                )
+            if callbacks.end_iteration(lambda: self._attributes(design, z, dtype)):
+                raise StopIteration
+
+        result = self._lbfgs(evaluate, z, after_iteration)
+        if result.status == 1:  # a limit was reached
+            warnings.warn(
+                f"SoftSpearmanLabelRanker did not converge: {result.message}",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        self.objective_ = float(result.fun)
+        self.n_iter_ = n_iter
+        for name, value in self._attributes(design, result.x, dtype).items():
+            setattr(self, name, value)
+        self._report(f"end: {n_iter} iterations, objective {self.objective_:.6g}")
+
+    def _start(self, design, ranks, weight):
+        """Coordinates of ridge regression on ranks, and the number of iterations."""
+        targets = ranks
+        if self.regularization == "kl":  # its soft ranks are exponentials
+            logs = np.log(ranks)
+            n_ranked = (~np.isnan(logs)).sum(axis=1, keepdims=True)
+            centre = np.nansum(logs, axis=1, keepdims=True) / np.maximum(n_ranked, 1)
+            targets = logs - centre + (n_ranked + 1) / 2
+        ridge = _Objective(SpearmanLoss(targets, weight, 1.0, None), design)
+        z = np.zeros(design.n_coordinates * ranks.shape[1])
+        if design.basis.ndim == 2:  # whitened
+            # The minimum for complete rankings, and close to it for others.
+            z -= ridge(z)[1]
+        if self.regularization is None:
+            return z, 1  # the same objective is minimised from here on
+        result = self._lbfgs(ridge, z)
+        return self.init_scale * result.x, 1 + result.nit
+
+    def _lbfgs(self, evaluate, z, callback=None):
+        """SciPy's result; without progress it ends with another status than 1."""
+        return minimize(
+            evaluate,
+            z,
+            jac=True,
+            method="L-BFGS-B",
+            callback=callback,
+            options={
+                "maxiter": self.max_iter,
+                "maxfun": 20 * self.max_iter,
+                "gtol": self.tol,
+                "ftol": self.tol**2,
+            },
+        )
+
+    def _warm_coordinates(self, design):
+        coef = self.coef_.T.astype(np.float64) / self.epsilon
+        return design.coordinates(coef, self.intercept_ / self.epsilon).ravel()
+
+    def _attributes(self, design, z, dtype):
+        """Coefficients and intercepts at the coordinates z."""
+        z = z.reshape(design.n_coordinates, -1) * self.epsilon
+        coef, intercept = design.coefficients(z)
+        return {
+            "coef_": np.ascontiguousarray(coef.T, dtype=dtype),
+            "intercept_": np.broadcast_to(intercept, z.shape[1:]).astype(dtype),
+        }
+
+    def _report(self, text):
+        if self.verbose:
+            print(f"[SoftSpearmanLabelRanker] {text}")
+
+
+class DummyLabelRanker(LabelRankerMixin, BaseEstimator):
+    """Ranks the labels alike for all rows: by their mean rank, or Borda count.
+
+    It ignores the features, and is a baseline for other label rankers.
+
+    Parameters
+    ----------
+    target : {"ranks", "relevance"}, default="ranks"
+        How `y` is read: "ranks" means that the smallest number of a row is the most
+        preferred, "relevance" the largest.
+
+    Attributes
+    ----------
+    borda_ : ndarray of shape (n_labels,)
+        Mean share of the other ranked labels that the label is preferred to, from 0 to
+        1: for complete rankings a linear function of its mean rank. Ties count half.
+        0.5 for a label that is never ranked.
+    labels_ : ndarray of shape (n_labels,)
+        Names of the columns of `y`, or their numbers if they have no names.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if all are strings.
+
+    See Also
+    --------
+    SoftSpearmanLabelRanker : Uses the features.
+
+    Examples
+    --------
+    >>> from sksoftrank.label_ranking import DummyLabelRanker
+    >>> y = [[1, 2, 3], [1, 3, 2], [2, 1, 3]]
+    >>> ranker = DummyLabelRanker().fit([[0], [1], [2]], y)
+    >>> ranker.predict([[7]])
+    array([[1., 2., 3.]])
+    """
+
+    _parameter_constraints: ClassVar[dict] = {"target": [TARGETS]}
+
+    def __init__(self, *, target="ranks"):
+        self.target = target
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Count the preferences.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features, which may be of any kind.
+        y : array-like of shape (n_samples, n_labels)
+            Rankings, read as `target` says; NaN marks labels that are not ranked.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, at least 0 and not all 0.
+
+        Returns
+        -------
+        DummyLabelRanker
+            The fitted estimator.
+        """
+        _, ranks, weight, self.labels_ = self._read_training_data(
+            X, y, sample_weight, dtype=None, ensure_all_finite=False
+        )
+        ranked = ~np.isnan(ranks)
+        n_others = ranked.sum(axis=1, keepdims=True) - 1
+        share = np.where(ranked, (n_others + 1 - ranks) / np.maximum(n_others, 1), 0.0)
+        total = weight @ ranked
+        self.borda_ = np.where(total > 0, weight @ share, 0.5) / np.where(
+            total > 0, total, 1.0
+        )
+        return self
+
+    def decision_function(self, X):
+        """Scores of the labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features, which are ignored.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_labels)
+            `borda_` in each row.
+        """
+        check_is_fitted(self)
+        X = validate_data(
+            self,
+            X,
+            accept_sparse=["csr", "csc"],
+            dtype=None,
+            ensure_all_finite=False,
+            reset=False,
+        )
+        return np.tile(self.borda_, (X.shape[0], 1))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        return tags
+
+
+class _Objective:
+    """Loss of linear scores and the penalty, as a function of raveled coordinates."""
+
+    def __init__(self, loss, design):
+        self.loss = loss
+        self.design = design
+        self.penalty = design.penalty[:, None]
+
+    def __call__(self, z):
+        """Value and gradient."""
+        z = z.reshape(self.design.n_coordinates, -1)
+        value, score_gradient = self.loss(self.design.predict(z))
+        penalty_gradient = self.penalty * z
+        gradient = self.design.pull_back(score_gradient) + penalty_gradient
+        return value + 0.5 * np.vdot(penalty_gradient, z), gradient.ravel()

@@ -1,0 +1,332 @@
+"""Ranking losses: functions of the soft ranks of scores, row by row.
+
+The larger a score, the better: the largest has rank 1. Both functions return ``(value,
+gradient)``, so they serve any model that gives scores.
+"""
+
+import math
+from numbers import Real
+
+import numpy as np
+from scipy.stats import rankdata
+from sklearn.utils import gen_batches
+
+from .._checks import (
+    check_epsilon,
+    check_finite,
+    check_regularization,
+    check_values,
+    nonfinite_error,
+)
+from ..operators import soft_rank
+
+# Rows are evaluated in batches of about this many numbers, which stay in cache.
+BATCH_SIZE = 2**15
+
+
+def soft_spearman_loss(
+    scores,
+    ranks,
+    epsilon=1.0,
+    *,
+    regularization="quadratic",
+    top_weight=0.0,
+    sample_weight=None,
+):
+    """Squared distance between the soft ranks of scores and true ranks.
+
+    With r the true ranks of a row and s the soft ranks of its scores, the value is the
+    mean over rows of ``1/2 sum_j v_j (s_j - r_j)^2``: with all v_j = 1 a linear
+    function of Spearman's rank correlation once the soft ranks are hard.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_rows, n_labels)
+        Scores, finite; the larger, the better.
+    ranks : array-like of shape (n_rows, n_labels)
+        True ranks, the smaller, the better; NaN marks labels that are not ranked. Each
+        row is ranked anew among its ranked labels, so any numbers do, and ties get
+        average ranks.
+    epsilon : float, default=1.0
+        Strength of `soft_rank` in units of `scores`, at least 0. With 0 the ranks are
+        hard and the gradient is 0.
+    regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
+        Regularization of `soft_rank`.
+    top_weight : float, default=0.0
+        Exponent t, at least 0, of the weights v_j, which are proportional to ``r_j **
+        -t`` with mean one in each row: errors at the top cost more. 0 weighs all alike.
+    sample_weight : array-like of shape (n_rows,), default=None
+        Weights of the rows in the mean, at least 0 and not all 0. None means ones.
+
+    Returns
+    -------
+    value : float
+        The weighted mean over the rows with at least two ranked labels, 0.0 if there
+        are none.
+    gradient : ndarray of shape (n_rows, n_labels)
+        Derivatives of the value by the scores, 0 where a label is not ranked. At the
+        kinks of the quadratic regularization, those of one of the adjacent pieces.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
+
+    See Also
+    --------
+    soft_ndcg_loss : Normalised discounted cumulative gain of soft ranks.
+    sksoftrank.SoftSpearmanLabelRanker : Linear scores that minimise this loss.
+
+    Notes
+    -----
+    With ``top_weight=0`` this is the loss of section 6.3 in [1]_.
+
+    References
+    ----------
+    .. [1] M. Blondel, O. Teboul, Q. Berthet, J. Djolonga, "Fast Differentiable Sorting
+       and Ranking", ICML 2020, arXiv:2002.08871.
+
+    Examples
+    --------
+    >>> from sksoftrank.losses import soft_spearman_loss
+    >>> value, gradient = soft_spearman_loss([[0.5, 0.0, 3.0]], [[1, 2, 3]])
+    >>> value, gradient
+    (3.0625, array([[-0.25,  0.25,  0.  ]]))
+    """
+    scores, ranks = _check_rows(scores, ranks, "ranks")
+    epsilon = check_epsilon(epsilon)
+    check_regularization(regularization, ("quadratic", "entropic", "kl"))
+    _check_top_weight(top_weight)
+    weight = _check_row_weight(sample_weight, len(scores))
+    targets = rankdata(ranks, axis=1, nan_policy="omit")
+    loss = SpearmanLoss(targets, weight, epsilon, regularization, top_weight)
+    return loss(scores)
+
+
+def soft_ndcg_loss(
+    scores, relevance, epsilon=1.0, *, regularization="quadratic", sample_weight=None
+):
+    """One minus the normalised discounted cumulative gain (NDCG) of soft ranks.
+
+    With relevances g and soft ranks s of the scores of a row, its NDCG is ``sum_j g_j /
+    log2(1 + s_j)`` divided by the largest value that hard ranks can give it.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_rows, n_labels)
+        Scores, finite; the larger, the better.
+    relevance : array-like of shape (n_rows, n_labels)
+        True relevances, at least 0; NaN marks labels that are not ranked.
+    epsilon : float, default=1.0
+        Strength of `soft_rank` in units of `scores`, at least 0. With 0 the ranks are
+        hard and the gradient is 0.
+    regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
+        Regularization of `soft_rank`.
+    sample_weight : array-like of shape (n_rows,), default=None
+        Weights of the rows in the mean, at least 0 and not all 0. None means ones.
+
+    Returns
+    -------
+    value : float
+        The weighted mean over the rows with at least two ranked labels, 0.0 if there
+        are none. The NDCG of a row without positive relevances is 0, as in
+        scikit-learn.
+    gradient : ndarray of shape (n_rows, n_labels)
+        Derivatives of the value by the scores, 0 where a label is not ranked.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
+
+    See Also
+    --------
+    soft_spearman_loss : Squared distance of ranks.
+    sksoftrank.ranking_metrics.ndcg_score : With hard ranks.
+
+    Notes
+    -----
+    Scores without ties give one minus ``sklearn.metrics.ndcg_score`` once epsilon is
+    small enough for hard ranks. That function averages the discounts of tied ranks,
+    this one discounts their average.
+
+    References
+    ----------
+    .. [1] K. Jarvelin, J. Kekalainen, "Cumulated Gain-Based Evaluation of IR
+       Techniques", ACM Transactions on Information Systems 20, 2002.
+
+    Examples
+    --------
+    >>> from sksoftrank.losses import soft_ndcg_loss
+    >>> value, gradient = soft_ndcg_loss([[0.0, 1.0]], [[1.0, 0.0]], epsilon=4.0)
+    >>> round(value, 3), gradient.round(3)
+    (0.282, array([[-0.035,  0.035]]))
+    """
+    scores, relevance = _check_rows(scores, relevance, "relevance")
+    epsilon = check_epsilon(epsilon)
+    check_regularization(regularization, ("quadratic", "entropic", "kl"))
+    smallest = np.fmin.reduce(relevance, axis=None, initial=0.0)
+    if smallest < 0:
+        raise ValueError(f"relevance must be at least 0, got {smallest}.")
+    weight = _check_row_weight(sample_weight, len(scores))
+    return NDCGLoss(relevance, weight, epsilon, regularization)(scores)
+
+
+class SoftRankLoss:
+    """A function of the soft ranks in each row, summed, and its gradient in scores.
+
+    What does not depend on the scores is prepared once. Rows with the same number of
+    ranked labels are evaluated together. A subclass gives `prepare` and `of_ranks`.
+
+    Parameters
+    ----------
+    truth : ndarray of shape (n_rows, n_labels)
+        What the ranks are compared with, NaN where a label is not ranked.
+    weight : ndarray of shape (n_rows,)
+        Weights of the rows. Those of rows with two ranked labels are made to sum to 1.
+    epsilon : float
+        Strength of the soft ranks.
+    regularization : {"quadratic", "entropic", "kl"} or None
+        None stands for the mean rank minus ``scores / epsilon``, without projection.
+    """
+
+    def __init__(self, truth, weight, epsilon, regularization):
+        self.epsilon = epsilon
+        self.regularization = regularization
+        ranked = ~np.isnan(truth)
+        weight = np.where(ranked.sum(axis=1) > 1, weight, 0.0)
+        weight = weight / (weight.sum() or 1.0)
+        self.groups = [
+            (index, self.prepare(truth[index], weight[rows, None]))
+            for rows, index in group_rows(ranked)
+        ]
+
+    def __call__(self, scores):
+        """Value and gradient."""
+        value = 0.0
+        gradient = np.zeros_like(scores)
+        for index, prepared in self.groups:
+            ranks, pull_back = self._rank(scores[index])
+            part, rank_gradient = self.of_ranks(ranks, *prepared)
+            value += part
+            gradient[index] = pull_back(rank_gradient)
+        return float(value), gradient
+
+    def _rank(self, scores):
+        """Soft ranks, and the function that takes gradients in them to the scores."""
+        if self.regularization is None:
+            mean = (scores.shape[1] + 1) / 2
+            return mean - scores / self.epsilon, lambda g: -g / self.epsilon
+        ranks, jacobian = soft_rank(
+            scores,
+            self.epsilon,
+            regularization=self.regularization,
+            descending=True,
+            return_jacobian=True,
+        )
+        return ranks, jacobian.vjp
+
+
+class SpearmanLoss(SoftRankLoss):
+    """See `soft_spearman_loss`; the targets are used as they are."""
+
+    def __init__(self, targets, weight, epsilon, regularization, top_weight=0.0):
+        self.top_weight = top_weight
+        super().__init__(targets, weight, epsilon, regularization)
+
+    def prepare(self, targets, weight):
+        """Targets and weights of their squared errors."""
+        if self.top_weight == 0:
+            if (weight == weight[0]).all():
+                return targets, weight[0]
+            # Written out, for products with a short last axis are slow.
+            return targets, np.repeat(weight, targets.shape[1], axis=1)
+        entry_weight = targets**-self.top_weight
+        return targets, weight * entry_weight / entry_weight.mean(axis=1, keepdims=True)
+
+    def of_ranks(self, ranks, targets, weight):
+        """Value and gradient in the ranks, which are overwritten."""
+        error = np.subtract(ranks, targets, out=ranks)
+        gradient = weight * error
+        return 0.5 * np.vdot(gradient, error), gradient
+
+
+class NDCGLoss(SoftRankLoss):
+    """See `soft_ndcg_loss`."""
+
+    def prepare(self, relevance, weight):
+        """Weight of the rows, and gains so that an NDCG is their discounted sum."""
+        best = -np.sort(-relevance, axis=1)
+        largest = best @ (1 / np.log2(np.arange(2, best.shape[1] + 2)))
+        largest = np.where(largest > 0, largest, 1.0)[:, None]
+        return weight.sum(), weight * relevance / largest
+
+    def of_ranks(self, ranks, total, gain):
+        """Value and gradient in the ranks."""
+        log = np.log2(1 + ranks)
+        gradient = gain / (math.log(2) * (1 + ranks) * log**2)
+        return total - (gain / log).sum(), gradient
+
+
+def group_rows(ranked):
+    """Rows by their number of ranked labels, from two on, without a loop over rows.
+
+    Yields batches of rows of one group, and an index of 2-D arrays like `ranked` that
+    gives their ranked entries as an array of shape (rows, number of ranked labels).
+    """
+    n_rows, n_labels = ranked.shape
+    if n_rows and n_labels > 1 and ranked.all():
+        for rows in gen_batches(n_rows, max(1, BATCH_SIZE // n_labels)):
+            yield rows, rows  # a slice takes no copy
+        return
+    counts = ranked.sum(axis=1)
+    for count in np.unique(counts[counts > 1]):
+        group = np.flatnonzero(counts == count)
+        for batch in gen_batches(group.size, max(1, BATCH_SIZE // count)):
+            rows = group[batch]
+            columns = np.nonzero(ranked[rows])[1].reshape(-1, count)
+            yield rows, (rows[:, None], columns)
+
+
+def _check_rows(scores, truth, name):
+    """Both arguments as float64 arrays of two dimensions and the same shape."""
+    scores = check_finite(check_values(scores, "scores"), "scores").astype(np.float64)
+    truth = check_values(truth, name).astype(np.float64)
+    if scores.ndim != 2:
+        raise ValueError(
+            f"scores must have shape (n_rows, n_labels), got {scores.shape}."
+        )
+    if truth.shape != scores.shape:
+        raise ValueError(
+            f"{name} must have the shape of scores, {scores.shape}, got {truth.shape}."
+        )
+    if np.isinf(truth).any():
+        raise nonfinite_error(truth, name)
+    return scores, truth
+
+
+def _check_row_weight(sample_weight, n_rows):
+    """Weights of the rows, scaled so that they can be summed."""
+    if sample_weight is None:
+        return np.ones(n_rows)
+    weight = check_values(sample_weight, "sample_weight").astype(np.float64)
+    if weight.shape != (n_rows,):
+        raise ValueError(
+            f"sample_weight must have shape ({n_rows},), one weight per row of scores, "
+            f"got {weight.shape}."
+        )
+    check_finite(weight, "sample_weight")
+    largest = weight.max(initial=0.0)
+    if weight.min(initial=0.0) < 0 or (largest == 0 and n_rows > 0):
+        raise ValueError(
+            f"sample_weight must be at least 0 and not all 0, got values from "
+            f"{weight.min()} to {largest}."
+        )
+    return weight / (largest or 1.0)
+
+
+def _check_top_weight(top_weight):
+    if not isinstance(top_weight, Real) or isinstance(top_weight, bool):
+        raise TypeError(f"top_weight must be a real number >= 0, got {top_weight!r}.")
+    if not 0 <= top_weight < math.inf:
+        raise ValueError(f"top_weight must be a finite number >= 0, got {top_weight}.")

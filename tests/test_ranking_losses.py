@@ -1,0 +1,314 @@
+"""soft_spearman_loss and soft_ndcg_loss against row-by-row references."""
+
+import numpy as np
+import pytest
+import reference
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import rankdata, spearmanr
+from sklearn.metrics import ndcg_score
+
+from sksoftrank.losses import _ranking, soft_ndcg_loss, soft_spearman_loss
+
+REGULARIZATIONS = pytest.mark.parametrize(
+    "regularization", ["quadratic", "entropic", "kl"]
+)
+NAN = np.nan
+
+
+def rows(n=30, k=6, missing=0.3, seed=0):
+    """Scores, truth with missing labels and ties, and weights."""
+    rng = np.random.default_rng(seed)
+    scores = rng.standard_normal((n, k))
+    truth = rng.integers(0, k, (n, k)).astype(float)
+    truth[rng.random((n, k)) < missing] = NAN
+    return scores, truth, rng.integers(0, 4, n).astype(float)
+
+
+def spearman_of_row(scores, truth, epsilon, regularization, top_weight):
+    ranks = rankdata(truth)
+    soft = reference.soft_rank(scores, epsilon, regularization, descending=True)
+    weight = ranks**-top_weight
+    return (weight / weight.mean() * (soft - ranks) ** 2).sum() / 2
+
+
+def ndcg_loss_of_row(scores, relevance, epsilon, regularization):
+    soft = reference.soft_rank(scores, epsilon, regularization, descending=True)
+    best = sum(
+        gain / np.log2(2 + i) for i, gain in enumerate(sorted(relevance, reverse=True))
+    )
+    if best == 0:
+        return 1.0
+    return 1 - (relevance / np.log2(1 + soft)).sum() / best
+
+
+def mean_of_rows(function, scores, truth, weight, *arguments):
+    total, value = 0.0, 0.0
+    for s, t, w in zip(scores, truth, weight, strict=True):
+        ranked = ~np.isnan(t)
+        if ranked.sum() >= 2:
+            value += w * function(s[ranked], t[ranked], *arguments)
+            total += w
+    return float(value / total)
+
+
+def central_differences(function, scores, step=1e-6):
+    gradient = np.zeros_like(scores)
+    for index in np.ndindex(scores.shape):
+        moved = scores.copy()
+        moved[index] += step
+        above = function(moved)
+        moved[index] -= 2 * step
+        gradient[index] = (above - function(moved)) / (2 * step)
+    return gradient
+
+
+# Values and gradients
+
+
+@REGULARIZATIONS
+@pytest.mark.parametrize("missing", [0.0, 0.4])
+@pytest.mark.parametrize("top_weight", [0.0, 1.5])
+@pytest.mark.parametrize("epsilon", [0.05, 1.0, 20.0])
+def test_spearman_value(regularization, missing, top_weight, epsilon):
+    scores, truth, weight = rows(missing=missing)
+    expected = mean_of_rows(
+        spearman_of_row, scores, truth, weight, epsilon, regularization, top_weight
+    )
+    value, _ = soft_spearman_loss(
+        scores,
+        truth,
+        epsilon,
+        regularization=regularization,
+        top_weight=top_weight,
+        sample_weight=weight,
+    )
+    assert_allclose(value, expected, rtol=1e-12)
+
+
+@REGULARIZATIONS
+@pytest.mark.parametrize("missing", [0.0, 0.4])
+@pytest.mark.parametrize("epsilon", [0.05, 1.0, 20.0])
+def test_ndcg_value(regularization, missing, epsilon):
+    scores, truth, weight = rows(missing=missing)
+    truth[3] = 0.0
+    weight[3] = 5.0
+    expected = mean_of_rows(
+        ndcg_loss_of_row, scores, truth, weight, epsilon, regularization
+    )
+    value, _ = soft_ndcg_loss(
+        scores, truth, epsilon, regularization=regularization, sample_weight=weight
+    )
+    assert_allclose(value, expected, rtol=1e-12)
+
+
+@REGULARIZATIONS
+@pytest.mark.parametrize("missing", [0.0, 0.4])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("epsilon", [0.3, 3.0])
+@pytest.mark.parametrize(
+    ("loss", "options"),
+    [
+        (soft_spearman_loss, {}),
+        (soft_spearman_loss, {"top_weight": 1.0}),
+        (soft_ndcg_loss, {}),
+    ],
+)
+def test_gradient(loss, options, epsilon, weighted, missing, regularization):
+    scores, truth, weight = rows(n=12, missing=missing)
+    options = {**options, "regularization": regularization}
+    if weighted:
+        options["sample_weight"] = weight
+    _, gradient = loss(scores, truth, epsilon, **options)
+    expected = central_differences(
+        lambda s: loss(s, truth, epsilon, **options)[0], scores
+    )
+    assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8)
+    assert np.abs(expected).max() > 1e-4
+
+
+def test_no_projection():
+    scores, truth, weight = rows()
+    ranks = rankdata(truth, axis=1, nan_policy="omit")
+    loss = _ranking.SpearmanLoss(ranks, weight, 2.0, None)
+    value, gradient = loss(scores)
+
+    def of_row(s, t):
+        return (((len(s) + 1) / 2 - s / 2.0 - rankdata(t)) ** 2).sum() / 2
+
+    assert_allclose(
+        value, mean_of_rows(of_row, scores, truth, weight), rtol=1e-12, atol=0
+    )
+    expected = central_differences(lambda s: loss(s)[0], scores)
+    assert_allclose(gradient, expected, rtol=0, atol=1e-8)
+
+
+# Limits and invariances
+
+
+@REGULARIZATIONS
+@pytest.mark.parametrize("epsilon", [0.0, 1e-6])
+def test_hard_spearman(regularization, epsilon):
+    scores, _, _ = rows(missing=0)
+    truth = np.argsort(np.random.default_rng(1).random(scores.shape), axis=1)
+    value, gradient = soft_spearman_loss(
+        scores, truth, epsilon, regularization=regularization
+    )
+    k = scores.shape[1]
+    correlation = np.mean(
+        [spearmanr(-s, t).statistic for s, t in zip(scores, truth, strict=True)]
+    )
+    assert_allclose(value, (1 - correlation) * (k**3 - k) / 12, rtol=1e-9)
+    assert_array_equal(gradient, 0)
+
+
+@REGULARIZATIONS
+def test_hard_ndcg(regularization):
+    scores, truth, _ = rows(missing=0)
+    truth[2] = 0
+    weight = np.arange(len(truth)) + 1.0
+    value, _ = soft_ndcg_loss(
+        scores, truth, 1e-9, regularization=regularization, sample_weight=weight
+    )
+    expected = 1 - ndcg_score(truth, scores, sample_weight=weight)
+    assert_allclose(value, expected, rtol=1e-12)
+
+
+def test_top_weights_make_errors_at_the_top_cost_more():
+    truth = [[1.0, 2, 3, 4]]
+    top, bottom = [[3.0, 4, 2, 1]], [[4.0, 3, 1, 2]]
+    values = [
+        [soft_spearman_loss(s, truth, 0, top_weight=t)[0] for s in (top, bottom)]
+        for t in (0, 1)
+    ]
+    assert values[0][0] == values[0][1] == 1.0
+    assert values[1][0] > 2 * values[1][1]
+
+
+@pytest.mark.parametrize("loss", [soft_spearman_loss, soft_ndcg_loss])
+def test_labels_that_are_not_ranked_play_no_part(loss):
+    scores, truth, _ = rows()
+    value, gradient = loss(scores, truth)
+    assert_array_equal(gradient[np.isnan(truth)], 0)
+    other = np.where(np.isnan(truth), 1e6, scores)
+    other_value, other_gradient = loss(other, truth)
+    assert value == other_value
+    assert_array_equal(gradient, other_gradient)
+
+
+@pytest.mark.parametrize("loss", [soft_spearman_loss, soft_ndcg_loss])
+def test_weights_are_repeats(loss):
+    scores, truth, weight = rows()
+    count = weight.astype(int)
+    value, gradient = loss(scores, truth, sample_weight=weight)
+    repeated = loss(scores.repeat(count, axis=0), truth.repeat(count, axis=0))
+    assert_allclose(value, repeated[0], rtol=1e-12)
+    assert_allclose(
+        gradient.repeat(count, axis=0),
+        repeated[1] * weight.repeat(count)[:, None],
+        rtol=1e-12,
+    )
+    assert_array_equal(gradient[count == 0], 0)
+    huge = loss(scores, truth, sample_weight=weight * 1e307)
+    assert_allclose(huge[0], value, rtol=1e-12)
+    assert abs(value - loss(scores, truth)[0]) > 1e-3
+
+
+@pytest.mark.parametrize("loss", [soft_spearman_loss, soft_ndcg_loss])
+@pytest.mark.parametrize("missing", [0.0, 0.4])
+@pytest.mark.parametrize("batch_size", [1, 20, 67])
+def test_batches(loss, missing, batch_size, monkeypatch):
+    scores, truth, weight = rows(missing=missing)
+    expected = loss(scores, truth, sample_weight=weight)
+    monkeypatch.setattr(_ranking, "BATCH_SIZE", batch_size)
+    value, gradient = loss(scores, truth, sample_weight=weight)
+    assert_allclose(value, expected[0], rtol=1e-12)
+    assert_allclose(gradient, expected[1], rtol=1e-12)
+
+
+def test_ranks_are_any_numbers_that_order():
+    scores, truth, _ = rows()
+    expected = soft_spearman_loss(scores, truth)
+    value, gradient = soft_spearman_loss(scores, np.exp(truth) - 7)
+    assert value == expected[0]
+    assert_array_equal(gradient, expected[1])
+
+
+@pytest.mark.parametrize("loss", [soft_spearman_loss, soft_ndcg_loss])
+def test_rows_without_two_ranked_labels(loss):
+    scores, truth, _ = rows(n=4, missing=0)
+    expected = loss(scores[:2], truth[:2])
+    truth[2] = NAN
+    truth[3, 1:] = NAN
+    value, gradient = loss(scores, truth)
+    assert_allclose(value, expected[0], rtol=1e-12)
+    assert_allclose(gradient[:2], expected[1], rtol=1e-12)
+    assert_array_equal(gradient[2:], 0)
+    for empty in (slice(2, 4), slice(0, 0)):
+        value, gradient = loss(scores[empty], truth[empty])
+        assert value == 0.0
+        assert_array_equal(gradient, np.zeros_like(scores[empty]))
+    value, gradient = loss(scores[:, :1], truth[:, :1])
+    assert value == 0.0
+    assert_array_equal(gradient, 0)
+
+
+@pytest.mark.parametrize("loss", [soft_spearman_loss, soft_ndcg_loss])
+def test_inputs_are_not_changed(loss):
+    scores, truth, weight = rows()
+    for array in (scores, truth, weight):
+        array.flags.writeable = False
+    expected = loss(scores, truth, sample_weight=weight)
+    value, gradient = loss(
+        np.asfortranarray(scores), truth.tolist(), sample_weight=weight.tolist()
+    )
+    assert value == expected[0]
+    assert_array_equal(gradient, expected[1])
+    single = loss(scores.astype(np.float32), truth)[1]
+    assert single.dtype == np.float64
+    assert_allclose(single, loss(scores, truth)[1], rtol=0, atol=1e-6)
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"scores": [1.0, 2.0]}, ValueError, r"scores must have shape \(n_rows"),
+        ({"truth": [[1.0, 2.0, 3.0]]}, ValueError, "must have the shape of scores"),
+        ({"scores": [[1.0, NAN]]}, ValueError, "scores must be finite, got 1 NaN"),
+        ({"truth": [[1.0, np.inf]]}, ValueError, "must be finite, got .* 1 infinite"),
+        ({"scores": [["a", "b"]]}, TypeError, "scores must be an array of real"),
+        ({"epsilon": -1}, ValueError, "epsilon must be a finite number >= 0"),
+        ({"regularization": "l2"}, ValueError, "regularization must be 'quadratic'"),
+        ({"regularization": None}, ValueError, "regularization must be 'quadratic'"),
+        ({"sample_weight": [-1.0]}, ValueError, "sample_weight must be at least 0"),
+        ({"sample_weight": [0.0]}, ValueError, "sample_weight must be .* not all 0"),
+        ({"sample_weight": [1, 2]}, ValueError, r"sample_weight must have shape \(1,"),
+        ({"sample_weight": [NAN]}, ValueError, "sample_weight must be finite"),
+    ],
+)
+@pytest.mark.parametrize("loss", [soft_spearman_loss, soft_ndcg_loss])
+def test_bad_input(loss, arguments, error, message):
+    arguments = {"scores": [[1.0, 2.0]], "truth": [[1.0, 2.0]], **arguments}
+    scores, truth = arguments.pop("scores"), arguments.pop("truth")
+    with pytest.raises(error, match=message):
+        loss(scores, truth, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("top_weight", "error", "message"),
+    [
+        ("1", TypeError, "top_weight must be a real number >= 0, got '1'"),
+        (-1, ValueError, "top_weight must be a finite number >= 0, got -1"),
+        (np.inf, ValueError, "top_weight must be a finite number >= 0, got inf"),
+    ],
+)
+def test_bad_top_weight(top_weight, error, message):
+    with pytest.raises(error, match=message):
+        soft_spearman_loss([[1.0, 2.0]], [[1, 2]], top_weight=top_weight)
+
+
+def test_negative_relevance():
+    with pytest.raises(ValueError, match=r"relevance must be at least 0, got -2.0"):
+        soft_ndcg_loss([[1.0, 2.0, 3.0]], [[NAN, 1.0, -2.0]])
