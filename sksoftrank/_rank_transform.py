@@ -1,0 +1,448 @@
+"""Transformers of features by soft ranks relative to the training sample."""
+
+from numbers import Integral, Real
+from typing import ClassVar
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils import check_array, resample
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._sklearn import Interval, StrOptions, fit_context
+from ._soft_cdf import SoftCDF
+
+# Normal scores are limited to those of this probability, as in QuantileTransformer.
+SMALLEST_PROBABILITY = 1e-7
+
+FLOATS = (np.float64, np.float32)
+
+
+class _SoftCDFTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Each feature by its soft distribution function, then by a quantile function.
+
+    Subclasses give the quantile function `_quantile`, its inverse `_probability`, and
+    its derivative `_quantile_slope`.
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "epsilon": [Interval(Real, 0, None, closed="left")],
+        "subsample": [Interval(Integral, 1, None, closed="left"), None],
+        "random_state": ["random_state"],
+    }
+
+    def _fit_sample(self, X, sample_weight=None):
+        """Fit the functions of all features and return the sample in use."""
+        X = validate_data(self, X, dtype=FLOATS, ensure_all_finite="allow-nan")
+        weight = _check_sample_weight(sample_weight, X.shape[0])
+        if weight is not None:
+            X, weight = X[weight > 0], weight[weight > 0]
+        if self.subsample is not None and self.subsample < X.shape[0]:
+            rows = resample(
+                np.arange(X.shape[0]),
+                replace=False,
+                n_samples=self.subsample,
+                random_state=self.random_state,
+            )
+            X, weight = X[rows], None if weight is None else weight[rows]
+        X = X.astype(np.float64, copy=False)
+        self.soft_cdfs_ = [SoftCDF(column, weight, self.epsilon) for column in X.T]
+        self.scale_ = np.array([cdf.scale for cdf in self.soft_cdfs_])
+        return X
+
+    def transform(self, X):
+        """Transform the features.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Values of the features. NaN are kept.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            Transformed features, float32 where `X` is.
+        """
+        X = self._check_values(X)
+        return self._by_column(X, lambda cdf, x: self._quantile(cdf.cdf(x)))
+
+    def derivative(self, X):
+        """Derivatives of the transformed features in the features.
+
+        `transform` treats every entry by itself, so its Jacobian is diagonal, with
+        these entries.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Values of the features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            The derivative of each entry of ``transform(X)`` in the same entry of `X`:
+            at a kink one of the two one-sided ones, at a jump 0. NaN where `X` is.
+        """
+        X = self._check_values(X)
+        return self._by_column(
+            X, lambda cdf, x: cdf.pdf(x) * self._quantile_slope(cdf.cdf(x))
+        )
+
+    def inverse_transform(self, X):
+        """Map transformed features back.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Transformed features. Values out of range are taken for the ends of it, NaN
+            are kept.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            Values of the features, float32 where `X` is. Where `transform` is constant,
+            the middle of the interval.
+        """
+        check_is_fitted(self)
+        # Names of features are those of the transformed ones here, so not compared.
+        X = check_array(X, dtype=FLOATS, ensure_all_finite="allow-nan")
+        if X.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"X must have the {self.n_features_in_} features that were fitted, got "
+                f"{X.shape[1]}."
+            )
+        return self._by_column(X, lambda cdf, y: cdf.ppf(self._probability(y)))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _check_values(self, X):
+        check_is_fitted(self)
+        return validate_data(
+            self, X, dtype=FLOATS, ensure_all_finite="allow-nan", reset=False
+        )
+
+    def _by_column(self, X, function):
+        out = np.empty_like(X)
+        for j, cdf in enumerate(self.soft_cdfs_):
+            out[:, j] = function(cdf, X[:, j].astype(np.float64))
+        return out
+
+
+class SoftRankTransformer(_SoftCDFTransformer):
+    """Replace the values of each feature by soft ranks in the training sample.
+
+    A smooth relative of `sklearn.preprocessing.QuantileTransformer`: the result is
+    uniform or normal whatever the distribution of the feature, but no two values are
+    pulled apart faster than `epsilon` allows. As `epsilon` goes to 0 the ranks become
+    hard; as it grows, a linear function of the feature is left.
+
+    Parameters
+    ----------
+    epsilon : float, default=1.0
+        Strength of the smoothing, at least 0: the ranks run from the lowest to the
+        highest over `epsilon` interquartile ranges or more. Up to 1.8 a large normal
+        sample is left as it is, and only values that gather more densely are smoothed;
+        above, its middle becomes linear. One grid of values serves all features.
+    output_distribution : {"uniform", "normal"}, default="uniform"
+        Distribution of the transformed features. "uniform" is in [0, 1]; "normal" has
+        mean 0 and standard deviation 1, and is limited to those values that a fraction
+        of 1e-7 exceeds, 5.2.
+    subsample : int or None, default=10_000
+        Largest number of samples to fit on, drawn at random. None uses all.
+    random_state : int, RandomState instance or None, default=None
+        What draws the subsample.
+
+    Attributes
+    ----------
+    scale_ : ndarray of shape (n_features,)
+        Interquartile range of each feature: the unit of `epsilon`. 1 for a feature that
+        is constant, NaN for one that is NaN everywhere.
+    soft_cdfs_ : list of n_features objects
+        The fitted function of each feature, with methods ``cdf``, ``pdf`` and ``ppf``.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if all are strings.
+
+    See Also
+    --------
+    sklearn.preprocessing.QuantileTransformer : Interpolates hard ranks.
+    SoftQuantileNormalizer : Gives all features one distribution from the data.
+    soft_rank : The operator behind it.
+
+    Notes
+    -----
+    Let h be `epsilon` times the scale of a feature, x_1 <= ... <= x_n its training
+    sample, and r_1, ..., r_n the quadratic soft ranks of that sample with the strength
+    ``h / n`` ([1]_, eq. 6). Then `transform` gives ``(r - 1/2) / n``. A new value x,
+    with i sample values below it, gets the rank that it has as a further member of the
+    sample with a weight that goes to 0, ::
+
+        r = clip(i + 1/2, r_(i+1) - (x_(i+1) - x) n / h, r_i + (x - x_i) n / h)
+
+    So `transform` is non-decreasing and piecewise linear: it has the slope ``1 / h`` on
+    *ramps*, one for each pool of the soft rank, and is constant between them.
+
+    It is a distribution function: that of the distribution with a density of at most
+    ``1 / h`` that is closest to the sample in the Wasserstein-2 distance.
+    `inverse_transform` is its quantile function. For ``epsilon=0`` it is the empirical
+    distribution function, with the mean of its two sides at jumps: average ranks.
+
+    `fit` takes O(n log n) for each feature, `transform` O(log n) for each value. NaN
+    are left out in `fit` and kept by `transform`. Sample weights are relative
+    frequencies: a whole number is as good as that number of repeats, and a common
+    factor of all changes nothing. The subsample is drawn from the rows of positive
+    weight with equal chances; they keep their weights. The interquartile range is that
+    of the mid-distribution function, interpolated between distinct values, so it is
+    above 0 for all features that vary.
+
+    References
+    ----------
+    .. [1] M. Blondel, O. Teboul, Q. Berthet, J. Djolonga, "Fast Differentiable Sorting
+       and Ranking", ICML 2020, arXiv:2002.08871.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sksoftrank.preprocessing import SoftRankTransformer
+    >>> X = np.array([[0.0], [1.0], [1.5], [8.0]])
+    >>> SoftRankTransformer(epsilon=0).fit_transform(X).ravel()
+    array([0.125, 0.375, 0.625, 0.875])
+    >>> transformer = SoftRankTransformer(epsilon=1.0).fit(X)
+    >>> transformer.transform(X).ravel().round(3)
+    array([0.179, 0.414, 0.532, 0.875])
+    >>> transformer.transform([[1.25], [100.0]]).ravel().round(3)
+    array([0.473, 1.   ])
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        **_SoftCDFTransformer._parameter_constraints,
+        "output_distribution": [StrOptions({"uniform", "normal"})],
+    }
+
+    def __init__(
+        self,
+        epsilon=1.0,
+        *,
+        output_distribution="uniform",
+        subsample=10_000,
+        random_state=None,
+    ):
+        self.epsilon = epsilon
+        self.output_distribution = output_distribution
+        self.subsample = subsample
+        self.random_state = random_state
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None):
+        """Learn the soft distribution function of each feature.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The training sample. NaN are left out.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Relative frequencies of the samples, at least 0 and not all 0.
+
+        Returns
+        -------
+        SoftRankTransformer
+            The fitted transformer.
+        """
+        self._fit_sample(X, sample_weight)
+        return self
+
+    def _quantile(self, u):
+        if self.output_distribution == "uniform":
+            return u
+        return ndtri(np.clip(u, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY))
+
+    def _quantile_slope(self, u):
+        if self.output_distribution == "uniform":
+            return 1.0
+        score = self._quantile(u)
+        slope = np.sqrt(2 * np.pi) * np.exp(0.5 * score**2)
+        is_limited = np.minimum(u, 1 - u) < SMALLEST_PROBABILITY
+        return np.where(is_limited, 0.0, slope)
+
+    def _probability(self, y):
+        return y if self.output_distribution == "uniform" else ndtr(y)
+
+
+class SoftQuantileNormalizer(_SoftCDFTransformer):
+    """Give all features the same distribution, by soft ranks.
+
+    The soft version of the quantile normalisation of genomics [1]_, where the features
+    are the arrays of an experiment and the samples its genes: the k-th smallest value
+    of each feature becomes the mean of the k-th smallest values of all features. As
+    `epsilon` grows, all values approach the median of the target.
+
+    Parameters
+    ----------
+    epsilon : float, default=1.0
+        Strength of the smoothing, at least 0, as in `SoftRankTransformer`: the
+        transformed values run through the target in `epsilon` interquartile ranges of
+        the feature or more.
+    target : array-like of shape (n_target,), default=None
+        A sample of the distribution to give to the features, in any order. None takes
+        the mean of the quantile functions of the training features, which then ought to
+        have the same unit.
+    subsample : int or None, default=10_000
+        Largest number of samples to fit on, drawn at random. None uses all.
+    random_state : int, RandomState instance or None, default=None
+        What draws the subsample.
+
+    Attributes
+    ----------
+    target_quantiles_ : ndarray of shape (n_quantiles,)
+        The quantiles of the target at the probabilities ``(k - 1/2) / n_quantiles`` for
+        k = 1, ..., n_quantiles.
+    scale_ : ndarray of shape (n_features,)
+        Interquartile range of each feature: the unit of `epsilon`. 1 for a feature that
+        is constant, NaN for one that is NaN everywhere.
+    soft_cdfs_ : list of n_features objects
+        The fitted function of each feature, with methods ``cdf``, ``pdf`` and ``ppf``.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if all are strings.
+
+    See Also
+    --------
+    SoftRankTransformer : Gives the features a uniform or normal distribution.
+    PermutahedronProjection : Normalises rows instead of features.
+
+    Notes
+    -----
+    A value x of a feature becomes ``Q(F(x))``, with F what `SoftRankTransformer` makes
+    of it, and Q the linear interpolation of `target_quantiles_`, constant outside. For
+    ``epsilon=0``, all training samples in use, no NaN and no ties, this is classical
+    quantile normalisation; tied values share the target at their mean rank.
+
+    With ``target=None`` there are as many quantiles as the feature with the fewest NaN
+    has values; features with more NaN are interpolated.
+
+    To normalise samples instead, each over its features and without reference to other
+    samples (arrays as rows), use ``PermutahedronProjection(w="mean")``.
+
+    References
+    ----------
+    .. [1] B. M. Bolstad, R. A. Irizarry, M. Astrand, T. P. Speed, "A comparison of
+       normalization methods for high density oligonucleotide array data based on
+       variance and bias", Bioinformatics 19, 2003.
+    .. [2] M. Cuturi, O. Teboul, J.-P. Vert, "Differentiable Ranks and Sorting using
+       Optimal Transport", NeurIPS 2019, arXiv:1905.11885.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sksoftrank.preprocessing import SoftQuantileNormalizer
+    >>> X = np.array([[5.0, 4.0], [2.0, 1.0], [3.0, 40.0]])
+    >>> SoftQuantileNormalizer(epsilon=0).fit_transform(X)
+    array([[22.5,  3.5],
+           [ 1.5,  1.5],
+           [ 3.5, 22.5]])
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        **_SoftCDFTransformer._parameter_constraints,
+        "target": ["array-like", None],
+    }
+
+    def __init__(
+        self, epsilon=1.0, *, target=None, subsample=10_000, random_state=None
+    ):
+        self.epsilon = epsilon
+        self.target = target
+        self.subsample = subsample
+        self.random_state = random_state
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learn the target and the soft distribution function of each feature.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The training sample. NaN are left out.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        SoftQuantileNormalizer
+            The fitted transformer.
+        """
+        X = self._fit_sample(X)
+        if self.target is None:
+            self.target_quantiles_ = _mean_quantiles(X)
+        else:
+            target = check_array(
+                self.target, ensure_2d=False, dtype=np.float64, input_name="target"
+            )
+            if target.ndim != 1:
+                raise ValueError(
+                    f"target must have one dimension, got shape {target.shape}."
+                )
+            self.target_quantiles_ = np.sort(target)
+        return self
+
+    def _quantile(self, u):
+        return np.interp(u, self._probabilities(), self.target_quantiles_)
+
+    def _quantile_slope(self, u):
+        q = self.target_quantiles_
+        # Of the piece between the probabilities of q[k - 1] and q[k].
+        slope = np.concatenate([[0.0], np.diff(q) * q.size, [0.0]])
+        return slope[np.searchsorted(self._probabilities(), u)]
+
+    def _probability(self, y):
+        # From both sides, so that equal quantiles share the middle.
+        q, p = self.target_quantiles_, self._probabilities()
+        below = -np.interp(-y, -q[::-1], -p[::-1])
+        return 0.5 * (np.interp(y, q, p) + below)
+
+    def _probabilities(self):
+        n = self.target_quantiles_.size
+        return (np.arange(n) + 0.5) / n
+
+
+def _mean_quantiles(X):
+    """Mean over the features of their quantiles, NaN left out."""
+    X = np.sort(X, axis=0)  # NaN come last
+    counts = X.shape[0] - np.isnan(X).sum(axis=0)
+    n = counts.max()
+    if n == 0:
+        return np.full(1, np.nan)
+    probability = (np.arange(n) + 0.5) / n
+    quantiles = [
+        np.interp(probability, (np.arange(m) + 0.5) / m, column[:m])
+        for column, m in zip(X.T, counts, strict=True)
+        if m > 0
+    ]
+    return np.mean(quantiles, axis=0)
+
+
+def _check_sample_weight(sample_weight, n_samples):
+    """Sample weights in float64, or None."""
+    if sample_weight is None:
+        return None
+    weight = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+    )
+    if weight.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight must have shape ({n_samples},), one weight per row of X, "
+            f"got {weight.shape}."
+        )
+    if weight.min() < 0:
+        raise ValueError(f"sample_weight must be at least 0, got {weight.min()}.")
+    if weight.max() == 0:
+        raise ValueError("sample_weight must not be zero everywhere.")
+    return weight / weight.max()  # the sum is finite

@@ -1,0 +1,348 @@
+"""Transformers: projections of rows, and features by their soft ranks."""
+
+from numbers import Real
+from typing import ClassVar
+
+import numpy as np
+from scipy.stats import rankdata
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils import check_array, gen_batches
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._checks import check_finite
+from ._projection import isotonic_projection, project_permutahedron
+from ._rank_transform import FLOATS, SoftQuantileNormalizer, SoftRankTransformer
+from ._sklearn import Interval, StrOptions, fit_context
+
+__all__ = [
+    "IsotonicProjection",
+    "PermutahedronProjection",
+    "SoftQuantileNormalizer",
+    "SoftRankTransformer",
+]
+
+# Rows are projected in chunks of about this many values, which stay in cache.
+CHUNK_SIZE = 2**15
+
+
+class _RowProjection(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Projection of each row; subclasses give `_project` of rows in float64."""
+
+    def transform(self, X):
+        """Project the rows of X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            Their projections, float32 where `X` is.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=FLOATS, reset=False)
+        # The range of X is multiplied by two sizes of blocks.
+        check_finite(X, "X", factor=X.shape[1] ** 2)
+        out = np.empty_like(X)
+        for batch in gen_batches(X.shape[0], max(1, CHUNK_SIZE // X.shape[1])):
+            out[batch] = self._project(X[batch].astype(np.float64, copy=False))
+        return out
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class IsotonicProjection(_RowProjection):
+    """Replace each row by the closest monotone row.
+
+    For rows that are curves, such as dose responses, survival functions or quantiles,
+    and ought to rise or fall from feature to feature.
+
+    Parameters
+    ----------
+    increasing : bool, default=True
+        Whether the projected rows are non-decreasing, else non-increasing.
+    regularization : {"quadratic", "entropic"}, default="quadratic"
+        "quadratic" gives the closest row in the (weighted) Euclidean sense;
+        "entropic" minimises ``sum(weights * (exp(x - v) + v))``.
+    weights : array-like of shape (n_features,), default=None
+        Weights of the features, above 0. None means equal weights.
+    y_min, y_max : float, default=None
+        Bounds of the projected values. None means no bound.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_features,) or None
+        The weights of the features. None if all are equal.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if all are strings.
+
+    See Also
+    --------
+    isotonic_projection : The operator behind it, with its Jacobian.
+    sklearn.isotonic.IsotonicRegression : Fits one monotone function to all samples.
+    scipy.optimize.isotonic_regression : One row, quadratic.
+
+    Notes
+    -----
+    A projected row is constant on blocks B, where it is the weighted mean of the row
+    (quadratic) or the logarithm of the weighted mean of exp of it (entropic).
+
+    Bounds are met by clipping the unbounded solution. That is exact: the entries where
+    an optimal v exceeds a threshold t minimise the sum of the derivatives at t of the
+    terms of the objective, over all upper sets of features, whatever the bounds. So
+    bounds decide only which thresholds there are.
+
+    The weights of "quadratic" cost the kernel nothing: for positive rows x, the
+    logarithm of the weighted quadratic solution is the entropic solution for ``s =
+    log(weights * x)`` and ``w = log(weights)`` (section 3 of [1]_ gives it as
+    log-sum-exp), so the two have the same blocks.
+
+    References
+    ----------
+    .. [1] M. Blondel, O. Teboul, Q. Berthet, J. Djolonga, "Fast Differentiable Sorting
+       and Ranking", ICML 2020, arXiv:2002.08871.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sksoftrank.preprocessing import IsotonicProjection
+    >>> X = np.array([[0.0, 2.0, 1.0, 3.0], [1.0, 0.0, 0.0, 9.0]])
+    >>> IsotonicProjection().fit_transform(X).round(3)
+    array([[0.   , 1.5  , 1.5  , 3.   ],
+           [0.333, 0.333, 0.333, 9.   ]])
+    >>> IsotonicProjection(weights=[1, 1, 3, 1], y_max=2.0).fit_transform(X)
+    array([[0.  , 1.25, 1.25, 2.  ],
+           [0.2 , 0.2 , 0.2 , 2.  ]])
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "increasing": ["boolean"],
+        "regularization": [StrOptions({"quadratic", "entropic"})],
+        "weights": ["array-like", None],
+        "y_min": [Interval(Real, None, None, closed="both"), None],
+        "y_max": [Interval(Real, None, None, closed="both"), None],
+    }
+
+    def __init__(
+        self,
+        *,
+        increasing=True,
+        regularization="quadratic",
+        weights=None,
+        y_min=None,
+        y_max=None,
+    ):
+        self.increasing = increasing
+        self.regularization = regularization
+        self.weights = weights
+        self.y_min = y_min
+        self.y_max = y_max
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Check the parameters; nothing is learned from the rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        IsotonicProjection
+            The fitted transformer.
+        """
+        X = validate_data(self, X, dtype=FLOATS)
+        if None not in (self.y_min, self.y_max) and self.y_min > self.y_max:
+            raise ValueError(
+                f"y_min must be at most y_max, got {self.y_min} and {self.y_max}."
+            )
+        self.weights_ = None
+        if self.weights is not None:
+            weights = _check_vector(self.weights, X.shape[1], "weights")
+            if weights.min() <= 0:
+                raise ValueError(f"weights must be above 0, got {weights.min()}.")
+            if (weights != weights[0]).any():
+                self.weights_ = weights
+        return self
+
+    def _project(self, X):
+        # The solution of the operator falls.
+        direction = -1 if self.increasing else 1
+        weights = None if self.weights_ is None else self.weights_[::direction]
+        solution = _isotonic(X[:, ::direction], weights, self.regularization)
+        lower = -np.inf if self.y_min is None else self.y_min
+        upper = np.inf if self.y_max is None else self.y_max
+        return np.clip(solution[:, ::direction], lower, upper)
+
+
+def _isotonic(X, weights, regularization):
+    """Non-increasing solutions for the rows of X."""
+    if weights is None:
+        return isotonic_projection(X, regularization=regularization)
+    log_weights = np.log(weights)
+    if regularization == "entropic":
+        return isotonic_projection(
+            X + log_weights, log_weights, regularization="entropic"
+        )
+    # Blocks do not depend on origin and scale: rows between 1 and 2 have a logarithm.
+    low = X.min(axis=1, keepdims=True)
+    spread = X.max(axis=1, keepdims=True) - low
+    log_X = np.log1p((X - low) / np.where(spread > 0, spread, 1.0))
+    _, jacobian = isotonic_projection(
+        log_X + log_weights,
+        np.broadcast_to(log_weights, X.shape),
+        regularization="entropic",
+        return_jacobian=True,
+    )
+    # The derivative in w is minus the mean over blocks, with the softmax of w, that is
+    # with the weights themselves.
+    return -jacobian.wrt_w.jvp(X)
+
+
+class PermutahedronProjection(_RowProjection):
+    """Project each row, divided by `epsilon`, on the permutahedron of `w`.
+
+    The result has the order of the row and, as `epsilon` goes to 0, the values of `w`:
+    a permutation of them. For ``w=None`` these are soft ranks. As `epsilon` grows, rows
+    shrink towards the mean of `w`.
+
+    Parameters
+    ----------
+    epsilon : float, default=1.0
+        Strength of the smoothing, at least 0, in units of the rows per unit of `w`. 0
+        gives the values of `w` in the order of the row, their mean to tied entries.
+    w : array-like of shape (n_features,), "mean" or None, default=None
+        The vertex of the permutahedron, in any order. None means 1, ..., n_features.
+        "mean" learns it: the k-th smallest entry is the mean over the training rows of
+        their k-th smallest entries, the target of quantile normalisation [2]_.
+    regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
+        "quadratic" is the Euclidean projection. "kl" is the projection of exp of the
+        row in the sense of Kullback and Leibler, for positive `w` and not for "mean".
+        "entropic" is the logarithm of that, for exp of `w`.
+
+    Attributes
+    ----------
+    w_ : ndarray of shape (n_features,)
+        The vertex, in increasing order.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if all are strings.
+
+    See Also
+    --------
+    project_permutahedron, soft_rank : The operators behind it, with their Jacobians.
+    SoftQuantileNormalizer : Quantile normalisation of features instead of rows.
+
+    Notes
+    -----
+    P(w) is the convex hull of the permutations of w. The projection of a row x is the p
+    in P(w) with the smallest ``||p - x / epsilon||^2 / 2`` or, for "kl", the smallest
+    ``KL(p, exp(x / epsilon))``; for "entropic" it is the logarithm of the latter with
+    exp(w) in place of w ([1]_, section 4).
+
+    References
+    ----------
+    .. [1] M. Blondel, O. Teboul, Q. Berthet, J. Djolonga, "Fast Differentiable Sorting
+       and Ranking", ICML 2020, arXiv:2002.08871.
+    .. [2] B. M. Bolstad, R. A. Irizarry, M. Astrand, T. P. Speed, "A comparison of
+       normalization methods for high density oligonucleotide array data based on
+       variance and bias", Bioinformatics 19, 2003.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sksoftrank.preprocessing import PermutahedronProjection
+    >>> X = np.array([[5.0, 2.0, 3.0, 4.0], [4.0, 1.0, 2.0, 30.0]])
+    >>> PermutahedronProjection(epsilon=2.0).fit_transform(X).round(2)
+    array([[3.25, 1.75, 2.25, 2.75],
+           [2.83, 1.33, 1.83, 4.  ]])
+    >>> PermutahedronProjection(epsilon=0, w="mean").fit_transform(X)
+    array([[17.5,  1.5,  2.5,  4. ],
+           [ 4. ,  1.5,  2.5, 17.5]])
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "epsilon": [Interval(Real, 0, None, closed="left")],
+        "w": ["array-like", StrOptions({"mean"}), None],
+        "regularization": [StrOptions({"quadratic", "entropic", "kl"})],
+    }
+
+    def __init__(self, epsilon=1.0, *, w=None, regularization="quadratic"):
+        self.epsilon = epsilon
+        self.w = w
+        self.regularization = regularization
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learn or check the vertex of the permutahedron.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        PermutahedronProjection
+            The fitted transformer.
+        """
+        X = validate_data(self, X, dtype=FLOATS)
+        if self.w is None:
+            self.w_ = np.arange(1.0, X.shape[1] + 1)
+        elif isinstance(self.w, str):
+            if self.regularization == "kl":
+                raise ValueError(
+                    'w must be an array or None for regularization="kl", got "mean".'
+                )
+            self.w_ = np.sort(X, axis=1).mean(axis=0, dtype=np.float64)
+        else:
+            self.w_ = np.sort(_check_vector(self.w, X.shape[1], "w"))
+        check_finite(self.w_, "w", factor=self.w_.size**2)
+        if self.regularization == "kl" and self.w_[0] <= 0:
+            raise ValueError(
+                f'w must be above 0 for regularization="kl", got {self.w_[0]}.'
+            )
+        return self
+
+    def _project(self, X):
+        if self.epsilon == 0:
+            return _mean_over_ties(X, self.w_)
+        z = X / self.epsilon
+        if self.regularization == "kl":
+            log_w = np.log(self.w_)
+            return np.exp(project_permutahedron(z, log_w, regularization="entropic"))
+        return project_permutahedron(z, self.w_, regularization=self.regularization)
+
+
+def _mean_over_ties(X, w):
+    """The increasing w in the order of each row, its mean to tied entries."""
+    # Entries first, ..., last - 1 of the sorted row are tied.
+    first = rankdata(X, "min", axis=1).astype(np.intp) - 1
+    last = rankdata(X, "max", axis=1).astype(np.intp)
+    sums = np.append(0.0, np.cumsum(w - w[0]))
+    mean = w[0] + (sums[last] - sums[first]) / (last - first)
+    return np.where(last - first == 1, w[first], mean)
+
+
+def _check_vector(vector, n_features, name):
+    """One number a feature, in float64."""
+    vector = check_array(vector, ensure_2d=False, dtype=np.float64, input_name=name)
+    if vector.shape != (n_features,):
+        raise ValueError(
+            f"{name} must have shape ({n_features},), one number a feature, got "
+            f"{vector.shape}."
+        )
+    return vector
