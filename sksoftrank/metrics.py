@@ -1,0 +1,265 @@
+"""Scores of regression models on test data that hold outliers themselves."""
+
+from numbers import Real
+
+import numpy as np
+from sklearn.metrics import make_scorer
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
+
+from ._sklearn import Interval, validate_params
+
+TRIM = Interval(Real, 0, 0.5, closed="both")
+
+# Parts of the total weight this small are rounding errors.
+ROUNDING = 1e-12
+
+# Deviations are squared: beyond this many typical ones they are all the same.
+LARGEST_DEVIATION = 1e100
+
+
+@validate_params(
+    {
+        "y_true": ["array-like"],
+        "y_pred": ["array-like"],
+        "trim": [TRIM],
+        "sample_weight": ["array-like", None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def trimmed_mean_squared_error(y_true, y_pred, *, trim=0.5, sample_weight=None):
+    """Mean of the smallest squared errors.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True targets.
+    y_pred : array-like of shape (n_samples,)
+        Predicted targets.
+    trim : float, default=0.5
+        Fraction of the observations whose errors, the largest ones, are ignored, in
+        [0, 0.5]. The kept number ``(1 - trim) * n_samples`` need not be whole: an error
+        at the boundary counts in part.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights, at least 0 and not all 0. An integer weight is that number of repeats.
+
+    Returns
+    -------
+    float
+        The mean, in units of y squared. 0.0 is best.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described.
+
+    See Also
+    --------
+    trimmed_r2_score : Relative to the spread of the targets; the larger the better.
+
+    Notes
+    -----
+    No factor makes the mean consistent for a variance: of Gaussian errors, ``trim=0.5``
+    leaves 0.143 times the mean of all squares.
+
+    Examples
+    --------
+    >>> from sksoftrank.metrics import trimmed_mean_squared_error
+    >>> trimmed_mean_squared_error([1, 2, 3, 1000], [1, 2, 4, 4], trim=0.25)
+    0.333...
+    """
+    y_true, y_pred, weight = _check_targets(y_true, y_pred, sample_weight)
+    return _trimmed_mean_square(y_true - y_pred, weight, trim)
+
+
+@validate_params(
+    {
+        "y_true": ["array-like"],
+        "y_pred": ["array-like"],
+        "trim": [TRIM],
+        "sample_weight": ["array-like", None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def trimmed_r2_score(y_true, y_pred, *, trim=0.5, sample_weight=None):
+    """R2 on the part of the data that the model predicts best.
+
+    The ordinary R2 of test data with outliers is ruled by them. This score ignores
+    the fraction `trim` of the largest errors, and compares the others with the spread
+    of the most concentrated targets of the same number [1]_ ::
+
+        1 - mean of the h smallest squared errors
+            / smallest variance of h targets,       h = (1 - trim) * n_samples
+
+    With ``trim=0`` it is R2.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True targets.
+    y_pred : array-like of shape (n_samples,)
+        Predicted targets.
+    trim : float, default=0.5
+        Fraction of the observations that is ignored, in [0, 0.5]. It should be at least
+        the fraction of outliers. The kept number h need not be whole: an observation at
+        the boundary counts in part.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights, at least 0 and not all 0. An integer weight is that number of repeats.
+
+    Returns
+    -------
+    float
+        The score. 1.0 is best; the best constant has 0.0, and worse predictions have
+        negative scores. Where h targets are equal their variance is 0: the score then
+        is 1.0 for perfect predictions of h targets, else 0.0.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described.
+
+    See Also
+    --------
+    trimmed_scorer : The scorer to choose parameters with.
+    trimmed_mean_squared_error : The numerator.
+    sklearn.metrics.r2_score : R2 of all observations.
+
+    References
+    ----------
+    .. [1] P. J. Rousseeuw, A. M. Leroy, "Robust Regression and Outlier Detection",
+       Wiley, 1987, chapter 2, section 3: the coefficient of determination of least
+       trimmed squares.
+
+    Examples
+    --------
+    >>> from sklearn.metrics import r2_score
+    >>> from sksoftrank.metrics import trimmed_r2_score
+    >>> y_true, y_pred = [1, 2, 3, 4, 1000], [1, 2, 4, 4, 4]
+    >>> trimmed_r2_score(y_true, y_pred, trim=0.2)
+    0.8
+    >>> round(r2_score(y_true, y_pred), 3)
+    -0.246
+    """
+    y_true, y_pred, weight = _check_targets(y_true, y_pred, sample_weight)
+    error = _trimmed_mean_square(y_true - y_pred, weight, trim)
+    spread = _trimmed_variance(y_true, weight, trim)
+    if spread == 0:
+        return 1.0 if error == 0 else 0.0
+    return float(1 - error / spread)
+
+
+@validate_params({"trim": [TRIM]}, prefer_skip_nested_validation=True)
+def trimmed_scorer(*, trim=0.5):
+    """Make a scorer of regressors from `trimmed_r2_score`.
+
+    Parameters
+    ----------
+    trim : float, default=0.5
+        Fraction of the observations of each test fold that is ignored, in [0, 0.5]. It
+        should be at least the fraction of outliers.
+
+    Returns
+    -------
+    callable
+        The scorer, ``scorer(estimator, X, y, sample_weight=None)``, for the parameter
+        `scoring` of `GridSearchCV` and the like. The larger the better.
+
+    Raises
+    ------
+    ValueError
+        If `trim` is not as described.
+
+    See Also
+    --------
+    trimmed_r2_score : The score.
+    sklearn.metrics.make_scorer : What makes a scorer of a score.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from sksoftrank import SoftLTSRegressor
+    >>> from sksoftrank.datasets import make_contaminated_regression
+    >>> from sksoftrank.metrics import trimmed_scorer
+    >>> X, y, _, _ = make_contaminated_regression(contamination=0.3, random_state=0)
+    >>> grid = {"epsilon": [10, 1e4]}
+    >>> search = GridSearchCV(SoftLTSRegressor(), grid, scoring=trimmed_scorer())
+    >>> search.fit(X, y).best_params_
+    {'epsilon': 10}
+    >>> GridSearchCV(SoftLTSRegressor(), grid, scoring="r2").fit(X, y).best_params_
+    {'epsilon': 10000.0}
+    """
+    return make_scorer(trimmed_r2_score, trim=trim)
+
+
+def _trimmed_mean_square(values, weight, trim):
+    """Mean square of the smallest part ``1 - trim`` of the values."""
+    size = np.abs(values)
+    order = np.argsort(size)
+    size, weight = size[order], weight[order]
+    edges = np.cumsum(weight)
+    taken = np.clip((1 - trim) * edges[-1] - (edges - weight), 0, weight)
+    # Rounding must not take anything of an outlier.
+    kept = taken > ROUNDING * edges[-1]
+    return float(taken[kept] @ size[kept] ** 2 / taken[kept].sum())
+
+
+def _trimmed_variance(values, weight, trim):
+    """Smallest variance of the part ``1 - trim`` of the values.
+
+    That part is a window in the sorted values. With the cumulated weight for its
+    position, the variance is concave between the positions at which one of its ends
+    falls between two values, so its minimum is at one of these.
+    """
+    order = np.argsort(values)
+    values, weight = values[order], weight[order]
+    edges = np.append(0.0, np.cumsum(weight))
+    total = edges[-1]
+    kept = (1 - trim) * total
+    # Every window contains the median. Sums that grow from there on have terms of one
+    # sign, and none from outside of the window.
+    middle = np.searchsorted(edges[1:], total / 2)
+    with np.errstate(over="ignore"):
+        deviation = values - values[middle]
+        typical = np.sqrt(_trimmed_mean_square(deviation, weight, trim))
+        if typical == 0:
+            return 0.0
+        deviation /= typical
+    deviation = deviation.clip(-LARGEST_DEVIATION, LARGEST_DEVIATION)
+    first = _sums_from(middle, weight * deviation)
+    second = _sums_from(middle, weight * deviation**2)
+
+    lower = np.append(edges, edges - kept)
+    # Rounding must not lose a window, nor let it reach into an outlier.
+    slack = ROUNDING * total
+    lower = lower[(lower >= 0) & (lower <= total - kept + slack)]
+    upper = lower + kept
+    edge = edges[np.searchsorted(edges[:-1], upper - slack)]
+    upper = np.where(np.abs(upper - edge) <= slack, edge, upper)
+    mean = (np.interp(upper, edges, first) - np.interp(lower, edges, first)) / kept
+    square = (np.interp(upper, edges, second) - np.interp(lower, edges, second)) / kept
+    return float((square - mean**2).min() * typical**2)
+
+
+def _sums_from(middle, terms):
+    """Sums of the terms from the edge before number `middle` to every edge."""
+    before = -np.cumsum(terms[:middle][::-1])[::-1]
+    return np.concatenate([before, [0.0], np.cumsum(terms[middle:])])
+
+
+def _check_targets(y_true, y_pred, sample_weight):
+    """Targets, predictions and weights as 1-D arrays of float64."""
+    arrays = {"y_true": y_true, "y_pred": y_pred, "sample_weight": sample_weight}
+    if sample_weight is None:
+        arrays["sample_weight"] = np.ones(np.shape(y_true)[:1])
+    y_true, y_pred, weight = (
+        column_or_1d(
+            check_array(array, ensure_2d=False, dtype=np.float64, input_name=name)
+        )
+        for name, array in arrays.items()
+    )
+    check_consistent_length(y_true, y_pred, weight)
+    if weight.min() < 0 or weight.max() == 0:
+        raise ValueError(
+            f"sample_weight must be at least 0 and not all 0, got weights from "
+            f"{weight.min()} to {weight.max()}."
+        )
+    return y_true, y_pred, weight
