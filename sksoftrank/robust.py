@@ -1,59 +1,40 @@
 """Robust linear regression by soft least trimmed squares."""
 
-import math
 import warnings
 from numbers import Integral, Real
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.stats import norm
-from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import check_random_state
 
-from ._linear import LinearDesign
+from ._robust_linear import RobustLinearModel, RobustProblem, smooth_fit
+from ._robust_scale import (
+    inlier_mask,
+    robust_r2,
+    selection_slope,
+    standard_errors,
+)
 from ._sklearn import Interval, StrOptions, fit_context
-from .losses import selection_trimmed_loss, sorted_trimmed_loss
-from .losses._trimmed import MAX_REPEATS
-
-TRIMMED_LOSSES = {"selection": selection_trimmed_loss, "sort": sorted_trimmed_loss}
-
-# Residuals beyond this many scales are outlying: 2.5 % of Gaussian ones are.
-OUTLIER_CUTOFF = norm.ppf(0.9875)
-
-EPS = np.finfo(np.float64).eps
-
-# What rounding may change in the value of an objective.
-ROUNDING = 1e-12
-
-# A scale of residuals this small relative to that of y is an exact fit.
-EXACT_FIT = 1e-7
-
-# The squares of residuals over this range are all representable, also where the scale
-# of the residuals is that much smaller than that of y.
-LARGEST_OUTLIER = 1e140
 
 
-class SoftLTSRegressor(RegressorMixin, BaseEstimator):
+class SoftLTSRegressor(RobustLinearModel):
     """Linear regression by soft least trimmed squares (LTS).
 
     Least trimmed squares fits the h of n observations that a linear model fits best and
-    ignores the others, so that up to n - h of them may be arbitrarily wrong. Its
-    weakness is efficiency: good observations are ignored as well. Smoothing leads from
-    LTS (``epsilon=0``) to least squares (``epsilon -> inf``), and regains most of the
-    efficiency on the way. There are two ways to smooth, and only "selection" stays
-    robust; see the Notes.
+    ignores the others, so that up to n - h of them may be arbitrarily wrong, in y and
+    in X. Its weakness is efficiency: good observations are ignored as well. Smoothing
+    leads from LTS (``epsilon=0``) to least squares (``epsilon -> inf``), and regains
+    most of the efficiency on the way. There are two ways to smooth, and only
+    "selection" stays robust; see the Notes.
 
     Parameters
     ----------
     formulation : {"selection", "sort"}, default="selection"
         What is smoothed.
 
-        - "selection": the choice of the observations. Gross outliers in y get weight 0
-          whatever the finite `epsilon`. They still have a slight influence on the
-          start, and thereby on s0 and the minimum that is found. Recommended.
+        - "selection": the choice of the observations. Gross outliers get weight 0
+          whatever the finite `epsilon`. Recommended.
         - "sort": the sorted losses, eq. 26 of [1]_. A single observation that is far
           enough away breaks it for every ``epsilon > 0``.
     trim : float, default=0.5
@@ -71,10 +52,22 @@ class SoftLTSRegressor(RegressorMixin, BaseEstimator):
         at least 0. The penalty competes with the *mean* loss of an observation.
     fit_intercept : bool, default=True
         Whether to fit an intercept. It is not penalised.
-    init : {"ls"}, default="ls"
-        Where to start. "ls" is the least-squares fit (ridge, with `alpha`), followed by
-        concentration steps: least squares on the h observations with the smallest
-        residuals, until these no longer change [2]_.
+    reweight : bool, default=False
+        Whether the fit is followed by least squares on the observations with a residual
+        of at most 2.2414 `raw_scale_`. With ``epsilon=0`` that is the classical
+        reweighted LTS. The smoothed fit is efficient without.
+    init : {"auto", "ls"}, default="auto"
+        How to search for the hard LTS fit from which to start.
+
+        - "auto": from many starts by concentration steps [2]_ and exchanges of single
+          observations [4]_. The starts are fits to `n_init` random draws, fits without
+          the rows of extreme principal sensitivity [3]_, Huber's and least squares.
+          Finds outliers in y and in X. For sparse `X`, and for features of a rank above
+          500, the random draws have the size h.
+        - "ls": from least squares (ridge, with `alpha`), by concentration steps. Finds
+          outliers in y; outliers in X (bad leverage points) can mislead it.
+    n_init : int or "auto", default="auto"
+        Number of random draws of ``init="auto"``, at least 0.
     max_iter : int, default=1000
         Largest number of L-BFGS iterations, and of reweighted least-squares fits before
         and after them.
@@ -82,9 +75,15 @@ class SoftLTSRegressor(RegressorMixin, BaseEstimator):
         Iterations stop where no derivative of the objective exceeds this, in
         coordinates and units in which its curvature and value are about one.
     warm_start : bool, default=False
-        Whether to start the iterations from the previous fit, which needs the same
-        features. The objective, of which the scale is a part, is that of a fresh fit
-        all the same, but another local minimum of it may be found.
+        Whether to start from the previous fit, which needs the same features. Its start
+        takes the place of a new search, and iterations begin at its minimum. For the
+        same data the objective, of which the scale is a part, is that of a fresh fit;
+        another local minimum of it may be found.
+    random_state : int, RandomState instance or None, default=None
+        What draws the random starts, and rows of large data. Pass an int to get the
+        same fit from the same data.
+    n_jobs : int or None, default=None
+        Number of threads of the search. The fit does not depend on it.
     verbose : int, default=0
         1 prints the start and the result, 2 also every tenth iteration.
 
@@ -95,18 +94,39 @@ class SoftLTSRegressor(RegressorMixin, BaseEstimator):
     intercept_ : float
         Intercept, 0.0 if ``fit_intercept=False``.
     scale_ : float
-        Scale of the residuals: the root mean square of the h smallest, made consistent
-        for the standard deviation of Gaussian errors. That holds for large n; see the
-        Notes on small samples. 0.0 for an exact fit of h observations.
+        Standard deviation of Gaussian errors, from the residuals that are at most
+        2.2414 `raw_scale_`; for ``epsilon=0`` without reweighting `raw_scale_`. 0.0 if
+        h observations are fitted exactly.
+    stderr_ : ndarray of shape (n_features,)
+        Standard errors of `coef_`; infinite where the kept observations do not
+        determine a coefficient. Good for ``epsilon >= 3``; too small below, and, as
+        usual, after reweighting. None for ``epsilon=0`` without reweighting, sparse `X`
+        and a rank above 500.
+    intercept_stderr_ : float
+        That of the intercept, 0.0 without one. None as for `stderr_`.
+    robust_r2_ : float
+        1 minus the mean of the h smallest squared residuals over the smallest variance
+        of h targets. 1 for an exact fit.
     inlier_weight_ : ndarray of shape (n_samples,)
-        How far each observation was kept, from 0 (trimmed) to 1.
+        How far each observation was kept, from 0 (trimmed) to 1. With these weights
+        `coef_` is the least-squares fit.
     inlier_mask_ : ndarray of bool of shape (n_samples,)
-        Whether the residual is at most 2.2414 `scale_` (97.5 % of Gaussian ones are,
-        for large n; fewer for small n), or, for an exact fit, is zero up to rounding.
+        Whether the residual is at most 2.2414 `scale_` (97.5 % of Gaussian ones are),
+        or, for an exact fit, is zero up to rounding.
+    support_ : ndarray of bool of shape (n_samples,)
+        Whether the observation is one of the h with the smallest residuals, before
+        reweighting.
+    raw_coef_ : ndarray of shape (n_features,)
+        Coefficients before reweighting, in float64.
+    raw_intercept_ : float
+        Intercept before reweighting.
+    raw_scale_ : float
+        Scale s0 of the start: the root mean square of its h smallest residuals, made
+        consistent for the standard deviation of Gaussian errors.
     objective_ : float
         The minimum found, in units of y squared.
     n_iter_ : int
-        Number of L-BFGS iterations and least-squares fits.
+        Number of L-BFGS iterations and reweighted fits after the start.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -119,6 +139,10 @@ class SoftLTSRegressor(RegressorMixin, BaseEstimator):
 
     See Also
     --------
+    SoftLTSRegressorCV : Chooses `epsilon` and `trim` by cross-validation.
+    SoftLQSRegressor : Minimises one quantile of the squared residuals.
+    SoftTrimmedRegressor : Trims the training set of any regressor.
+    OutlierMapDisplay : Plots residuals against robust distances.
     sksoftrank.losses.selection_trimmed_loss : The loss of "selection".
     sksoftrank.losses.sorted_trimmed_loss : The loss of "sort".
     sklearn.linear_model.HuberRegressor : Limits the influence of outliers in y only,
@@ -151,18 +175,8 @@ class SoftLTSRegressor(RegressorMixin, BaseEstimator):
     minima.
 
     In both cases the objective has several local minima, and the start decides which is
-    found. From least squares that is a good one if outliers are outliers in y; outliers
-    in the features (bad leverage points) can mislead it.
-
-    The objective is minimised by L-BFGS, and to the last digits by least squares with
-    the weights that it ends with, repeated as long as this lowers the objective.
-
-    *Small samples*. `scale_` has no small-sample factor: it is too small for small n,
-    and `inlier_mask_` then misses more of the good observations. Of Gaussian data
-    without outliers and with the default parameters, 6 % are flagged as outlying and
-    `scale_` is 0.88 standard deviations on average for n = 30 and 3 features; 3.6 % and
-    0.95 for n = 100 and 5 features; 2.7 % and 0.99 for n = 1000. With ``epsilon=0``
-    these are 13 % and 0.72, 8 % and 0.83, 3.5 % and 0.96.
+    found. It is minimised by L-BFGS, and to the last digits by least squares with the
+    weights that it ends with, repeated as long as this lowers the objective.
 
     Sample weights are frequencies: an integer weight is that number of repeats.
     "selection" takes fractions, too. Weights with a mean below one over the
@@ -175,6 +189,10 @@ class SoftLTSRegressor(RegressorMixin, BaseEstimator):
        and Ranking", ICML 2020, arXiv:2002.08871.
     .. [2] P. J. Rousseeuw, K. Van Driessen, "Computing LTS Regression for Large Data
        Sets", Data Mining and Knowledge Discovery 12, 2006.
+    .. [3] D. Pena, V. J. Yohai, "A Fast Procedure for Outlier Diagnostics in Large
+       Regression Problems", JASA 94, 1999.
+    .. [4] D. M. Hawkins, "The Feasible Solution Algorithm for Least Trimmed Squares
+       Regression", Computational Statistics & Data Analysis 17, 1994.
 
     Examples
     --------
@@ -183,8 +201,8 @@ class SoftLTSRegressor(RegressorMixin, BaseEstimator):
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(100, 2))
     >>> y = X @ [1.0, 2.0] + 3.0 + 0.1 * rng.normal(size=100)
-    >>> y[:30] += 1000.0
-    >>> model = SoftLTSRegressor().fit(X, y)
+    >>> X[:30] += 10.0  # bad leverage points
+    >>> model = SoftLTSRegressor(random_state=0).fit(X, y)
     >>> model.coef_.round(1), round(model.intercept_, 1)
     (array([1., 2.]), 3.0)
     >>> int(model.inlier_mask_[:30].sum())
@@ -192,15 +210,19 @@ class SoftLTSRegressor(RegressorMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "formulation": [StrOptions(set(TRIMMED_LOSSES))],
+        "formulation": [StrOptions({"selection", "sort"})],
         "trim": [Interval(Real, 0, 0.5, closed="both")],
         "epsilon": [Interval(Real, 0, None, closed="left")],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "fit_intercept": ["boolean"],
-        "init": [StrOptions({"ls"})],
+        "reweight": ["boolean"],
+        "init": [StrOptions({"auto", "ls"})],
+        "n_init": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     }
 
@@ -212,10 +234,14 @@ class SoftLTSRegressor(RegressorMixin, BaseEstimator):
         epsilon=10.0,
         alpha=0.0,
         fit_intercept=True,
-        init="ls",
+        reweight=False,
+        init="auto",
+        n_init="auto",
         max_iter=1000,
         tol=1e-8,
         warm_start=False,
+        random_state=None,
+        n_jobs=None,
         verbose=0,
     ):
         self.formulation = formulation
@@ -223,10 +249,14 @@ class SoftLTSRegressor(RegressorMixin, BaseEstimator):
         self.epsilon = epsilon
         self.alpha = alpha
         self.fit_intercept = fit_intercept
+        self.reweight = reweight
         self.init = init
+        self.n_init = n_init
         self.max_iter = max_iter
         self.tol = tol
         self.warm_start = warm_start
+        self.random_state = random_state
+        self.n_jobs = n_jobs
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -243,348 +273,131 @@ class SoftLTSRegressor(RegressorMixin, BaseEstimator):
         sample_weight : array-like of shape (n_samples,), default=None
             Frequencies of the observations, at least 0 and not all 0. An observation
             of weight 0 is as good as removed. For ``formulation="sort"`` whole numbers
-            with a sum of at most 1e9: repeats are written out, so time and memory grow
-            with the sum.
+            with a sum of at most 1e9.
 
         Returns
         -------
         SoftLTSRegressor
             The fitted estimator.
         """
-        previous = self._previous_fit()
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            dtype=[np.float64, np.float32],
-            y_numeric=True,
-            reset=previous is None,
-        )
-        weight = _check_frequencies(sample_weight, y.size, self.formulation)
-        n_coefs = X.shape[1] + bool(self.fit_intercept)
-        n_kept = _n_kept(weight.sum(), n_coefs, self.trim)
-        target = _standardise(y.astype(np.float64), weight, n_kept, self.fit_intercept)
-        design = LinearDesign(
-            X.astype(np.float64, copy=False),
-            weight,
-            fit_intercept=self.fit_intercept,
-            alpha=float(self.alpha),
-        )
-
-        z, s0, message = self._start(design, target)
-        if s0 <= target.zero:
-            objective, selection = _exact_fit(design, target, z)
+        is_warm = self.warm_start and hasattr(self, "coef_")
+        X, y = self._validate(X, y, reset=not is_warm)
+        problem = self._problem(X, y, sample_weight)
+        if is_warm:
+            previous = self.raw_coef_, self.raw_intercept_
+            start = problem.start_from(self._start, **self._control())
+            if self.epsilon == 0:  # the start is all there is
+                other = problem.start_from(previous, **self._control())
+                start = min(start, other, key=problem.hard_objective)
+            z = problem.coordinates(*previous) if self.epsilon > 0 else start.z
         else:
-            if previous is not None:
-                coef, intercept = previous
-                z = design.coordinates(
-                    coef / target.unit, (intercept - target.centre) / target.unit
-                )
-            z, objective, selection, failure = self._smooth(design, target, z, s0)
-            message = failure or message
-        if message is not None:
-            warnings.warn(
-                f"SoftLTSRegressor did not converge: {message}",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-        self.inlier_weight_ = selection
-        self.objective_ = objective
-        self._set_fit(design, target, z, X.dtype)
+            start = self._find_start(problem)
+            z = start.z
+        self._fit_from(problem, start, z, self.epsilon)
+        self.coef_ = self.coef_.astype(X.dtype, copy=False)
         return self
 
-    def predict(self, X):
-        """Predict the targets.
+    def _control(self):
+        return {"max_iter": self.max_iter, "tol": self.tol}
 
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Predicted targets.
-        """
-        check_is_fitted(self)
-        X = validate_data(
-            self,
+    def _problem(self, X, y, sample_weight):
+        return RobustProblem(
             X,
-            accept_sparse=["csr", "csc"],
-            dtype=[np.float64, np.float32],
-            reset=False,
+            y,
+            sample_weight,
+            trim=self.trim,
+            alpha=self.alpha,
+            fit_intercept=self.fit_intercept,
+            whole_weights=self.formulation == "sort",
         )
-        return X @ self.coef_ + self.intercept_
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
+    def _find_start(self, problem):
+        return problem.start(
+            self.init,
+            n_init=self.n_init,
+            random_state=check_random_state(self.random_state),
+            n_jobs=self.n_jobs,
+            **self._control(),
+        )
 
-    def _previous_fit(self):
-        """Coefficients and intercept to start from, or None."""
-        if not self.warm_start or not hasattr(self, "coef_"):
-            return None
-        return self.coef_.astype(np.float64), self.intercept_
+    @fit_context(prefer_skip_nested_validation=True)
+    def _fit_path(self, X, y, sample_weight, epsilons):
+        """Fit for each epsilon, from one start, and yield the estimator each time."""
+        X, y = self._validate(X, y)
+        problem = self._problem(X, y, sample_weight)
+        start = self._find_start(problem)
+        for epsilon in epsilons:
+            self._fit_from(problem, start, start.z, epsilon)
+            yield self
 
-    def _start(self, design, target):
-        """Least squares, then concentration steps, that is hard LTS.
-
-        Returns the coordinates, the scale s0, and None or what went wrong.
-        """
-        control = {"max_iter": self.max_iter, "tol": self.tol}
-        y, weight = target.y, target.weight
-        least_squares = _TrimmedSquares(design, y, weight, weight.sum())
-        hard = _TrimmedSquares(design, y, weight, target.n_kept)
-        z = np.zeros(design.n_coordinates)
-        z, n_fits, _ = least_squares.reweight(z, **control)
-        z, n_steps, message = hard.reweight(z, **control)
-        self.n_iter_ = max(n_fits, 1) + n_steps
-        s0 = _lts_scale(y - design.predict(z), weight, target.n_kept)
-        self._report(f"start: {self.n_iter_} fits, scale {s0 * target.unit:.6g}")
-        return z, s0, message
-
-    def _smooth(self, design, target, z, s0):
-        """Minimise the smoothed objective from z on.
-
-        Returns the coordinates, the objective in units of y squared, the selection, and
-        None or what went wrong.
-        """
-        problem = _TrimmedSquares(
-            design,
-            target.y / s0,
-            target.weight,
-            target.n_kept,
-            float(self.epsilon),
+    def _fit_from(self, problem, start, z, epsilon):
+        """Smooth the hard fit of the start, from z on, and set the attributes."""
+        s0 = problem.raw_scale(start.z)
+        self._report(f"start: {start.n_fits} fits, scale {s0 * problem.unit:.6g}")
+        fit = smooth_fit(
+            problem,
+            s0,
+            z if s0 > 0 else start.z,
+            epsilon,
             self.formulation,
-        )
-        z, n_steps, message = problem.minimize(
-            z / s0,
-            max_iter=self.max_iter,
-            tol=self.tol,
             report=self._report if self.verbose > 1 else None,
+            **self._control(),
         )
-        self.n_iter_ += n_steps
-        objective, _, _, selection = problem.evaluate(z)
-        unit = s0 * target.unit
-        return z * s0, float(objective) * unit * unit, selection, message
-
-    def _set_fit(self, design, target, z, dtype):
-        """Set the attributes that the coordinates z determine."""
-        residual = target.y - design.predict(z)
-        scale = _lts_scale(residual, target.weight, target.n_kept)
-        if scale <= target.zero:
-            scale = 0.0
-        self.scale_ = scale * target.unit
-        cutoff = OUTLIER_CUTOFF * scale or target.zero
-        self.inlier_mask_ = np.abs(residual) <= cutoff
-        coef, intercept = design.coefficients(z * target.unit)
-        self.coef_ = coef.astype(dtype, copy=False)
-        self.intercept_ = float(intercept + target.centre)
+        message = fit.message or start.message
+        if message is not None:
+            warnings.warn(
+                f"{type(self).__name__} did not converge: {message}",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        self._start = problem.coefficients(start.z)
+        self.n_iter_ = max(fit.n_iter, 1)
+        self.objective_ = float(fit.objective) * problem.unit * problem.unit
+        self.raw_coef_, self.raw_intercept_ = problem.coefficients(fit.z)
+        self.raw_scale_ = s0 * problem.unit
+        residual = problem.residual(fit.z)
+        self.support_ = problem.support(residual)
+        self.robust_r2_ = robust_r2(
+            residual,
+            problem.y,
+            problem.weight,
+            problem.n_kept,
+            fit_intercept=self.fit_intercept,
+            zero=problem.zero,
+        )
+        self._set_final(problem, fit, residual, s0, epsilon)
         self._report(
             f"end: {self.n_iter_} iterations, objective {self.objective_:.6g}, "
             f"scale {self.scale_:.6g}"
         )
 
-    def _report(self, text):
-        if self.verbose:
-            print(f"[SoftLTSRegressor] {text}")
-
-
-class _Target(NamedTuple):
-    """Standardised targets, and how many to keep."""
-
-    y: np.ndarray  # around `centre`, in units of `unit`
-    weight: np.ndarray
-    n_kept: float
-    centre: float
-    unit: float
-    zero: float  # residuals up to this are rounding errors
-
-
-class _TrimmedSquares:
-    """Trimmed mean of the squared residuals / 2, and the penalty, of coordinates z."""
-
-    def __init__(self, design, y, weight, n_kept, epsilon=0.0, formulation="selection"):
-        self.design = design
-        self.y = y
-        self.weight = None if (weight == 1).all() else weight
-        self.n_kept = n_kept
-        self.epsilon = epsilon
-        self.trimmed_loss = TRIMMED_LOSSES[formulation]
-
-    def evaluate(self, z):
-        """Value, gradient, weights of the squares / 2, and selection."""
-        residual = self.y - self.design.predict(z)
-        value, row_weight, selection = self.trimmed_loss(
-            0.5 * residual**2, self.n_kept, self.epsilon, self.weight
-        )
-        penalty_gradient = self.design.penalty * z
-        gradient = penalty_gradient - self.design.pull_back(row_weight * residual)
-        return value + 0.5 * penalty_gradient @ z, gradient, row_weight, selection
-
-    def minimize(self, z, *, max_iter, tol, report=None):
-        """L-BFGS, then reweighted least squares.
-
-        Returns the coordinates, the number of iterations, and None or what went wrong.
-        """
-        n_iter = 0
-        if self.epsilon > 0 and z.size > 0:
-
-            def callback(intermediate_result):
-                nonlocal n_iter
-                n_iter += 1
-                if report is not None and n_iter % 10 == 0:
-                    report(
-                        f"iteration {n_iter}, objective {intermediate_result.fun:.6g}"
-                    )
-
-            result = minimize(
-                lambda z: self.evaluate(z)[:2],
-                z,
-                jac=True,
-                method="L-BFGS-B",
-                callback=callback,
-                options={
-                    "maxiter": max_iter,
-                    "maxfun": 20 * max_iter,
-                    "gtol": tol,
-                    "ftol": EPS,
-                },
+    def _set_final(self, problem, fit, residual, s0, epsilon):
+        """Set what depends on whether the fit is reweighted."""
+        z, selection, slope = fit.z, fit.selection, None
+        good = inlier_mask(residual, s0, zero=problem.zero)
+        if not problem.weight @ good:  # "sort" that broke down fits none
+            scale = s0
+        # Also the rows on the plane of an exact fit are worth a least-squares fit.
+        elif self.reweight or s0 == 0:
+            selection = good.astype(np.float64)
+            z = problem.least_squares(z, residual, selection)
+            residual = problem.residual(z)
+            scale = problem.reweighted_scale(residual, good, "reweighted")
+        elif epsilon == 0:
+            scale = s0
+        else:
+            scale = problem.reweighted_scale(residual, good, "soft")
+            if self.formulation == "selection":
+                slope = selection_slope(residual, selection, epsilon, s0)
+        self.scale_ = scale * problem.unit
+        self.inlier_weight_ = selection
+        self.inlier_mask_ = inlier_mask(residual, scale, zero=problem.zero)
+        self.coef_, self.intercept_ = problem.coefficients(z)
+        self.stderr_ = self.intercept_stderr_ = None
+        # Hard trimming makes the residuals of its choice small: they tell no error.
+        is_chosen_hard = epsilon == 0 and not self.reweight and s0 > 0
+        if problem.design.basis.ndim == 2 and not is_chosen_hard:
+            errors = standard_errors(
+                problem.design, residual, problem.weight, selection, slope
             )
-            z, n_iter = result.x, result.nit
-            if result.status == 1:  # a limit was reached
-                return z, n_iter, result.message
-            # Another failure says that no step descends: a kink of "sort", or rounding.
-        z, n_steps, message = self.reweight(z, max_iter=max_iter, tol=tol)
-        return z, n_iter + n_steps, message
-
-    def reweight(self, z, *, max_iter, tol):
-        """Repeat least squares with the weights that the trimmed loss gives.
-
-        A concave loss lies below its tangents, so with "selection" and with hard
-        trimming no step increases the objective; the latter steps are the concentration
-        steps of Rousseeuw & Van Driessen (2006). "sort" is linear in the losses between
-        its kinks, so a step leads to the minimum if that is no kink. A step that does
-        increase the objective is taken back. Returns what `minimize` returns.
-        """
-        last_value, last_slope, last_z = np.inf, np.inf, z
-        for n_iter in range(max_iter + 1):
-            value, gradient, row_weight, _ = self.evaluate(z)
-            slope = np.abs(gradient).max(initial=0.0)
-            if slope <= tol * math.sqrt(2 * value):
-                break
-            # Within rounding of the values, the slope tells whether there is progress.
-            slack = ROUNDING if slope < last_slope else 0.0
-            if value >= (1 + slack) * last_value:
-                z = last_z
-                break
-            if n_iter == max_iter:
-                return z, n_iter, f"{max_iter} reweighted fits were not enough."
-            last_value, last_slope, last_z = value, slope, z
-            z = z + self.design.newton_step(gradient, row_weight)
-        return z, n_iter, None
-
-
-def _exact_fit(design, target, z):
-    """Objective in units of y squared and selection where nothing is to be smoothed."""
-    hard = _TrimmedSquares(design, target.y, target.weight, target.n_kept)
-    objective = float(hard.evaluate(z)[0])
-    residual = target.y - design.predict(z)
-    residual[np.abs(residual) <= target.zero] = 0.0
-    selection = hard.trimmed_loss(residual**2, target.n_kept, 0.0, hard.weight)[2]
-    return objective * target.unit * target.unit, selection
-
-
-def _lts_scale(residual, weight, n_kept):
-    """Root mean square of the `n_kept` smallest residuals, made consistent."""
-    mean = 2 * selection_trimmed_loss(0.5 * residual**2, n_kept, 0.0, weight)[0]
-    fraction = n_kept / weight.sum()
-    if fraction == 1:
-        return math.sqrt(mean)
-    # Variance of a standard Gaussian truncated to its central fraction.
-    cut = norm.ppf((1 + fraction) / 2)
-    return math.sqrt(mean / (1 - 2 * cut * norm.pdf(cut) / fraction))
-
-
-def _n_kept(total, n_coefs, trim):
-    """Number h of observations kept among `total`; a fraction of one is kept too."""
-    n = math.floor(total * (1 + 1e-12))
-    half = (n + n_coefs + 1) // 2
-    # The 1e-9 keeps rounding of whole results from losing one observation.
-    kept = math.floor(2 * half - n + 2 * (n - half) * (1 - trim) + 1e-9)
-    return min(kept + (total - n), total)
-
-
-def _standardise(y, weight, n_kept, fit_intercept):
-    """Targets around their median and in units of the largest.
-
-    The fit does not depend on the origin and the unit of y; digits do.
-    """
-    centre = _quantile(y, weight, weight.sum() / 2) if fit_intercept else 0.0
-    with np.errstate(over="ignore"):
-        y = y - centre
-    size = np.abs(y)
-    unit = size.max() or 1.0
-    typical = _quantile(size, weight, n_kept)
-    if typical == 0:  # h values of y are equal: the others tell its size
-        others = weight * (size > 0)
-        typical = _quantile(size, others, others.sum() / 2)
-    typical = float(typical)  # the product may overflow
-    if np.isinf(unit) or (typical > 0 and unit > LARGEST_OUTLIER * typical):
-        raise ValueError(
-            f"y must not hold values further than {LARGEST_OUTLIER:g} times the "
-            f"typical distance {typical:.3g} away from "
-            f"{'its median' if fit_intercept else '0'}, got a distance of {unit:.3g}."
-        )
-    y = y / unit
-    zero = EXACT_FIT * (_lts_scale(y, weight, n_kept) or typical / unit)
-    return _Target(y, weight, n_kept, float(centre), float(unit), float(zero))
-
-
-def _quantile(values, weight, mass):
-    """The smallest value such that the values up to it weigh at least `mass`."""
-    order = np.argsort(values)
-    cumulated = np.cumsum(weight[order])
-    return values[order[np.searchsorted(cumulated, min(mass, cumulated[-1]))]]
-
-
-def _check_frequencies(sample_weight, n_samples, formulation):
-    """Sample weights as frequencies, in float64."""
-    if sample_weight is None:
-        return np.ones(n_samples)
-    if isinstance(sample_weight, Real):
-        sample_weight = np.full(n_samples, sample_weight)
-    weight = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
-    )
-    if weight.shape != (n_samples,):
-        raise ValueError(
-            f"sample_weight must have shape ({n_samples},), one weight per row of X, "
-            f"got {weight.shape}."
-        )
-    if weight.min() < 0:
-        raise ValueError(f"sample_weight must be at least 0, got {weight.min()}.")
-    n_positive = np.count_nonzero(weight)
-    if n_positive == 0:
-        raise ValueError("sample_weight must not be zero everywhere.")
-    if formulation == "sort" and (weight != np.floor(weight)).any():
-        raise ValueError(
-            'sample_weight must hold whole numbers for formulation="sort", got '
-            'fractions; formulation="selection" takes them.'
-        )
-    if weight.max() > np.finfo(np.float64).max / n_samples:
-        raise ValueError(
-            f"sample_weight must have a finite sum, got weights up to {weight.max():g}."
-        )
-    if formulation == "sort" and weight.sum() > MAX_REPEATS:
-        raise ValueError(
-            f"sample_weight must sum to at most {MAX_REPEATS:g} for "
-            f'formulation="sort", which writes repeats out, got {weight.sum():g}; '
-            'formulation="selection" takes any sum.'
-        )
-    if weight.sum() < n_positive:
-        weight = weight / weight.max()  # the weights may be too small to invert
-        weight *= n_positive / weight.sum()
-    return weight
+            self.stderr_, self.intercept_stderr_ = (e * problem.unit for e in errors)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy.stats import norm
+from sklearn.base import clone
 
 from sksoftrank import SoftLTSRegressor
 
@@ -31,13 +32,29 @@ def contaminated(n=150, outliers=0.2, distance=10.0, seed=0):
 
 def fit(X, y, sample_weight=None, **parameters):
     """Fit to full precision, so that results can be compared closely."""
-    return SoftLTSRegressor(tol=1e-12, **parameters).fit(X, y, sample_weight)
+    parameters = {"tol": 1e-12, "random_state": 0, **parameters}
+    return SoftLTSRegressor(**parameters).fit(X, y, sample_weight)
+
+
+def fit_from_same_start(model, X, y):
+    """Fit other features from the hard start of `model`, in the same coefficients.
+
+    Searches in other coordinates may end at another local minimum.
+    """
+    again = clone(model).set_params(warm_start=True)
+    vars(again).update(vars(model), warm_start=True)
+    again.raw_coef_, again.raw_intercept_ = model._start
+    return again.fit(X, y)
 
 
 def assert_same_fit(first, second, atol=1e-8):
     assert_allclose(first.coef_, second.coef_, rtol=0, atol=atol)
     assert_allclose(first.intercept_, second.intercept_, rtol=0, atol=atol)
     assert_allclose(first.scale_, second.scale_, rtol=0, atol=atol)
+    assert_allclose(first.raw_scale_, second.raw_scale_, rtol=0, atol=atol)
+    assert_allclose(first.robust_r2_, second.robust_r2_, rtol=0, atol=atol)
+    if first.stderr_ is not None and second.stderr_ is not None:
+        assert_allclose(first.stderr_, second.stderr_, rtol=0, atol=atol)
     assert_allclose(first.objective_, second.objective_, rtol=atol)
 
 

@@ -31,7 +31,7 @@ def test_selection_resists_outliers_at_any_distance(outliers, distance):
     naive = LinearRegression().fit(X, y)
     assert_allclose(model.coef_, clean.coef_, rtol=0, atol=0.03)
     assert_allclose(model.intercept_, clean.intercept_, rtol=0, atol=0.03)
-    assert model.inlier_weight_[bad].mean() < 0.001
+    assert model.inlier_weight_[bad].mean() < 0.005
     if distance > 10:
         assert_array_equal(model.inlier_weight_[bad], 0)
     assert not model.inlier_mask_[bad].any()
@@ -112,7 +112,7 @@ def test_sort_goes_from_trimming_to_least_squares_as_documented(distance):
     far = LinearRegression().fit(X, y).intercept_ - hard.intercept_
     part = [
         SoftLTSRegressor(formulation="sort", epsilon=e).fit(X, y).intercept_
-        for e in 400 * np.array([1, 2, 10]) * (hard.scale_ / distance) ** 2
+        for e in 400 * np.array([1, 2, 10]) * (hard.raw_scale_ / distance) ** 2
     ]
     part = (np.array(part) - hard.intercept_) / far
     assert_allclose(part, [0, 0.5, 1], rtol=0, atol=0.1)
@@ -158,9 +158,9 @@ def test_objective_is_the_documented_one_at_a_minimum(parameters, fit_intercept,
     )
 
     def objective(coef, intercept):
-        losses = (y - X @ coef - intercept) ** 2 / (2 * start.scale_**2)
+        losses = (y - X @ coef - intercept) ** 2 / (2 * start.raw_scale_**2)
         value = loss(losses, n_kept, parameters["epsilon"])[0]
-        return start.scale_**2 * value + alpha / 2 * ((scale * coef) ** 2).sum()
+        return start.raw_scale_**2 * value + alpha / 2 * ((scale * coef) ** 2).sum()
 
     minimum = objective(model.coef_, model.intercept_)
     assert_allclose(model.objective_, minimum, rtol=1e-12)
@@ -218,35 +218,105 @@ def test_no_trimming_of_fractional_weights():
     assert_allclose(model.inlier_weight_, 1, rtol=1e-12)
 
 
+@pytest.mark.parametrize("reweight", [False, True])
 @pytest.mark.parametrize("parameters", FORMULATIONS)
-def test_scale_mask_and_weights(parameters):
+def test_scales_masks_and_weights(parameters, reweight):
     X, y, _ = contaminated()
-    model = SoftLTSRegressor(**parameters).fit(X, y)
+    if "sort" in parameters.values():
+        parameters = {**parameters, "epsilon": 0.1}  # not broken down
+    model = fit(X, y, **parameters, reweight=reweight)
+    hard = fit(X, y, epsilon=0)
+    # Scales are rescaled for small samples by factors a little above 1.
+    raw = lts_scale(y - hard.predict(X), 77)
+    assert raw < model.raw_scale_ < 1.3 * raw
+    assert_allclose(model.raw_scale_, hard.scale_, rtol=1e-12)
+
+    raw_residual = y - X @ model.raw_coef_ - model.raw_intercept_
+    rank = np.abs(raw_residual).argsort().argsort()
+    assert_array_equal(model.support_, rank < 77)
+    good = np.abs(raw_residual) <= 2.2414027 * model.raw_scale_
     residual = y - model.predict(X)
-    assert_allclose(model.scale_, lts_scale(residual, 77), rtol=1e-12)
+    if reweight:
+        again = LinearRegression().fit(X[good], y[good])
+        assert_allclose(model.coef_, again.coef_, rtol=1e-10)
+        assert_allclose(model.intercept_, again.intercept_, rtol=1e-10)
+        assert_array_equal(model.inlier_weight_, good)
+    else:
+        assert (model.stderr_ is None) == (parameters["epsilon"] == 0)
+        assert_array_equal(model.coef_, model.raw_coef_)
+        assert_allclose(model.inlier_weight_.sum(), 77, rtol=1e-12)
+        order = np.argsort(np.abs(residual))
+        assert (np.diff(model.inlier_weight_[order]) <= 1e-12).all()
+    if reweight or parameters["epsilon"] > 0:
+        plain = residual[good].std()
+        # The consistency factor for the part of *all* that is kept is the usual one
+        # after reweighting; with outliers it is too large.
+        assert plain < model.scale_ < (1.6 if reweight else 1.3) * plain
     assert_array_equal(model.inlier_mask_, np.abs(residual) <= 2.2414027 * model.scale_)
     assert model.inlier_weight_.min() >= 0
     assert model.inlier_weight_.max() <= 1
-    assert_allclose(model.inlier_weight_.sum(), 77, rtol=1e-12)
-    assert (np.diff(model.inlier_weight_[np.argsort(np.abs(residual))]) <= 1e-12).all()
+
+
+@pytest.mark.parametrize("parameters", FORMULATIONS)
+def test_fit_is_least_squares_with_its_weights(parameters):
+    X, y, _ = contaminated(distance=3)
+    model = fit(X, y, **parameters)
+    again = LinearRegression().fit(X, y, model.inlier_weight_)
+    atol = 1e-3 if "sort" in parameters.values() else 1e-7  # minima may be kinks
+    assert_allclose(model.coef_, again.coef_, rtol=0, atol=atol)
 
 
 @pytest.mark.parametrize("trim", [0, 0.25, 0.5])
 def test_scale_is_consistent(trim):
     X, y, _ = contaminated(20000, outliers=0)
-    model = SoftLTSRegressor(trim=trim).fit(X, 3 * y)
+    model = SoftLTSRegressor(trim=trim, random_state=0).fit(X, 3 * y)
     assert_allclose(model.scale_, 3.0, rtol=0.03)
+    assert_allclose(model.raw_scale_, 3.0, rtol=0.03)
 
 
-def test_scale_of_small_samples_is_as_documented():
+@pytest.mark.parametrize(
+    "parameters", [{}, {"epsilon": 0}, {"epsilon": 0, "reweight": True}]
+)
+def test_scales_of_small_samples(parameters):
     rng = np.random.default_rng(0)
     models = [
-        SoftLTSRegressor().fit(rng.standard_normal((30, 3)), rng.standard_normal(30))
+        SoftLTSRegressor(**parameters, random_state=0).fit(
+            rng.standard_normal((40, 3)), rng.standard_normal(40)
+        )
         for _ in range(100)
     ]
-    outlying = 1 - np.mean([model.inlier_mask_ for model in models])
-    assert_allclose(outlying, 0.06, rtol=0, atol=0.015)
-    assert_allclose(np.mean([m.scale_ for m in models]), 0.88, rtol=0, atol=0.05)
+    for name in ("raw_scale_", "scale_"):
+        scales = [getattr(model, name) for model in models]
+        assert_allclose(np.exp(np.log(scales).mean()), 1.0, rtol=0, atol=0.08)
+
+
+def test_hard_trimmed_statistics_of_a_reference_fit():
+    # Explained part: 1 - mean of the 77 smallest squares / smallest variance of 77.
+    X, y, _ = contaminated()
+    model = fit(X, y, epsilon=0, reweight=True)
+    raw = np.sort((y - X @ model.raw_coef_ - model.raw_intercept_) ** 2)[:77].mean()
+    sorted_y = np.sort(y)
+    variance = min(sorted_y[i : i + 77].var() for i in range(150 - 77 + 1))
+    assert_allclose(model.robust_r2_, 1 - raw / variance, rtol=1e-10)
+    # Standard errors: those of least squares on the inliers of the raw fit.
+    kept = model.inlier_weight_ > 0
+    A = np.column_stack([X[kept], np.ones(kept.sum())])
+    residual = y[kept] - model.predict(X[kept])
+    variance = residual @ residual / (kept.sum() - 4)
+    expected = np.sqrt(variance * np.diag(np.linalg.inv(A.T @ A)))
+    assert_allclose(model.stderr_, expected[:3], rtol=1e-8)
+    assert_allclose(model.intercept_stderr_, expected[3], rtol=1e-8)
+
+
+@pytest.mark.parametrize("distance", [0, 10])
+def test_standard_errors_are_those_of_repeated_samples(distance):
+    fits = []
+    for seed in range(150):
+        X, y, _ = contaminated(100, distance=distance, seed=seed)
+        fits.append(SoftLTSRegressor(random_state=0).fit(X, y))
+    spread = np.std([model.coef_ for model in fits], axis=0)
+    stderr = np.mean([model.stderr_ for model in fits], axis=0)
+    assert_allclose(stderr, spread, rtol=0.2)
 
 
 # Equivariance
@@ -286,7 +356,7 @@ def test_regression_and_affine_equivariance(parameters):
 @INTERCEPTS
 def test_features_of_extreme_units(container, x_unit, fit_intercept):
     X, y, _ = contaminated()
-    model = fit(X, y, fit_intercept=fit_intercept)
+    model = fit(container(X), y, fit_intercept=fit_intercept)
     for y_unit in (1e-100, 1e100):
         scaled = fit(container(X * x_unit), y * y_unit, fit_intercept=fit_intercept)
         coef = scaled.coef_ * x_unit / y_unit
@@ -310,8 +380,8 @@ def test_features_far_from_zero():
     model = fit(X, y)
     moved = fit(X + 1e7, y)
     # Predictions from features of 1e7 carry rounding of 1e-9; minima are flat.
-    assert_allclose(moved.coef_, model.coef_, rtol=0, atol=1e-6)
-    assert_allclose(moved.predict(X + 1e7), model.predict(X), rtol=0, atol=1e-5)
+    assert_allclose(moved.coef_, model.coef_, rtol=0, atol=5e-6)
+    assert_allclose(moved.predict(X + 1e7), model.predict(X), rtol=0, atol=2e-4)
 
 
 def test_nearly_collinear_features():
@@ -320,7 +390,7 @@ def test_nearly_collinear_features():
     model = SoftLTSRegressor().fit(X, y)
     Z = np.column_stack([X[:, :2], (X[:, 2] - X[:, 0]) * 1e9])
     expected = SoftLTSRegressor().fit(Z, y)
-    assert_allclose(model.predict(X), expected.predict(Z), rtol=0, atol=1e-5)
+    assert_allclose(model.predict(X), expected.predict(Z), rtol=0, atol=2e-4)
     assert model.n_iter_ < 60
 
 
@@ -341,10 +411,15 @@ def test_weights_are_repeats_and_zero_is_removed(parameters, alpha, distance):
     repeated = fit(X.repeat(weight, axis=0), y.repeat(weight), **parameters)
     removed = fit(X[weight > 0], y[weight > 0], weight[weight > 0], **parameters)
     for other in (repeated, removed):
-        assert_same_fit(weighted, other)
-    assert_allclose(
-        weighted.inlier_weight_[weight > 0], removed.inlier_weight_, rtol=0, atol=1e-7
-    )
+        if "sort" in parameters.values():  # where its kinks stop it is up to rounding
+            assert_allclose(other.objective_, weighted.objective_, rtol=1e-6)
+            assert_allclose(other.raw_scale_, weighted.raw_scale_, rtol=1e-10)
+        else:
+            assert_same_fit(weighted, other)
+            weights = repeated.inlier_weight_[np.cumsum(weight)[weight > 0] - 1]
+            assert_allclose(
+                weighted.inlier_weight_[weight > 0], weights, rtol=0, atol=1e-7
+            )
     # The weights do something.
     unweighted = fit(X, y, **parameters)
     assert np.abs(unweighted.coef_ - weighted.coef_).max() > 1e-3

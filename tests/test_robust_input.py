@@ -16,6 +16,7 @@ from contamination import (
     assert_same_fit,
     contaminated,
     fit,
+    fit_from_same_start,
 )
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
@@ -45,9 +46,12 @@ def test_sparse_is_dense(container, parameters, fit_intercept, alpha, monkeypatc
     S = container(X)
     with monkeypatch.context() as patch:
         patch.setattr(type(S), "toarray", None)
-        model = fit(S, y, **parameters)
-    assert_same_fit(model, dense, atol=1e-7)
-    assert_allclose(model.predict(S), dense.predict(X), rtol=0, atol=1e-7)
+        model = fit_from_same_start(dense, S, y)
+        searched = fit(S, y, **parameters)
+    assert_same_fit(model, dense, atol=1e-6)
+    assert_allclose(model.predict(S), dense.predict(X), rtol=0, atol=1e-5)
+    assert_allclose(searched.raw_scale_, dense.raw_scale_, rtol=0.05)
+    assert model.stderr_ is model.intercept_stderr_ is None
 
 
 @PENALTIES
@@ -60,7 +64,9 @@ def test_high_rank_is_not_whitened(fit_intercept, alpha, monkeypatch):
     monkeypatch.setattr(_linear, "MAX_WHITENED_RANK", 1)
     design = _linear.LinearDesign(X, np.ones(150), **parameters)
     assert design.basis.ndim == 1
-    assert_same_fit(fit(X, y, **parameters), whitened)
+    assert_same_fit(fit_from_same_start(whitened, X, y), whitened, atol=1e-6)
+    searched = fit(X, y, **parameters)
+    assert_allclose(searched.raw_scale_, whitened.raw_scale_, rtol=0.05)
 
 
 @pytest.mark.parametrize("chunk_size", [3, 1000])
@@ -72,16 +78,19 @@ def test_chunks_of_rows(chunk_size, fit_intercept, monkeypatch):
     assert_same_fit(fit(X, y, fit_intercept=fit_intercept), whole, atol=1e-10)
 
 
-def test_features_are_neither_copied_nor_changed():
+@pytest.mark.parametrize(
+    ("shape", "init", "limit"), [((20000, 100), "ls", 0.6), ((100000, 10), "auto", 1.9)]
+)
+def test_features_are_neither_copied_nor_changed(shape, init, limit):
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((20000, 100))
-    y = X[:, 0] + rng.standard_normal(20000)
+    X = rng.standard_normal(shape)
+    y = X[:, 0] + rng.standard_normal(len(X))
     X.flags.writeable = y.flags.writeable = False
     tracemalloc.start()
-    SoftLTSRegressor().fit(X, y)
+    SoftLTSRegressor(init=init).fit(X, y)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 0.6 * X.nbytes
+    assert peak < limit * X.nbytes
 
 
 def test_float32():
@@ -126,10 +135,12 @@ def test_dummy_column_of_outliers_only(epsilon, container):
     D = np.column_stack([X, np.arange(150) < 4])
     model = SoftLTSRegressor(epsilon=epsilon).fit(container(D), y)
     expected = LinearRegression().fit(X[4:], y[4:])
+    # The coefficient may also fit some of the outliers that agree.
     tolerance = 0.05 if epsilon else 0.5
     assert_allclose(model.coef_[:3], expected.coef_, rtol=0, atol=tolerance)
     assert np.isfinite(model.coef_[3])
-    assert_array_equal(model.inlier_weight_[:4], 0)
+    residual = np.abs(y - model.predict(D))
+    assert_array_equal(model.inlier_weight_[residual > 1e3], 0)
 
 
 def test_least_squares_steps_leave_undetermined_directions():
@@ -191,8 +202,9 @@ def test_exact_fit(parameters, distance, fit_intercept):
     assert_allclose(model.predict(X), plane, rtol=0, atol=1e-9)
     assert model.scale_ == 0
     assert_array_equal(model.inlier_mask_, ~bad if distance else True)
-    on_plane = model.inlier_weight_[model.inlier_mask_]
-    assert_allclose(on_plane, (32 + fit_intercept // 2) / on_plane.size, rtol=0.02)
+    assert_array_equal(model.inlier_weight_, model.inlier_mask_)
+    assert model.robust_r2_ == 1
+    assert_allclose(model.stderr_, 0, rtol=0, atol=1e-9)
     assert_allclose(model.objective_, 0, rtol=0, atol=1e-15)
 
 
@@ -202,9 +214,12 @@ def test_exact_fit_that_the_start_misses(parameters):
     X = rng.standard_normal((60, 3))
     y = X @ COEF + 4
     X[:20] += 100.0  # bad leverage points
-    model = SoftLTSRegressor(**parameters, warm_start=True).fit(X, y)
+    model = SoftLTSRegressor(**parameters, init="ls", warm_start=True).fit(X, y)
     assert model.scale_ > 0.1
-    model.coef_, model.intercept_ = COEF, 4.0
+    found = SoftLTSRegressor(**parameters, random_state=0).fit(X, y)
+    assert found.scale_ == 0
+    assert_array_equal(found.inlier_mask_, np.arange(60) >= 20)
+    model.raw_coef_, model.raw_intercept_ = COEF, 4.0
     model.fit(X, y)
     if parameters.get("formulation") != "sort":
         assert_allclose(model.coef_, COEF, rtol=0, atol=1e-9)
@@ -278,9 +293,8 @@ def test_warm_start_in_any_units(rank, monkeypatch):
     for alpha in (0, 0.1):
         model = SoftLTSRegressor(warm_start=True, alpha=alpha).fit(X, y)
         cold_iterations = model.n_iter_
-        start = SoftLTSRegressor(epsilon=0, alpha=alpha).fit(X, y).n_iter_
-        # Besides the start, one or two iterations find that nothing is to be done.
-        assert model.fit(X, y).n_iter_ <= start + 2 < cold_iterations
+        # One or two iterations find that nothing is to be done.
+        assert model.fit(X, y).n_iter_ <= 2 < cold_iterations
 
 
 @INTERCEPTS
@@ -291,11 +305,13 @@ def test_warm_start_starts_from_the_previous_fit(fit_intercept, container):
     model = SoftLTSRegressor(
         warm_start=True, fit_intercept=fit_intercept, formulation="sort", epsilon=1e-3
     ).fit(X, y)
-    coef, intercept, objective = model.coef_, model.intercept_, model.objective_
+    coef, intercept = model.raw_coef_, model.raw_intercept_
+    objective = model.objective_
     # From elsewhere another local minimum is found.
-    model.coef_, model.intercept_ = coef + 10.0, intercept - 10.0 * fit_intercept
+    model.raw_coef_ = -coef
+    model.raw_intercept_ = -intercept
     assert abs(model.fit(X, y).objective_ / objective - 1) > 1e-4
-    model.coef_, model.intercept_ = coef, intercept
+    model.raw_coef_, model.raw_intercept_ = coef, intercept
     assert_allclose(model.fit(X, y).objective_, objective, rtol=1e-12)
 
 
@@ -305,8 +321,8 @@ def test_not_converged():
         model = SoftLTSRegressor(max_iter=2).fit(X, y)
     assert record[0].filename == __file__
     assert np.isfinite(model.coef_).all()
-    with pytest.warns(ConvergenceWarning, match="2 reweighted fits were not enough"):
-        SoftLTSRegressor(max_iter=2, epsilon=0).fit(X, y)
+    with pytest.warns(ConvergenceWarning, match="reweighted fits were not enough"):
+        SoftLTSRegressor(max_iter=1, epsilon=0, init="ls").fit(X, y)
 
 
 @pytest.mark.parametrize("parameters", FORMULATIONS)
@@ -315,8 +331,11 @@ def test_converges_fast_and_repeatably(parameters):
         X, y, _ = contaminated(seed=seed)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            models = [SoftLTSRegressor(**parameters).fit(X, y) for _ in range(2)]
-        assert 1 < models[0].n_iter_ < 60
+            models = [
+                SoftLTSRegressor(**parameters, random_state=0).fit(X, y)
+                for _ in range(2)
+            ]
+        assert (1 if parameters["epsilon"] else 0) < models[0].n_iter_ < 60
         assert_array_equal(models[0].coef_, models[1].coef_)
 
 
@@ -391,7 +410,11 @@ def test_grid_search_in_a_pipeline():
         ({"epsilon": "1"}, r"'epsilon' parameter .* must be a float"),
         ({"alpha": -1}, r"'alpha' parameter .* in the range \[0.0, inf\). Got -1"),
         ({"fit_intercept": 2}, "'fit_intercept' parameter .* 'bool'.* Got 2"),
-        ({"init": "random"}, "'init' parameter .* must be a str among {'ls'}"),
+        ({"init": "random"}, "'init' parameter .* must be a str among {.*'ls'.*}"),
+        ({"n_init": -1}, r"'n_init' parameter .* in the range \[0, inf\) or .*'auto'"),
+        ({"reweight": "yes"}, "'reweight' parameter .* 'bool'.* Got 'yes'"),
+        ({"random_state": "a"}, "'random_state' parameter"),
+        ({"n_jobs": 1.5}, "'n_jobs' parameter .* must be .*int"),
         ({"max_iter": 0}, r"'max_iter' parameter .* in the range \[1, inf\). Got 0"),
         ({"max_iter": 1.5}, r"'max_iter' parameter .* must be an int"),
         ({"tol": -1}, r"'tol' parameter .* in the range \[0.0, inf\). Got -1"),

@@ -1,0 +1,300 @@
+"""Trimmed squares of a moderate number of rows, for many fits at once."""
+
+import functools
+import math
+
+import numpy as np
+
+EPS = np.finfo(np.float64).eps
+
+# What rounding may change in the value of an objective.
+ROUNDING = 1e-12
+
+# How much further than the last one a concentration step starts.
+MOMENTUM = 0.5
+
+# Fits closer than this in their objectives count as the same.
+SAME = 1e-9
+
+# Products of columns are stored for designs of up to this many coordinates.
+MAX_PRODUCTS_RANK = 64
+
+# Rows on either side that are considered for an exchange.
+MAX_EXCHANGED = 64
+
+
+class TrimmedRows:
+    """Rows in memory, and trimmed squares on them for many coefficient vectors at once.
+
+    Coefficient vectors z are the rows of arrays of shape (n_fits, n_coordinates). The
+    coordinates are those in which the central half of the rows is white: in the ones of
+    the design, a few rows that are far out leave the others no digits.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, rank)
+        Rows of the design.
+    y : ndarray of shape (n_rows,)
+        Targets, of the order of one except for outliers.
+    weight : ndarray of shape (n_rows,) or None
+        Frequencies. None means ones.
+    n_kept : float
+        Sum of the weights of the rows to keep.
+    penalty : ndarray of shape (rank,)
+        Quadratic penalty of the coordinates of the design.
+
+    Attributes
+    ----------
+    transform : ndarray of shape (rank, n_coordinates)
+        Coordinates of the design at the unit coordinates.
+    central_masses : list of ndarray of shape (n_rows,)
+        Masses of the central rows, in which the coordinates are white.
+    """
+
+    def __init__(self, rows, y, weight, n_kept, penalty):
+        self.y = y
+        self.weight = weight
+        self.unit_weight = np.ones(y.size) if weight is None else weight
+        self.total = self.unit_weight.sum()
+        self.n_kept = n_kept
+        self._whiten(rows)
+        self.penalty = None
+        if penalty.any():
+            self.penalty = (self.transform.T * penalty) @ self.transform
+        self._products = None
+
+    def _whiten(self, rows, n_rounds=2):
+        """Find coordinates, and the rows, in which the central half is white."""
+        self.transform = white_axes(rows, self.unit_weight)
+        self.rows = rows @ self.transform
+        self.central_masses = []
+        for _ in range(n_rounds):
+            distance = np.einsum("ij,ij->i", self.rows, self.rows)[None]
+            mass = select(distance, self.total / 2, self.weight)[0]
+            step = white_axes(self.rows, mass, keep_rank=True)
+            self.transform = self.transform @ step
+            self.rows = rows @ self.transform
+            self.central_masses.append(mass)
+
+    @property
+    def n_coordinates(self):
+        """Number of coordinates, the rank of the rows."""
+        return self.rows.shape[1]
+
+    def losses(self, z):
+        """Squared residuals of each fit."""
+        residual = z @ self.rows.T
+        np.subtract(self.y, residual, out=residual)
+        return np.square(residual, out=residual)
+
+    def select(self, losses):
+        """Masses of the rows that each fit keeps."""
+        return select(losses, self.n_kept, self.weight)
+
+    def objective(self, z, losses, masses):
+        """Half the mean of the kept losses, and the penalty, of each fit."""
+        value = np.einsum("ij,ij->i", losses, masses) / self.n_kept
+        if self.penalty is not None:
+            value += np.einsum("ij,jk,ik->i", z, self.penalty, z)
+        return 0.5 * np.where(np.isfinite(value), value, np.inf)
+
+    def normal_equations(self, masses):
+        """Matrices and right-hand sides of least squares with these masses."""
+        n, q = self.rows.shape
+        if q > MAX_PRODUCTS_RANK:
+            gram = np.empty((len(masses), q, q))
+            for i, mass in enumerate(masses):
+                np.matmul(self.rows.T * mass, self.rows, out=gram[i])
+            right = (masses * self.y) @ self.rows
+        else:
+            upper = _upper_triangle(q)
+            if self._products is None:
+                self._products = np.empty((n, upper[0].size + q))
+                self._products[:, :-q] = self.rows[:, upper[0]]
+                self._products[:, :-q] *= self.rows[:, upper[1]]
+                self._products[:, -q:] = self.rows * self.y[:, None]
+            sums = masses @ self._products
+            gram = np.empty((len(masses), q, q))
+            gram[:, upper[0], upper[1]] = sums[:, :-q]
+            gram[:, upper[1], upper[0]] = sums[:, :-q]
+            right = sums[:, -q:]
+        if self.penalty is not None:
+            gram += masses.sum(axis=1)[:, None, None] * self.penalty
+        return gram, right
+
+    def fit(self, masses):
+        """Least squares with these masses."""
+        return solve(*self.normal_equations(masses))
+
+    def concentrate(self, z, n_steps, momentum=0.0):
+        """Repeat least squares on the rows that each fit keeps.
+
+        Each step starts a bit further than where the last one led: near a minimum,
+        plain steps lead in much the same direction many times.
+        """
+        last = z
+        for _ in range(n_steps):
+            ahead = z + momentum * (z - last)
+            last, z = z, self.fit(self.select(self.losses(ahead)))
+        return z
+
+    def evaluate(self, z):
+        """The objective of each fit."""
+        losses = self.losses(z)
+        return self.objective(z, losses, self.select(losses))
+
+    def descend(self, z, max_steps=500):
+        """Steps from one fit to a local minimum, which it returns with its objective.
+
+        Where a concentration step changes nothing, the best exchange of a kept row for
+        another (Hawkins 1994) is tried.
+        """
+        mass = self._whole(self.select(self.losses(z[None]))[0])
+        gram, right = self.normal_equations(mass[None])
+        best = np.inf
+        n_steps = 0
+        while n_steps < max_steps:
+            n_steps += 1
+            new = solve(gram.copy(), right)
+            losses = self.losses(new)
+            kept = self.select(losses)
+            value = self.objective(new, losses, kept)[0]
+            if not value < best * (1 - ROUNDING):
+                break
+            best, z = value, new[0]
+            change = self._whole(kept[0]) - mass
+            if losses[0] @ change >= -ROUNDING * best * self.n_kept:
+                change = self._exchange(z, losses[0], mass, gram[0])
+                if change is None:
+                    break
+            mass = mass + change
+            changed = np.flatnonzero(change)
+            rows = self.rows[changed]
+            weighted = rows.T * change[changed]
+            gram = gram + weighted @ rows
+            right = right + weighted @ self.y[changed]
+        return z, best, n_steps
+
+    def _exchange(self, z, losses, mass, gram):
+        """Change of the masses in the exchange that lowers the objective most, or None.
+
+        Adding a row j to least squares and removing a row i changes the sum of squares
+        by ``r_j^2 / (1 + h_jj) - s_i^2 / (1 - g_ii)``, where s_i and g_ii are residual
+        and leverage with j added: ``s_i = r_i - h_ij r_j / (1 + h_jj)`` and
+        ``g_ii = h_ii - h_ij^2 / (1 + h_jj)``.
+        """
+        residual = self.y - self.rows @ z
+        inverse = np.linalg.inv(gram + ridge(gram[None])[0])
+        projected = self.rows @ inverse
+        leverage = np.einsum("ij,ij->i", projected, self.rows)
+        cost = losses / (1 + leverage)
+        gain = losses / np.maximum(1 - leverage, EPS)
+        inside = np.flatnonzero(mass)
+        if inside.size > MAX_EXCHANGED:
+            inside = inside[np.argpartition(-gain[inside], MAX_EXCHANGED)]
+            inside = inside[:MAX_EXCHANGED]
+        outside = np.flatnonzero(mass < self.unit_weight)
+        if outside.size > MAX_EXCHANGED:
+            outside = outside[np.argpartition(cost[outside], MAX_EXCHANGED)]
+            outside = outside[:MAX_EXCHANGED]
+        if inside.size == 0 or outside.size == 0:
+            return None
+        cross = projected[inside] @ self.rows[outside].T
+        ratio = cross / (1 + leverage[outside])
+        square = (residual[inside, None] - ratio * residual[outside]) ** 2
+        square /= np.maximum(1 - leverage[inside, None] + ratio * cross, EPS)
+        increase = cost[outside] - square
+        i, j = np.unravel_index(increase.argmin(), increase.shape)
+        if not increase[i, j] < -ROUNDING * (losses @ mass):
+            return None
+        i, j = inside[i], outside[j]
+        change = np.zeros_like(mass)
+        change[j] = min(mass[i], self.unit_weight[j] - mass[j], 1.0)
+        change[i] = -change[j]
+        return change
+
+    def _whole(self, mass):
+        """Give what tied rows share to the first of them."""
+        shared = np.flatnonzero((mass > 0) & (mass < self.unit_weight))
+        if shared.size > 1:
+            weight = self.unit_weight[shared]
+            before = np.cumsum(weight) - weight
+            mass[shared] = np.clip(mass[shared].sum() - before, 0, weight)
+        return mass
+
+
+def select(losses, n_kept, weight):
+    """Masses of the rows with the smallest losses, for each row of losses.
+
+    The masses add up to `n_kept`. Losses tied at the boundary share what is left.
+    """
+    if weight is None:
+        position = min(math.ceil(n_kept), losses.shape[1]) - 1
+        boundary = np.partition(losses, position, axis=1)[:, position, None]
+        masses = (losses <= boundary).astype(np.float64)
+        open_ = np.flatnonzero(masses.sum(axis=1) != n_kept)
+        if open_.size == 0:
+            return masses
+        weight = 1.0
+    else:
+        order = np.argsort(losses, axis=1)
+        cumulated = np.cumsum(weight[order], axis=1)
+        position = (cumulated < n_kept * (1 - ROUNDING)).sum(axis=1, keepdims=True)
+        position = np.minimum(position, losses.shape[1] - 1)
+        boundary = np.take_along_axis(losses, order, axis=1)
+        boundary = np.take_along_axis(boundary, position, axis=1)
+        masses = (losses <= boundary) * weight
+        open_ = np.arange(len(losses))
+    tied = (losses[open_] == boundary[open_]) * weight
+    below = masses[open_] - tied
+    share = n_kept - below.sum(axis=1)
+    share /= np.maximum(tied.sum(axis=1), np.finfo(np.float64).tiny)
+    masses[open_] = below + np.clip(share, 0, 1)[:, None] * tied
+    return masses
+
+
+def solve(gram, right):
+    """Solve normal equations, of which `gram` is overwritten.
+
+    What the rows do not determine is 0.
+    """
+    gram += ridge(gram)
+    return np.linalg.solve(gram, right[:, :, None])[:, :, 0]
+
+
+def ridge(gram):
+    """Diagonal matrices that make singular ones regular and change others little."""
+    q = gram.shape[-1]
+    size = np.einsum("ijj->i", gram) * (1e-13 / q) + np.finfo(np.float64).tiny
+    return size[:, None, None] * np.eye(q)
+
+
+def best_fits(z, value, n_best):
+    """The best fits that differ, and their objectives."""
+    order = np.argsort(value, kind="stable")
+    ordered = value[order]
+    differs = np.append(True, ordered[1:] > ordered[:-1] * (1 + SAME))
+    order = order[differs][:n_best]
+    return z[order], value[order]
+
+
+def white_axes(rows, mass, keep_rank=False):
+    """Coordinates in which the rows with these masses are white.
+
+    Directions in which they do not vary are left out, or with `keep_rank` left as they
+    are.
+    """
+    used = mass > 0
+    root = np.sqrt(mass[used] / mass.sum())
+    triangle = np.linalg.qr(rows[used] * root[:, None], mode="r")
+    _, s, axes = np.linalg.svd(triangle, full_matrices=keep_rank)
+    s = np.append(s, np.zeros(len(axes) - s.size))
+    varies = s > s.max(initial=0.0) * max(rows.shape) * EPS
+    if keep_rank:
+        return axes.T / np.where(varies, s, 1.0)
+    return axes[varies].T / s[varies]
+
+
+@functools.lru_cache(maxsize=8)
+def _upper_triangle(size):
+    return np.triu_indices(size)

@@ -1,0 +1,228 @@
+"""Fits from which to search for the minimum of least trimmed squares."""
+
+import numpy as np
+
+from ._lts_rows import EPS, ridge, select, solve, white_axes
+
+# Components of largest, and of smallest, sensitivity that are looked at.
+MAX_COMPONENTS = 30
+
+# Steps towards projections of extreme skewness and kurtosis, and how many are used.
+N_FIXED_POINT_STEPS = 10
+N_EXTREME = 5
+
+# Size of bootstrap samples of repeated rows.
+MAX_SAMPLE = 2000
+
+# Residuals beyond this many medians of their sizes are left out of the next round.
+OUTLYING = 3.0
+
+# Huber's constant, in medians of the sizes of the residuals.
+HUBER = 2.0
+HUBER_STEPS = 4
+
+# Relative size below which a row depends on others.
+DEPENDENT = 1e-6
+
+
+def central_fits(rows):
+    """Least squares on the rows in the centre of the x space."""
+    return rows.fit(np.array(rows.central_masses))
+
+
+def projection_fits(rows):
+    """Fits without the half of the rows that is extreme in an interesting projection.
+
+    A cluster of outlying rows makes a projection of rows and targets skew, or if large,
+    its kurtosis small (Pena & Prieto 2001). Fixed-point iterations lead to projections
+    of extreme skewness and kurtosis. They start from the projections on the predictions
+    of fits, for bad leverage is there, and from the axes of a fourth-moment matrix.
+    """
+    weight = rows.unit_weight / rows.total
+    white = np.column_stack([rows.rows, rows.y / np.abs(rows.y).max()])
+    white -= weight @ white
+    axes = white_axes(white, weight)
+    white = white @ axes
+    distance = np.einsum("ij,ij->i", white, white)
+    _, axes = np.linalg.eigh((white.T * (weight * distance)) @ white)
+    first, last = huber_fits(rows)[[0, -1]]
+    fitted = rows.rows @ np.column_stack([first, last, last - first])
+    fitted = white.T @ (weight[:, None] * fitted)
+    fitted /= np.maximum(np.linalg.norm(fitted, axis=0), np.finfo(np.float64).tiny)
+    found = [fitted, _extreme_axes(axes)]
+    axes = np.hstack([fitted, axes])
+    for kurtosis in (False, True):
+        extreme = axes
+        for _ in range(N_FIXED_POINT_STEPS):
+            moment, size = _moment(white, weight, extreme, kurtosis)
+            extreme = moment - 3 * extreme if kurtosis else moment
+            extreme /= np.maximum(np.linalg.norm(extreme, axis=0), EPS)
+        size[: fitted.shape[1]] = np.inf
+        order = np.argsort(-size, kind="stable")
+        found.append(extreme[:, order[: fitted.shape[1] + N_EXTREME]])
+    return _fits_without_extremes(rows, white @ np.hstack(found), rows.unit_weight)
+
+
+def _moment(white, weight, axes, kurtosis):
+    """Mean of the rows times powers of their projections, and size of the cumulant."""
+    projected = white @ axes
+    power = projected * projected
+    if kurtosis:
+        power *= projected
+    power *= weight[:, None]
+    size = np.abs(np.einsum("ij,ij->j", power, projected) - 3 * kurtosis)
+    return white.T @ power, size
+
+
+def huber_fits(rows):
+    """Least squares, and a few steps from there with Huber's weights."""
+    z = rows.fit(rows.unit_weight[None])
+    fits = [z]
+    for _ in range(HUBER_STEPS):
+        size = np.sqrt(rows.losses(z))
+        kept = select(size, rows.total / 2, rows.weight) > 0
+        cutoff = HUBER * size[kept].max() or 1.0
+        z = rows.fit(rows.unit_weight * (cutoff / np.maximum(size, cutoff)))
+        fits.append(z)
+    return np.vstack(fits)
+
+
+def sensitivity_fits(rows, n_rounds=2):
+    """Fits without the half of the rows that is extreme in a component of sensitivity.
+
+    The principal sensitivity components (Pena & Yohai 1999) are the projections of the
+    rows in which the fits without single rows differ most. The next round does without
+    the rows that are outlying in the best fit of the last one.
+    """
+    active = rows.unit_weight
+    found = []
+    for _ in range(n_rounds):
+        fits = _fits_of_components(rows, active)
+        found.append(fits)
+        losses = rows.losses(fits)
+        value = rows.objective(fits, losses, rows.select(losses))
+        losses = losses[value.argmin()]
+        kept = select(losses[None], rows.total / 2, rows.weight)[0] > 0
+        cutoff = OUTLYING**2 * losses[kept].max()
+        last, active = active, rows.unit_weight * (losses <= cutoff)
+        if np.array_equal(last, active) or cutoff == 0:
+            break
+    return np.vstack(found)
+
+
+def resampled_sensitivity_fits(rows, n_samples, rng):
+    """Fits by the sensitivity components of bootstrap samples."""
+    cumulated = np.cumsum(rows.unit_weight)
+    size = min(int(rows.total), MAX_SAMPLE)
+    fits = []
+    for _ in range(n_samples):
+        index = draw(cumulated, rng.random_sample(size))
+        mass = np.bincount(index, minlength=rows.y.size).astype(np.float64)
+        fits.append(_fits_of_components(rows, mass))
+    return np.vstack(fits)
+
+
+def _fits_of_components(rows, mass):
+    """Fit of the rows with these masses, and fits of halves of them."""
+    gram, right = rows.normal_equations(mass[None])
+    curvature, axes = np.linalg.eigh(gram[0] + ridge(gram)[0])
+    z = solve(gram, right)
+    # With these, white @ white.T is the hat matrix.
+    white = rows.rows @ (axes / np.sqrt(np.maximum(curvature, EPS * curvature[-1])))
+    leverage = np.einsum("ij,ij->i", white, white)
+    present = mass > 0
+    # How far the fit without the row is from the one with it, at the row.
+    shift = present * (rows.y - rows.rows @ z[0]) / np.maximum(1 - leverage, EPS)
+    shift /= np.abs(shift).max() or 1.0
+    _, axes = np.linalg.eigh((white.T * (mass * shift**2)) @ white)
+    axes = _extreme_axes(axes)
+    return np.vstack([z, _fits_without_extremes(rows, white @ axes, mass)])
+
+
+def _extreme_axes(axes):
+    if len(axes) <= 2 * MAX_COMPONENTS:
+        return axes
+    return np.hstack([axes[:, :MAX_COMPONENTS], axes[:, -MAX_COMPONENTS:]])
+
+
+def _fits_without_extremes(rows, component, mass):
+    """Fits without the half of the rows that a component puts highest, lowest, or out.
+
+    The components are the columns.
+    """
+    component = component.T
+    component = np.vstack([component, -component, np.abs(component)])
+    component[:, mass == 0] = np.inf
+    halves = select(component, mass.sum() / 2, None if mass.max() == 1 else mass)
+    return rows.fit(halves)
+
+
+def elemental_fits(rows, n_fits, rng):
+    """Fits through as many random rows as there are coordinates.
+
+    Rows are drawn with probabilities proportional to their weights, and one that
+    depends linearly on those drawn before is drawn again (Koller & Stahel 2017).
+    """
+    chosen = _independent_rows(rows, n_fits, rng)
+    return np.linalg.solve(rows.rows[chosen], rows.y[chosen][:, :, None])[:, :, 0]
+
+
+def _independent_rows(rows, n_fits, rng):
+    q = rows.n_coordinates
+    cumulated = np.cumsum(rows.unit_weight)
+    index = draw(cumulated, rng.random_sample((n_fits, q + 4)))
+    basis = np.zeros((n_fits, q, q))
+    chosen = np.zeros((n_fits, q), dtype=np.intp)
+    count = np.zeros(n_fits, dtype=np.intp)
+    for column in index.T:
+        row = rows.rows[column]
+        rest = _orthogonal_part(row[:, None], basis)[:, 0]
+        norm = np.linalg.norm(rest, axis=1)
+        take = (count < q) & (norm > DEPENDENT * np.linalg.norm(row, axis=1))
+        take = np.flatnonzero(take)
+        basis[take, count[take]] = rest[take] / norm[take, None]
+        chosen[take, count[take]] = column[take]
+        count[take] += 1
+    size = np.linalg.norm(rows.rows, axis=1)
+    for i in np.flatnonzero(count < q):
+        for k in range(count[i], q):
+            rest = _orthogonal_part(rows.rows, basis[i, :k])
+            norm = np.linalg.norm(rest, axis=1)
+            free = norm > DEPENDENT * size
+            if not free.any():
+                free = norm == norm.max()
+            weight = np.cumsum(rows.unit_weight * free)
+            row = draw(weight, rng.random_sample())
+            basis[i, k] = rest[row] / norm[row]
+            chosen[i, k] = row
+    return chosen
+
+
+def _orthogonal_part(rows, basis):
+    """What orthonormal vectors leave of rows; in two passes, for the digits."""
+    for _ in range(2):
+        rows = rows - (rows @ np.swapaxes(basis, -1, -2)) @ basis
+    return rows
+
+
+def subset_fits(rows, masses, n_fits, n_drawn, rng):
+    """Fits of random draws, with replacement, from the rows that random fits keep."""
+    parent = rng.randint(len(masses), size=n_fits)
+    uniform = rng.random_sample((n_fits, n_drawn))
+    cumulated = np.cumsum(masses, axis=1)
+    index = np.stack(
+        [draw(cumulated[i], u) for i, u in zip(parent, uniform, strict=True)]
+    )
+    drawn = rows.rows[index]
+    transposed = np.swapaxes(drawn, 1, 2)
+    gram = transposed @ drawn
+    if rows.penalty is not None:
+        gram += n_drawn * rows.penalty
+    return solve(gram, (transposed @ rows.y[index][:, :, None])[:, :, 0])
+
+
+def draw(cumulated, uniform):
+    """Indices drawn by their cumulated weights, given uniform random numbers."""
+    index = np.searchsorted(cumulated, uniform * cumulated[-1], side="right")
+    # Rounding may lead beyond the last index of positive weight.
+    return np.minimum(index, np.searchsorted(cumulated, cumulated[-1]))

@@ -1,0 +1,315 @@
+"""What the robust linear regressors share: the data, their start, the objective."""
+
+import math
+from numbers import Real
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._linear import LinearDesign
+from ._lts_search import Start, least_squares_start, lts_search
+from ._robust_scale import (
+    INLIER_FRACTION,
+    lts_scale,
+    reweighted_scale,
+    small_sample_factor,
+)
+from ._trimmed_squares import TrimmedSquares
+from .losses._trimmed import MAX_REPEATS
+
+# A scale of residuals this small relative to that of y is an exact fit.
+EXACT_FIT = 1e-7
+
+# The squares of residuals over this range are all representable, also where the scale
+# of the residuals is that much smaller than that of y.
+LARGEST_OUTLIER = 1e140
+
+
+class RobustLinearModel(RegressorMixin, BaseEstimator):
+    """Base class: a linear model of dense or sparse features that reports progress."""
+
+    def predict(self, X):
+        """Predict the targets.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Predicted targets.
+        """
+        check_is_fitted(self)
+        X = validate_data(
+            self,
+            X,
+            accept_sparse=["csr", "csc"],
+            dtype=[np.float64, np.float32],
+            reset=False,
+        )
+        return X @ self.coef_ + self.intercept_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _validate(self, X, y, reset=True):
+        return validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            dtype=[np.float64, np.float32],
+            y_numeric=True,
+            reset=reset,
+        )
+
+    def _report(self, text):
+        if self.verbose:
+            print(f"[{type(self).__name__}] {text}")
+
+
+class RobustProblem:
+    """Data of a robust linear regression in convenient units.
+
+    The targets are measured from their median and in units of the largest, features in
+    the coordinates of a `LinearDesign`. The fit depends on neither; digits do.
+
+    Parameters
+    ----------
+    X : ndarray or sparse matrix of shape (n_samples, n_features)
+        Features.
+    y : ndarray of shape (n_samples,)
+        Targets.
+    sample_weight : array-like of shape (n_samples,) or None
+        Frequencies.
+    trim, alpha, fit_intercept
+        As in `SoftLTSRegressor`.
+    whole_weights : bool
+        Whether the weights must be whole numbers, with a limited sum.
+
+    Attributes
+    ----------
+    design : LinearDesign
+    y : ndarray of shape (n_samples,)
+        Targets around `centre` and in units of `unit`.
+    weight : ndarray of shape (n_samples,)
+        Frequencies, with a mean of at least one over the positive ones.
+    n_coefs : int
+        Number of coefficients, with the intercept.
+    n_kept : float
+        Weight of the observations to keep.
+    zero : float
+        Residuals up to this are rounding errors.
+    """
+
+    def __init__(
+        self, X, y, sample_weight, *, trim, alpha, fit_intercept, whole_weights=False
+    ):
+        self.weight = check_frequencies(sample_weight, y.size, whole_weights)
+        self.n_coefs = X.shape[1] + bool(fit_intercept)
+        self.n_kept = _n_kept(self.weight.sum(), self.n_coefs, trim)
+        self._standardise(y.astype(np.float64), fit_intercept)
+        self.design = LinearDesign(
+            X.astype(np.float64, copy=False),
+            self.weight,
+            fit_intercept=fit_intercept,
+            alpha=float(alpha),
+        )
+
+    def start(self, init, *, n_init, random_state, n_jobs, max_iter, tol):
+        """Hard LTS fit from which to smooth."""
+        data = self.design, self.y, self.weight, self.n_kept
+        if init == "ls":
+            return least_squares_start(*data, max_iter=max_iter, tol=tol)
+        return lts_search(
+            *data,
+            n_init=n_init,
+            random_state=random_state,
+            n_jobs=n_jobs,
+            max_iter=max_iter,
+            tol=tol,
+        )
+
+    def start_from(self, coefficients, **control):
+        """Hard LTS fit by concentration steps from coefficients and intercept."""
+        z = self.coordinates(*coefficients)
+        z, n_fits, message = self.trimmed_squares().reweight(z, **control)
+        return Start(z, n_fits, message)
+
+    def hard_objective(self, start):
+        """Half the mean of the h smallest squares, and the penalty, at a start."""
+        return self.trimmed_squares().evaluate(start.z)[0]
+
+    def trimmed_squares(self, unit=1.0, epsilon=0.0, formulation="selection"):
+        """Objective with residuals, and coordinates, measured in units of `unit`."""
+        return TrimmedSquares(
+            self.design, self.y / unit, self.weight, self.n_kept, epsilon, formulation
+        )
+
+    def residual(self, z):
+        """Residuals at the coordinates z."""
+        return self.y - self.design.predict(z)
+
+    def raw_scale(self, z):
+        """Scale of the h smallest residuals at z, 0 if rounding errors only."""
+        return lts_scale(
+            self.residual(z),
+            self.weight,
+            self.n_kept,
+            self._small_sample_factor("raw"),
+            zero=self.zero,
+        )
+
+    def reweighted_scale(self, residual, mask, kind):
+        """Scale of the residuals in the mask, after a fit of this kind."""
+        return reweighted_scale(
+            residual,
+            self.weight,
+            mask,
+            self._small_sample_factor(kind),
+            fraction=INLIER_FRACTION if kind == "soft" else None,
+            zero=self.zero,
+        )
+
+    def _small_sample_factor(self, kind):
+        total = self.weight.sum()
+        return small_sample_factor(total, self.n_coefs, self.n_kept / total, kind)
+
+    def support(self, residual):
+        """Which observations are among the h with the smallest residuals."""
+        return self.trimmed_squares().trim(0.5 * residual**2)[2] > 0
+
+    def least_squares(self, z, residual, selection):
+        """Least squares with weights, given coordinates and their residuals."""
+        row_weight = self.weight * selection
+        row_weight /= row_weight.sum()
+        gradient = self.design.penalty * z
+        gradient -= self.design.pull_back(row_weight * residual)
+        return z + self.design.newton_step(gradient, row_weight)
+
+    def coefficients(self, z):
+        """Coefficients and intercept in the units of the user."""
+        coef, intercept = self.design.coefficients(z * self.unit)
+        return coef, float(intercept + self.centre)
+
+    def coordinates(self, coef, intercept):
+        """Coordinates of these coefficients."""
+        return self.design.coordinates(
+            coef / self.unit, (intercept - self.centre) / self.unit
+        )
+
+    def _standardise(self, y, fit_intercept):
+        weight = self.weight
+        centre = _quantile(y, weight, weight.sum() / 2) if fit_intercept else 0.0
+        with np.errstate(over="ignore"):
+            y -= centre
+        size = np.abs(y)
+        unit = size.max() or 1.0
+        typical = _quantile(size, weight, self.n_kept)
+        if typical == 0:  # h values of y are equal: the others tell its size
+            others = weight * (size > 0)
+            typical = _quantile(size, others, others.sum() / 2)
+        typical = float(typical)  # the product may overflow
+        if np.isinf(unit) or (typical > 0 and unit > LARGEST_OUTLIER * typical):
+            raise ValueError(
+                f"y must not hold values further than {LARGEST_OUTLIER:g} times the "
+                f"typical distance {typical:.3g} away from "
+                f"{'its median' if fit_intercept else '0'}, got a distance of "
+                f"{unit:.3g}."
+            )
+        y /= unit
+        scale = lts_scale(y, weight, self.n_kept) or typical / unit
+        self.y, self.centre, self.unit = y, float(centre), float(unit)
+        self.zero = float(EXACT_FIT * scale)
+
+
+class SoftFit(NamedTuple):
+    """A minimum of the smoothed objective."""
+
+    z: np.ndarray
+    objective: float  # in units of `RobustProblem.unit` squared
+    selection: np.ndarray
+    n_iter: int
+    message: str | None
+
+
+def smooth_fit(problem, s0, z, epsilon, formulation, *, max_iter, tol, report=None):
+    """Minimise the smoothed objective from z on.
+
+    `s0` is the scale of the start, 0 for an exact fit: nothing is smoothed then.
+    """
+    if s0 == 0:
+        hard = problem.trimmed_squares()
+        residual = problem.residual(z)
+        residual[np.abs(residual) <= problem.zero] = 0.0
+        selection = hard.trim(0.5 * residual**2)[2]
+        return SoftFit(z, hard.evaluate(z)[0], selection, 0, None)
+    squares = problem.trimmed_squares(s0, float(epsilon), formulation)
+    z, n_iter, message = squares.minimize(
+        z / s0, max_iter=max_iter, tol=tol, report=report
+    )
+    value, _, _, selection = squares.evaluate(z)
+    return SoftFit(z * s0, s0 * s0 * value, selection, n_iter, message)
+
+
+def _n_kept(total, n_coefs, trim):
+    """Number h of observations kept among `total`; a fraction of one is kept too."""
+    n = math.floor(total * (1 + 1e-12))
+    half = (n + n_coefs + 1) // 2
+    # The 1e-9 keeps rounding of whole results from losing one observation.
+    kept = math.floor(2 * half - n + 2 * (n - half) * (1 - trim) + 1e-9)
+    return min(kept + (total - n), total)
+
+
+def _quantile(values, weight, mass):
+    """The smallest value such that the values up to it weigh at least `mass`."""
+    order = np.argsort(values)
+    cumulated = np.cumsum(weight[order])
+    return values[order[np.searchsorted(cumulated, min(mass, cumulated[-1]))]]
+
+
+def check_frequencies(sample_weight, n_samples, whole):
+    """Sample weights as frequencies, in float64."""
+    if sample_weight is None:
+        return np.ones(n_samples)
+    if isinstance(sample_weight, Real):
+        sample_weight = np.full(n_samples, sample_weight)
+    weight = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+    )
+    if weight.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight must have shape ({n_samples},), one weight per row of X, "
+            f"got {weight.shape}."
+        )
+    if weight.min() < 0:
+        raise ValueError(f"sample_weight must be at least 0, got {weight.min()}.")
+    n_positive = np.count_nonzero(weight)
+    if n_positive == 0:
+        raise ValueError("sample_weight must not be zero everywhere.")
+    if whole and (weight != np.floor(weight)).any():
+        raise ValueError(
+            'sample_weight must hold whole numbers for formulation="sort", got '
+            'fractions; formulation="selection" takes them.'
+        )
+    if weight.max() > np.finfo(np.float64).max / n_samples:
+        raise ValueError(
+            f"sample_weight must have a finite sum, got weights up to {weight.max():g}."
+        )
+    if whole and weight.sum() > MAX_REPEATS:
+        raise ValueError(
+            f"sample_weight must sum to at most {MAX_REPEATS:g} for "
+            f'formulation="sort", which writes repeats out, got {weight.sum():g}; '
+            'formulation="selection" takes any sum.'
+        )
+    if weight.sum() < n_positive:
+        weight = weight / weight.max()  # the weights may be too small to invert
+        weight *= n_positive / weight.sum()
+    return weight

@@ -1,0 +1,125 @@
+"""Objective of (soft) least trimmed squares in the coordinates of a linear design."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import minimize
+
+from .losses._selection import sorted_selection, trimmed_selection
+
+EPS = np.finfo(np.float64).eps
+
+# What rounding may change in the value of an objective.
+ROUNDING = 1e-12
+
+
+class Minimum(NamedTuple):
+    """Where an iteration ended."""
+
+    z: np.ndarray
+    n_iter: int
+    message: str | None  # None, or why it did not converge
+
+
+class TrimmedSquares:
+    """Trimmed mean of the squared residuals / 2, and the penalty, of coordinates z."""
+
+    def __init__(self, design, y, weight, n_kept, epsilon=0.0, formulation="selection"):
+        self.design = design
+        self.y = y
+        self.weight = None if (weight == 1).all() else weight
+        self.n_kept = n_kept
+        self.epsilon = epsilon
+        self.formulation = formulation
+        self._total = float(weight.sum())
+        self._threshold = math.nan  # of the last selection: the next one is near
+
+    def evaluate(self, z):
+        """Value, gradient, weights of the squares / 2, and selection."""
+        residual = self.y - self.design.predict(z)
+        losses = np.square(residual)
+        losses *= 0.5
+        value, row_weight, selection = self.trim(losses)
+        penalty_gradient = self.design.penalty * z
+        residual *= row_weight
+        gradient = penalty_gradient - self.design.pull_back(residual)
+        return value + 0.5 * penalty_gradient @ z, gradient, row_weight, selection
+
+    def trim(self, losses):
+        """Value and gradient of the trimmed loss, and selection."""
+        if self.formulation == "sort":
+            return sorted_selection(losses, self.weight, int(self.n_kept), self.epsilon)
+        value, selection, self._threshold = trimmed_selection(
+            losses,
+            self.weight,
+            self.n_kept,
+            self.epsilon,
+            total=self._total,
+            guess=self._threshold,
+        )
+        row_weight = selection / self.n_kept
+        if self.weight is not None:
+            row_weight *= self.weight
+        return value, row_weight, selection
+
+    def minimize(self, z, *, max_iter, tol, report=None):
+        """L-BFGS, then reweighted least squares, from z on."""
+        n_iter = 0
+        if self.epsilon > 0 and z.size > 0:
+
+            def callback(intermediate_result):
+                nonlocal n_iter
+                n_iter += 1
+                if report is not None and n_iter % 10 == 0:
+                    report(
+                        f"iteration {n_iter}, objective {intermediate_result.fun:.6g}"
+                    )
+
+            result = minimize(
+                lambda z: self.evaluate(z)[:2],
+                z,
+                jac=True,
+                method="L-BFGS-B",
+                callback=callback,
+                options={
+                    "maxiter": max_iter,
+                    "maxfun": 20 * max_iter,
+                    "gtol": tol,
+                    "ftol": EPS,
+                },
+            )
+            z, n_iter = result.x, result.nit
+            if result.status == 1:  # a limit was reached
+                return Minimum(z, n_iter, result.message)
+            # Another failure says that no step descends: a kink of "sort", or rounding.
+        polished = self.reweight(z, max_iter=max_iter, tol=tol)
+        return polished._replace(n_iter=n_iter + polished.n_iter)
+
+    def reweight(self, z, *, max_iter, tol):
+        """Repeat least squares with the weights that the trimmed loss gives.
+
+        A concave loss lies below its tangents, so with "selection" and with hard
+        trimming no step increases the objective; the latter steps are the concentration
+        steps of Rousseeuw & Van Driessen (2006). "sort" is linear in the losses between
+        its kinks, so a step leads to the minimum if that is no kink. A step that does
+        increase the objective is taken back.
+        """
+        last_value, last_slope, last_z = np.inf, np.inf, z
+        for n_iter in range(max_iter + 1):
+            value, gradient, row_weight, _ = self.evaluate(z)
+            slope = np.abs(gradient).max(initial=0.0)
+            if slope <= tol * math.sqrt(2 * value):
+                break
+            # Within rounding of the values, the slope tells whether there is progress.
+            slack = ROUNDING if slope < last_slope else 0.0
+            if value >= (1 + slack) * last_value:
+                z = last_z
+                break
+            if n_iter == max_iter:
+                return Minimum(
+                    z, n_iter, f"{max_iter} reweighted fits were not enough."
+                )
+            last_value, last_slope, last_z = value, slope, z
+            z = z + self.design.newton_step(gradient, row_weight)
+        return Minimum(z, n_iter, None)

@@ -1,0 +1,338 @@
+"""Soft LTS over a grid: the path over epsilon, and the choice by cross-validation."""
+
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from sklearn.metrics import get_scorer, get_scorer_names
+from sklearn.model_selection import check_cv
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.parallel import Parallel, delayed
+
+from ._robust_linear import RobustLinearModel, check_frequencies
+from ._sklearn import StrOptions, fit_context
+from .metrics import trimmed_scorer
+from .robust import SoftLTSRegressor
+
+# Parameters that are handed on to the estimator.
+SHARED = (
+    "formulation",
+    "alpha",
+    "fit_intercept",
+    "reweight",
+    "init",
+    "n_init",
+    "max_iter",
+    "tol",
+)
+
+
+class SoftLTSPath(NamedTuple):
+    """Soft LTS fits over a grid of `epsilon`, see `soft_lts_path`."""
+
+    epsilons: np.ndarray
+    coefs: np.ndarray
+    intercepts: np.ndarray
+    scales: np.ndarray
+    objectives: np.ndarray
+
+
+def soft_lts_path(X, y, *, epsilons=None, sample_weight=None, **parameters):
+    """Fit `SoftLTSRegressor` for every `epsilon` of a grid, from one start.
+
+    The search for the start is the dear part of a fit, and does not depend on
+    `epsilon`: the whole path costs little more than one fit.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Features.
+    y : array-like of shape (n_samples,)
+        Targets.
+    epsilons : array-like of shape (n_epsilons,), default=None
+        Smoothing strengths, at least 0. None means nine from 0.1 to 1000; for
+        ``formulation="sort"`` eleven from 1e-4 to 10 times the number of observations.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Frequencies of the observations.
+    **parameters
+        Other parameters of `SoftLTSRegressor`.
+
+    Returns
+    -------
+    epsilons : ndarray of shape (n_epsilons,)
+        The grid, in increasing order.
+    coefs : ndarray of shape (n_epsilons, n_features)
+        Coefficients.
+    intercepts : ndarray of shape (n_epsilons,)
+        Intercepts.
+    scales : ndarray of shape (n_epsilons,)
+        Scales of the residuals, `scale_` of the estimator.
+    objectives : ndarray of shape (n_epsilons,)
+        The minima found, in units of y squared.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described.
+
+    See Also
+    --------
+    SoftLTSRegressor : One of the fits.
+    SoftLTSRegressorCV : Chooses among them.
+    EpsilonPathDisplay : Plots the path.
+
+    Examples
+    --------
+    >>> from sksoftrank import soft_lts_path
+    >>> from sksoftrank.datasets import make_contaminated_regression
+    >>> X, y, coef, _ = make_contaminated_regression(random_state=0)
+    >>> path = soft_lts_path(X, y, epsilons=[1, 10, 1000], random_state=0)
+    >>> abs(path.coefs - coef).max(axis=1).round(1)
+    array([0.4, 0.1, 0.5])
+    """
+    model = SoftLTSRegressor(**parameters)
+    epsilons = _check_grid(epsilons, model.formulation, len(y))
+    fits = [
+        (fit.coef_, fit.intercept_, fit.scale_, fit.objective_)
+        for fit in model._fit_path(X, y, sample_weight, epsilons)
+    ]
+    return SoftLTSPath(epsilons, *(np.array(part) for part in zip(*fits, strict=True)))
+
+
+class SoftLTSRegressorCV(RobustLinearModel):
+    """Soft least trimmed squares with `epsilon` and `trim` chosen by cross-validation.
+
+    For each fold and each `trim` one start is searched for, from which all `epsilon`
+    are fitted. The folds hold outliers, too, so by default they are compared by a
+    score that ignores them.
+
+    Parameters
+    ----------
+    epsilons : array-like of shape (n_epsilons,), default=None
+        Smoothing strengths to choose from, at least 0. None means nine from 0.1 to
+        1000; for ``formulation="sort"`` eleven from 1e-4 to 10 times the number of
+        observations.
+    trims : array-like of shape (n_trims,), default=(0.5,)
+        Fractions that may be trimmed to choose from, in [0, 0.5].
+    scoring : str, callable or None, default=None
+        What to maximise, as in `GridSearchCV`. None means the R2 of the half of each
+        test fold that is predicted best, ``trimmed_scorer(trim=0.5)``.
+    cv : int, splitter, iterable or None, default=None
+        How to split, as in `GridSearchCV`. None means 5 folds.
+    formulation : {"selection", "sort"}, default="selection"
+        As for `SoftLTSRegressor`, also the following ones.
+    alpha : float, default=0.0
+        Strength of the ridge penalty, at least 0.
+    fit_intercept : bool, default=True
+        Whether to fit an intercept.
+    reweight : bool, default=False
+        Whether fits are followed by least squares on their inliers.
+    init : {"auto", "ls"}, default="auto"
+        How to search for the start.
+    n_init : int or "auto", default="auto"
+        Number of random draws of the search.
+    max_iter : int, default=1000
+        Largest number of iterations.
+    tol : float, default=1e-8
+        When iterations stop.
+    random_state : int, RandomState instance or None, default=None
+        What draws the random starts.
+    n_jobs : int or None, default=None
+        Number of threads over which folds and trims are spread.
+    verbose : int, default=0
+        1 prints the chosen parameters, and what the final fit prints.
+
+    Attributes
+    ----------
+    epsilon_ : float
+        The chosen `epsilon`.
+    trim_ : float
+        The chosen `trim`.
+    best_score_ : float
+        Their mean score over the test folds.
+    epsilons_ : ndarray of shape (n_epsilons,)
+        The grid, in increasing order.
+    trims_ : ndarray of shape (n_trims,)
+        The grid, in increasing order.
+    cv_scores_ : ndarray of shape (n_trims, n_epsilons, n_folds)
+        Scores on the test folds.
+    coef_path_ : ndarray of shape (n_epsilons, n_features)
+        Coefficients of fits to all data with `trim_`.
+    coef_ : ndarray of shape (n_features,)
+        Coefficients of the fit to all data with the chosen parameters. All other
+        attributes of a fitted `SoftLTSRegressor` are there, too.
+    intercept_ : float
+        Intercept of that fit.
+
+    See Also
+    --------
+    SoftLTSRegressor : The estimator.
+    soft_lts_path : The path over `epsilon` without a choice.
+    EpsilonPathDisplay : Plots the path and the scores.
+    sksoftrank.metrics.trimmed_scorer : Makes the default score.
+
+    Notes
+    -----
+    Where scores tie, the smaller `epsilon` and the smaller `trim` are chosen.
+
+    Examples
+    --------
+    >>> from sksoftrank import SoftLTSRegressorCV
+    >>> from sksoftrank.datasets import make_contaminated_regression
+    >>> X, y, _, outliers = make_contaminated_regression(
+    ...     200, contamination=0.3, kind="leverage", random_state=0
+    ... )
+    >>> model = SoftLTSRegressorCV(epsilons=[1, 10, 1000], random_state=0).fit(X, y)
+    >>> model.epsilon_, model.trim_
+    (10.0, 0.5)
+    >>> int(model.inlier_mask_[outliers].sum())
+    0
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "epsilons": ["array-like", None],
+        "trims": ["array-like"],
+        "scoring": [StrOptions(set(get_scorer_names())), callable, None],
+        "cv": ["cv_object"],
+        **{
+            name: SoftLTSRegressor._parameter_constraints[name]
+            for name in (*SHARED, "random_state", "n_jobs", "verbose")
+        },
+    }
+
+    def __init__(
+        self,
+        *,
+        epsilons=None,
+        trims=(0.5,),
+        scoring=None,
+        cv=None,
+        formulation="selection",
+        alpha=0.0,
+        fit_intercept=True,
+        reweight=False,
+        init="auto",
+        n_init="auto",
+        max_iter=1000,
+        tol=1e-8,
+        random_state=None,
+        n_jobs=None,
+        verbose=0,
+    ):
+        self.epsilons = epsilons
+        self.trims = trims
+        self.scoring = scoring
+        self.cv = cv
+        self.formulation = formulation
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.reweight = reweight
+        self.init = init
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Choose `epsilon` and `trim`, and fit the model with them.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Frequencies of the observations, also in the scores.
+
+        Returns
+        -------
+        SoftLTSRegressorCV
+            The fitted estimator.
+        """
+        X, y = self._validate(X, y)
+        if sample_weight is not None:
+            sample_weight = check_frequencies(
+                sample_weight, y.size, self.formulation == "sort"
+            )
+        self.epsilons_ = _check_grid(self.epsilons, self.formulation, y.size)
+        self.trims_ = _check_sorted(self.trims, "trims", 0, 0.5)
+        rng = check_random_state(self.random_state)
+        folds = list(check_cv(self.cv).split(X, y))
+        scorer = trimmed_scorer() if self.scoring is None else get_scorer(self.scoring)
+        scores = Parallel(n_jobs=self.n_jobs, prefer="threads")(
+            delayed(_path_scores)(
+                self._model(trim, rng),
+                X,
+                y,
+                sample_weight,
+                self.epsilons_,
+                fold,
+                scorer,
+            )
+            for trim in self.trims_
+            for fold in folds
+        )
+        shape = len(self.trims_), len(folds), len(self.epsilons_)
+        self.cv_scores_ = np.reshape(scores, shape).swapaxes(1, 2)
+        mean = self.cv_scores_.mean(axis=2)
+        best = np.unravel_index(np.argmax(mean), mean.shape)
+        self.trim_ = float(self.trims_[best[0]])
+        self.epsilon_ = float(self.epsilons_[best[1]])
+        self.best_score_ = float(mean[best])
+        self._report(
+            f"trim {self.trim_:.6g}, epsilon {self.epsilon_:.6g}, "
+            f"score {self.best_score_:.6g}"
+        )
+        self._fit_best(X, y, sample_weight, self._model(self.trim_, rng))
+        return self
+
+    def _model(self, trim, rng):
+        """Estimator for one start, with randomness of its own."""
+        shared = {name: getattr(self, name) for name in SHARED}
+        return SoftLTSRegressor(trim=trim, random_state=rng.randint(2**31), **shared)
+
+    def _fit_best(self, X, y, sample_weight, model):
+        """Fit the path, and take over the attributes of the chosen fit."""
+        path = []
+        for epsilon, fit in zip(
+            self.epsilons_,
+            model._fit_path(X, y, sample_weight, self.epsilons_),
+            strict=True,
+        ):
+            path.append(fit.coef_)
+            if epsilon == self.epsilon_:
+                chosen = {n: v for n, v in vars(fit).items() if n.endswith("_")}
+        vars(self).update(chosen)
+        self.coef_path_ = np.array(path)
+        self.coef_ = self.coef_.astype(X.dtype, copy=False)
+
+
+def _path_scores(model, X, y, sample_weight, epsilons, fold, scorer):
+    """Score on the test fold of each fit to the training fold."""
+    train, test = fold
+    parts = {} if sample_weight is None else {"sample_weight": sample_weight[test]}
+    train_weight = None if sample_weight is None else sample_weight[train]
+    return [
+        scorer(fit, X[test], y[test], **parts)
+        for fit in model._fit_path(X[train], y[train], train_weight, epsilons)
+    ]
+
+
+def _check_grid(epsilons, formulation, n_samples):
+    if epsilons is None:
+        if formulation == "sort":
+            return n_samples * np.geomspace(1e-4, 10, 11)
+        return np.geomspace(0.1, 1000, 9)
+    return _check_sorted(epsilons, "epsilons", 0, np.inf)
+
+
+def _check_sorted(values, name, low, high):
+    values = check_array(values, ensure_2d=False, dtype=np.float64, input_name=name)
+    values = np.unique(values)
+    if values[0] < low or values[-1] > high:
+        wrong = values[0] if values[0] < low else values[-1]
+        raise ValueError(f"{name} must lie in [{low}, {high}], got {wrong}.")
+    return values

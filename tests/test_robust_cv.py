@@ -1,0 +1,164 @@
+"""Paths over epsilon, and the choice of epsilon and trim by cross-validation."""
+
+import numpy as np
+import pytest
+from contamination import contaminated
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sksoftrank import SoftLTSRegressor, SoftLTSRegressorCV, robust, soft_lts_path
+from sksoftrank.metrics import trimmed_scorer
+
+# The outliers come first.
+SHUFFLED = KFold(4, shuffle=True, random_state=0)
+
+
+@pytest.fixture
+def searches(monkeypatch):
+    """Counts the searches for a start."""
+    counts = []
+    search = robust.RobustProblem.start
+
+    def counting(self, *args, **kwargs):
+        counts.append(self.y.size)
+        return search(self, *args, **kwargs)
+
+    monkeypatch.setattr(robust.RobustProblem, "start", counting)
+    return counts
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"reweight": True},
+        {"formulation": "sort", "alpha": 0.1},
+        {"fit_intercept": False, "trim": 0.25},
+    ],
+)
+def test_path_is_that_of_single_fits_from_one_start(parameters, searches):
+    X, y, _ = contaminated()
+    weight = np.random.default_rng(0).integers(0, 3, y.size)
+    epsilons = [30.0, 0.0, 3.0]
+    parameters = {**parameters, "random_state": 0}
+    path = soft_lts_path(X, y, epsilons=epsilons, sample_weight=weight, **parameters)
+    assert searches == [150]
+    assert_array_equal(path.epsilons, np.sort(epsilons))
+    for i, epsilon in enumerate(path.epsilons):
+        model = SoftLTSRegressor(epsilon=epsilon, **parameters).fit(X, y, weight)
+        assert_allclose(path.coefs[i], model.coef_, rtol=1e-10)
+        assert_allclose(path.intercepts[i], model.intercept_, rtol=1e-10)
+        assert_allclose(path.scales[i], model.scale_, rtol=1e-10)
+        assert_allclose(path.objectives[i], model.objective_, rtol=1e-10)
+
+
+@pytest.mark.parametrize("formulation", ["selection", "sort"])
+def test_default_path_leads_to_least_squares(formulation):
+    X, y, _ = contaminated()
+    path = soft_lts_path(X, y, formulation=formulation, random_state=0)
+    hard = SoftLTSRegressor(epsilon=0, random_state=0).fit(X, y)
+    naive = np.linalg.lstsq(np.column_stack([X, np.ones(150)]), y, rcond=None)[0]
+    assert_allclose(path.coefs[0], hard.coef_, rtol=0, atol=0.1)
+    assert_allclose(path.coefs[-1], naive[:3], rtol=0, atol=0.05)
+    assert_allclose(path.intercepts[-1], naive[3], rtol=0, atol=0.05)
+
+
+def test_scores_are_those_of_a_grid_search(searches):
+    X, y, _ = contaminated(distance=4)
+    grid = {"epsilon": [1.0, 10.0, 100.0], "trim": [0.3, 0.5]}
+    model = SoftLTSRegressorCV(
+        epsilons=grid["epsilon"], trims=grid["trim"], cv=SHUFFLED, random_state=0
+    ).fit(X, y)
+    assert len(searches) == 2 * 4 + 1
+    search = GridSearchCV(
+        SoftLTSRegressor(random_state=0), grid, scoring=trimmed_scorer(), cv=SHUFFLED
+    ).fit(X, y)
+    folds = [search.cv_results_[f"split{i}_test_score"] for i in range(4)]
+    expected = np.reshape(folds, (4, 3, 2)).transpose(2, 1, 0)
+    assert_allclose(model.cv_scores_, expected, rtol=1e-6)
+    assert_allclose(model.best_score_, search.best_score_, rtol=1e-6)
+    assert model.epsilon_ == search.best_params_["epsilon"]
+    assert model.trim_ == search.best_params_["trim"]
+
+
+def test_attributes_are_those_of_the_chosen_fit():
+    X, y, bad = contaminated(outliers=0.3)
+    model = SoftLTSRegressorCV(epsilons=[100, 3, 1e4], cv=SHUFFLED, random_state=0).fit(
+        X, y
+    )
+    expected = SoftLTSRegressor(epsilon=model.epsilon_, random_state=0).fit(X, y)
+    assert_array_equal(model.epsilons_, [3, 100, 1e4])
+    assert model.epsilon_ == 3
+    for name, value in vars(expected).items():
+        if name.endswith("_") and not name.startswith("_"):
+            assert_allclose(getattr(model, name), value, rtol=1e-8, err_msg=name)
+    assert_array_equal(model.coef_, model.coef_path_[0])
+    assert not model.inlier_mask_[bad].any()
+    assert model.score(X[~bad], y[~bad]) > 0.8
+
+
+def test_weights_are_used_in_fits_and_scores():
+    X, y, _ = contaminated(distance=4)
+    weight = np.repeat([1, 2, 3], 50)
+    splits = [(np.arange(75, 150), np.arange(75)), (np.arange(75), np.arange(75, 150))]
+    model = SoftLTSRegressorCV(cv=splits, random_state=0).fit(X, y, weight)
+    row = np.repeat(np.arange(150), weight)
+    repeated = [
+        tuple(np.flatnonzero(np.isin(row, part)) for part in split) for split in splits
+    ]
+    other = SoftLTSRegressorCV(cv=repeated, random_state=0).fit(X[row], y[row])
+    assert_allclose(model.cv_scores_, other.cv_scores_, rtol=1e-6)
+    unweighted = SoftLTSRegressorCV(cv=splits, random_state=0).fit(X, y)
+    assert np.abs(model.cv_scores_ - unweighted.cv_scores_).max() > 1e-3
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_repeatable_whatever_the_threads(n_jobs):
+    X, y, _ = contaminated()
+    model = SoftLTSRegressorCV(trims=[0.2, 0.5], random_state=3, n_jobs=n_jobs)
+    again = clone(model).set_params(n_jobs=None)
+    assert_array_equal(model.fit(X, y).cv_scores_, again.fit(X, y).cv_scores_)
+
+
+def test_scoring_sparse_features_and_pipelines():
+    X, y, _ = contaminated()
+    model = SoftLTSRegressorCV(
+        scoring="neg_mean_squared_error", cv=SHUFFLED, random_state=0
+    ).fit(X, y)
+    assert (model.cv_scores_ < 0).all()
+    assert model.epsilon_ > 10  # the outliers rule it
+    S = sparse.csc_array(X)
+    model = SoftLTSRegressorCV(init="ls", epsilons=[3, 10]).fit(X, y)
+    other = SoftLTSRegressorCV(init="ls", epsilons=[3, 10]).fit(S, y)
+    assert_allclose(other.cv_scores_, model.cv_scores_, rtol=1e-6)
+    pipeline = make_pipeline(StandardScaler(), SoftLTSRegressorCV(epsilons=[10]))
+    assert pipeline.fit(X, y).predict(X).shape == y.shape
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"epsilons": [-1, 1]}, r"epsilons must lie in \[0, inf\], got -1.0"),
+        ({"epsilons": []}, "0 sample"),
+        ({"epsilons": [np.nan]}, "Input epsilons contains NaN"),
+        ({"epsilons": 3.0}, "'epsilons' parameter .* must be an array-like"),
+        ({"trims": [0.5, 0.7]}, r"trims must lie in \[0, 0.5\], got 0.7"),
+        ({"trims": None}, "'trims' parameter .* must be an array-like"),
+        ({"scoring": "best"}, "'scoring' parameter"),
+        ({"cv": 0.5}, "'cv' parameter"),
+        ({"formulation": "rank"}, "'formulation' parameter .* must be a str among"),
+    ],
+)
+def test_bad_parameters(parameters, message):
+    X, y, _ = contaminated()
+    with pytest.raises(ValueError, match=message):
+        SoftLTSRegressorCV(**parameters).fit(X, y)
+    if set(parameters) <= {"epsilons", "formulation"} and parameters != {
+        "epsilons": 3.0
+    }:
+        with pytest.raises(ValueError, match=message):
+            soft_lts_path(X, y, **parameters)
