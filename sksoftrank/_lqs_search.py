@@ -1,0 +1,407 @@
+"""Search for the global minimum of the hard least quantile of squares (LQS)."""
+
+import copy
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import gen_batches
+
+from ._linear import EPS
+from ._lts_rows import TrimmedRows, best_fits, select
+from ._lts_search import Start
+from ._lts_starts import elemental_fits
+
+# Larger data are searched in a random sample first, and then in bands of this many
+# rows, or this fraction of them, next to the boundary.
+SAMPLE_SIZE = 1500
+BAND_SIZE = 2000
+BAND = 1 / 12
+
+# Fits through random rows by default, in each of a few rounds: as many as have this
+# number of residuals, within limits. So many of each round go on.
+N_RESIDUALS = 300_000
+N_INIT = 200, 1000
+N_ROUNDS = 6
+N_BEST = 4
+
+# Weight in the draws of rows that the best fit does not keep.
+OUTSIDE = 1e-6
+
+# What rounding may change in a sum of weights and in the value of an objective.
+ROUNDING = 1e-12
+
+# Relative changes below this are those of rows that depend linearly on active ones.
+DEPENDENT = 1e-10
+
+
+def lqs_search(
+    design, y, sample_weight, n_kept, starts, *, n_init, random_state, max_iter, zero
+):
+    """Search for the global minimum of the hard LQS objective.
+
+    Each of a few rounds fits random rows exactly, and moves from the best of these fits
+    along the edges of the objective to local minima. From the second round on, the rows
+    are drawn from those that the best fit keeps.
+
+    Parameters
+    ----------
+    design : LinearDesign
+        Features, with a moderate number of coordinates.
+    y : ndarray of shape (n_samples,)
+        Targets.
+    sample_weight : ndarray of shape (n_samples,)
+        Frequencies, at least 0.
+    n_kept : float
+        Weight h of the observations that the bound on the residuals holds for.
+    starts : list of ndarray of shape (n_coordinates,)
+        At least one fit from which to move, too.
+    n_init : int or "auto"
+        Number of random fits of each round.
+    random_state : RandomState
+        Source of the random numbers.
+    max_iter : int
+        Largest number of moves from one fit, and of bands of rows of large data.
+    zero : float
+        Residuals up to this are rounding errors.
+
+    Returns
+    -------
+    Start
+        The best local minimum found.
+    """
+    data = design, y, sample_weight, n_kept
+    sampled, n_moves = _search_sample(
+        *data, starts, n_init, random_state, max_iter, zero
+    )
+    best = None
+    for z in [sampled, *starts]:
+        z, value, more, message = descend_in_bands(
+            *data, z, max_iter=max_iter, zero=zero
+        )
+        n_moves += more
+        if best is None or value < best[0]:
+            best = value, z, message
+    return Start(best[1], n_moves, best[2])
+
+
+def descend_in_bands(design, y, sample_weight, n_kept, z, *, max_iter, zero):
+    """Move from z to a local minimum, looking at few of many rows at once.
+
+    While a fit changes little, only rows next to the boundary of those that are kept
+    can change sides. Rows further away that do are looked at, too, in the next attempt.
+
+    Returns the coordinates, the objective, the number of moves, and None or what went
+    wrong.
+    """
+    used = sample_weight > 0
+    n_band = max(BAND_SIZE, int(BAND * y.size))
+    n_moves = 0
+    crossed = np.zeros(y.size, dtype=bool)
+    bound, size, value = _evaluate(design, y, sample_weight, n_kept, z)
+    for _ in range(max_iter):
+        distance = np.abs(size - bound)
+        near = used | crossed
+        if n_band < y.size:
+            near &= crossed | (distance <= np.partition(distance, n_band)[n_band])
+        index = np.flatnonzero(near)
+        kept = (size <= bound) & ~near
+        band = QuantileRows(
+            _dense_rows(design, index),
+            y[index],
+            sample_weight[index],
+            n_kept - sample_weight[kept].sum(),
+            np.diag(design.penalty),
+            zero,
+        )
+        new_z, band_bound, more = band.descend(z, max_iter)
+        n_moves += more
+        new_bound, new_size, new_value = _evaluate(
+            design, y, sample_weight, n_kept, new_z
+        )
+        if new_value < value * (1 - ROUNDING):
+            z, bound, size, value = new_z, new_bound, new_size, new_value
+            crossed[:] = False
+            continue
+        escaped = used & ~near & (kept != (new_size <= band_bound))
+        if not escaped.any():
+            return z, value, n_moves, None
+        crossed |= escaped
+    return z, value, n_moves, f"{max_iter} bands of rows were not enough."
+
+
+def _evaluate(design, y, sample_weight, n_kept, z):
+    """Bound and sizes of the residuals, and the objective."""
+    size = np.abs(y - design.predict(z))
+    bound = _bounds(size[None], n_kept, sample_weight)[0]
+    return bound, size, 0.5 * (bound**2 + design.penalty @ z**2)
+
+
+def _bounds(size, n_kept, weight):
+    """The h-th smallest size of a residual of each fit."""
+    kept = select(size, n_kept, None if (weight == 1).all() else weight) > 0
+    return np.max(size, axis=1, where=kept, initial=0.0)
+
+
+def _dense_rows(design, index):
+    """Rows in the coordinates of a design that may be sparse."""
+    if design.basis.ndim == 2:
+        return design.rows(index)
+    rows = design.X[index]
+    if sparse.issparse(rows):
+        rows = rows.toarray()
+    rows = (rows - design.mean) * design.basis
+    return np.column_stack([rows, np.ones(len(rows))]) if design.fit_intercept else rows
+
+
+def _search_sample(
+    design, y, sample_weight, n_kept, starts, n_init, rng, max_iter, zero
+):
+    """The best fit to (a sample of) the rows, and the number of moves that it took."""
+    index, weight = _sample(sample_weight, rng)
+    if n_init == "auto":
+        n_init = _batch_size(index.size)
+    n_kept = n_kept * weight.sum() / sample_weight.sum()
+    rows = TrimmedRows(
+        _dense_rows(design, index), y[index], weight, n_kept, design.penalty
+    )
+    fitted = QuantileRows(rows.rows, rows.y, weight, n_kept, rows.penalty, zero)
+    level = None
+    if design.fit_intercept:
+        level = np.linalg.lstsq(rows.rows, np.ones(index.size), rcond=None)[0]
+    found = np.linalg.lstsq(rows.transform, np.transpose(starts), rcond=None)[0].T
+    best, best_value, n_moves = None, np.inf, 0
+    draws = copy.copy(rows)  # with other weights later
+    for _ in range(N_ROUNDS):
+        found = np.vstack([found, _best_draws(fitted, draws, level, n_init, rng)])
+        for z in found:
+            z, bound, more = fitted.descend(z, max_iter)
+            n_moves += more
+            value = fitted.value(z, bound)
+            if value < best_value:
+                best, best_value = z, value
+        if n_init == 0 or best_value <= 0.5 * zero**2:
+            break
+        size = np.abs(rows.y - rows.rows @ best)
+        draws.unit_weight = weight * np.where(size <= fitted.bound(best), 1.0, OUTSIDE)
+        found = found[:0]
+    return rows.transform @ best, n_moves
+
+
+def _best_draws(fitted, draws, level, n_init, rng):
+    """The best fits through random rows."""
+    z, bound = np.empty((0, fitted.rows.shape[1])), np.empty(0)
+    for batch in gen_batches(n_init, _batch_size(draws.y.size)):
+        drawn = elemental_fits(draws, batch.stop - batch.start, rng)
+        drawn, new = fitted.level(drawn, level)
+        z, bound = np.vstack([z, drawn]), np.append(bound, new)
+        z, bound = best_fits(z, bound, N_BEST)
+    return z
+
+
+def _batch_size(n_rows):
+    """Number of fits that have about `N_RESIDUALS` residuals."""
+    return int(np.clip(N_RESIDUALS / n_rows, *N_INIT))
+
+
+def _sample(sample_weight, rng):
+    """Rows drawn with replacement from all repeats of all rows, and how often."""
+    used = np.flatnonzero(sample_weight)
+    if used.size <= SAMPLE_SIZE:
+        return used, sample_weight[used]
+    cumulated = np.cumsum(sample_weight)
+    drawn = np.searchsorted(cumulated, cumulated[-1] * rng.random_sample(SAMPLE_SIZE))
+    index, counts = np.unique(drawn, return_counts=True)
+    return index, counts.astype(np.float64)
+
+
+class QuantileRows:
+    """Rows in memory, and the objective of hard LQS on them.
+
+    A point x = (z, e) consists of the coordinates of a fit and of a bound e on the
+    residuals of rows of weight h. The objective is ``(e^2 + z' penalty z) / 2``. Rows
+    with a residual of size e are *active*.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_coordinates)
+        Features.
+    y : ndarray of shape (n_rows,)
+        Targets.
+    weight : ndarray of shape (n_rows,)
+        Frequencies, above 0.
+    n_kept : float
+        The weight h.
+    penalty : ndarray of shape (n_coordinates, n_coordinates), or None
+        Quadratic penalty.
+    zero : float
+        Bounds up to this are rounding errors.
+    """
+
+    def __init__(self, rows, y, weight, n_kept, penalty=None, zero=0.0):
+        self.rows, self.y, self.weight, self.n_kept = rows, y, weight, n_kept
+        self.zero = zero
+        n = rows.shape[1]
+        self.root = np.zeros((n + 1, n + 1))  # root' root is the Hessian in x
+        self.root[n, n] = 1.0
+        if penalty is not None:
+            curvature, axes = np.linalg.eigh(penalty)
+            root = np.sqrt(np.maximum(curvature, 0))
+            self.root[:n, :n] = root[:, None] * axes.T
+
+    def bound(self, z):
+        """The smallest bound that holds for rows of weight h."""
+        return _bounds(np.abs(self.y - self.rows @ z)[None], self.n_kept, self.weight)[
+            0
+        ]
+
+    def value(self, z, bound):
+        """The objective."""
+        return 0.5 * np.sum((self.root @ np.append(z, bound)) ** 2)
+
+    def level(self, z, level):
+        """Move many fits along `level`, by which they rise, to their least bounds.
+
+        That is the middle of the shortest interval of residuals of weight h. Without a
+        level the fits stay.
+        """
+        residual = self.y - z @ self.rows.T
+        if level is None:
+            return z, _bounds(np.abs(residual), self.n_kept, self.weight)
+        order = np.argsort(residual, axis=1)
+        residual = np.take_along_axis(residual, order, axis=1)
+        # One sorted array of the cumulated weights of all fits tells the ends.
+        mass = np.cumsum(self.weight[order], axis=1)
+        before = mass - self.weight[order]
+        shift = 2 * self.weight.sum() * np.arange(len(z))[:, None]
+        target = (before + self.n_kept) * (1 - ROUNDING)
+        end = np.searchsorted((mass + shift).ravel(), (target + shift).ravel())
+        end = end.reshape(mass.shape) - mass.shape[1] * np.arange(len(z))[:, None]
+        outside = end >= mass.shape[1]
+        end[outside] = 0
+        width = np.take_along_axis(residual, end, axis=1) - residual
+        width[outside] = np.inf
+        best = width.argmin(axis=1)[:, None]
+        half = 0.5 * np.take_along_axis(width, best, axis=1)
+        middle = np.take_along_axis(residual, best, axis=1) + half
+        return z + middle * level, half[:, 0]
+
+    def descend(self, z, max_steps):
+        """Move along edges to a local minimum.
+
+        Returns the fit, its bound, and the number of moves.
+        """
+        x = np.append(z, self.bound(z))
+        residual = self.y - self.rows @ z
+        active = np.array([np.abs(np.abs(residual) - x[-1]).argmin()])
+        sign = np.where(residual[active] < 0, -1.0, 1.0)
+        n_moves = 0
+        while n_moves < max_steps:
+            value = self.value(x[:-1], x[-1])
+            if x[-1] <= self.zero:
+                break
+            steps, dropped = self._edges(x, active, sign)
+            length, entering = self._follow(x, steps, active, sign, dropped)
+            slope = self.root @ x @ self.root @ steps
+            curvature = np.sum((self.root @ steps) ** 2, axis=0)
+            gain = -length * slope - 0.5 * length**2 * curvature
+            best = np.argmax(gain)
+            # Where several rows become active at once, they do so one after another.
+            if gain[best] <= ROUNDING * value and dropped[best] >= 0:
+                break
+            n_moves += 1
+            x = x + length[best] * steps[:, best]
+            kept = np.arange(active.size) != dropped[best]
+            active, sign = active[kept], sign[kept]
+            row = entering[best]
+            if row >= 0:
+                side = -1.0 if self.y[row] < self.rows[row] @ x[:-1] else 1.0
+                active, sign = np.append(active, row), np.append(sign, side)
+                if not self._is_independent(active, sign):  # among ties
+                    break
+        z = x[:-1]
+        return z, self.bound(z), n_moves
+
+    def _normals(self, active, sign):
+        """Row i is active where ``sign_i * rows_i @ z + e = sign_i * y_i``."""
+        return np.column_stack([sign[:, None] * self.rows[active], np.ones(sign.size)])
+
+    def _is_independent(self, active, sign):
+        normals = self._normals(active, sign)
+        normals /= np.linalg.norm(normals, axis=1)[:, None]
+        return np.linalg.svd(normals, compute_uv=False)[-1] > DEPENDENT
+
+    def _edges(self, x, active, sign):
+        """Steps that lower the objective most and leave rows active.
+
+        If there is one that leaves all active, it is the only one. Else each leaves all
+        but one, which is returned, too, by its position, instead of -1.
+        """
+        left, size, right = np.linalg.svd(self._normals(active, sign))
+        free = right[size.size :].T
+        shrink = np.linalg.pinv(self.root @ free)
+        slope = self.root @ x
+        step = -free @ (shrink @ slope)
+        if np.linalg.norm(self.root @ step) > 1e-9 * np.linalg.norm(slope):
+            return step[:, None], np.array([-1])
+        edges = right[: size.size].T / size @ left.T
+        edges -= free @ (shrink @ (self.root @ edges))
+        change = self.root @ edges
+        square = np.sum(change**2, axis=0)
+        length = -(slope @ change) / np.where(square > 0, square, np.inf)
+        return edges * length, np.arange(active.size)
+
+    def _follow(self, x, steps, active, sign, dropped):
+        """How far to go along steps, up to 1, and the rows that become active there."""
+        residual = self.y - self.rows @ x[:-1]
+        slack = 16 * EPS * (np.abs(self.y) + np.abs(self.rows) @ np.abs(x[:-1]))
+        for bound in (x[-1], -x[-1]):
+            residual[np.abs(residual - bound) <= slack] = bound
+        residual[active] = sign * x[-1]
+        moves, raises = steps[:-1].T, steps[-1][:, None]
+        change = moves @ self.rows.T
+        size = np.abs(moves) @ np.abs(self.rows).T
+        for bound in (raises, -raises):
+            same = np.abs(change - bound) <= DEPENDENT * (size + np.abs(bound))
+            change = np.where(same, bound, change)
+        for i, position in enumerate(dropped):
+            stays = np.arange(active.size) != position
+            change[i, active[stays]] = -sign[stays] * steps[-1, i]
+        return self._last_kept(residual, change, x[-1], raises)
+
+    def _last_kept(self, residual, change, bound, bound_change):
+        """The largest s in [0, 1] at which the bound holds for rows of weight h.
+
+        It holds for a row while ``|residual - s change| <= bound + s bound_change``, in
+        an interval of s. Returns s, and the row of which the interval ends there or -1,
+        for each row of `change`.
+        """
+        n_rows = residual.size
+        first, last = np.full(change.shape, -np.inf), np.full(change.shape, np.inf)
+        for side in (1.0, -1.0):
+            room = bound - side * residual
+            speed = -side * change - bound_change
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                limit = room / speed
+            np.minimum(last, limit, out=last, where=speed > 0)
+            np.maximum(first, limit, out=first, where=speed < 0)
+            last[(speed == 0) & (room < 0)] = -np.inf
+        weight = np.where((first <= last) & (last >= 0), self.weight, 0.0)
+        needed = self.n_kept * (1 - ROUNDING)
+        whole = np.sum(weight, axis=1, where=(first <= 1) & (last >= 1)) >= needed
+
+        # Where an interval ends, the weight of those that have begun and not ended.
+        place = np.hstack([first, last])
+        order = np.argsort(place, axis=1, kind="stable")  # first beginnings, then ends
+        place = np.take_along_axis(place, order, axis=1)
+        ending = np.take_along_axis(np.hstack([0 * weight, weight]), order, axis=1)
+        begun = np.take_along_axis(np.hstack([weight, 0 * weight]), order, axis=1)
+        before = np.cumsum(begun - ending, axis=1) + ending
+        holds = (ending > 0) & (place < 1) & (before >= needed)
+        position = holds.shape[1] - 1 - holds[:, ::-1].argmax(axis=1)[:, None]
+        length = np.take_along_axis(place, position, axis=1)[:, 0]
+        entering = np.take_along_axis(order, position, axis=1)[:, 0] - n_rows
+        some = holds.any(axis=1) & ~whole  # none, but for rounding errors
+        return (
+            np.where(some, length, whole.astype(np.float64)),
+            np.where(some, entering, -1),
+        )
