@@ -119,6 +119,23 @@ def test_selection_quantile_without_partial_choice_averages_the_largest_kept():
     assert_allclose(gradient, [0, 0, 0.5, 0.5, 0], rtol=1e-15)
 
 
+def test_losses_without_weight_are_not_averaged():
+    # Only the loss without weight is chosen in part.
+    value, gradient, selection = selection_quantile_loss([0, 0.3, 5], 1, 0.5, [1, 0, 1])
+    assert_allclose(value, 0.25, rtol=1e-15)
+    assert_array_equal(gradient, [1, 0, 0])
+    assert_array_equal(selection, [1, 0, 0])
+
+
+def test_sorted_selection_of_losses_without_count_is_interpolated():
+    losses, counts = [0.0, 1.5, 2.0, 2.5, 4.0, 9.0, -1.0], [1, 0, 1, 0, 1, 0, 0]
+    for epsilon in (0, 0.1):
+        selection = sorted_trimmed_loss(losses, 1, epsilon, counts)[2]
+        assert_allclose(selection, [1, 0.25, 0, 0, 0, 0, 1], rtol=1e-15)
+        selection = sorted_quantile_loss(losses, 2, epsilon, counts)[2]
+        assert_allclose(selection, [0, 0.75, 1, 0.75, 0, 0, 0], rtol=1e-15)
+
+
 @pytest.mark.parametrize("epsilon", [0, 0.01, 0.3, 5.0])
 @pytest.mark.parametrize(
     ("quantile", "weights"),

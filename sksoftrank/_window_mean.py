@@ -1,0 +1,79 @@
+"""Soft mean of the values between two masses, from which quantiles are made."""
+
+import numpy as np
+from sklearn.utils import gen_batches
+
+from ._capped_choice import BLOCK_SIZE, CappedChoice, row_dot
+
+
+class WindowMean:
+    """(V(high) - V(low)) / (high - low), V(h) the soft sum of values of mass h.
+
+    V(h) is the minimum of ``sum(a * p * x) + epsilon * sum(a * D(p, h / A))`` over the
+    choices p of mass h, with D the divergence that belongs to `CappedChoice`. By the
+    envelope theorem its derivatives are those of what is minimised, without the p; the
+    one by the share h / A is 0, the one by h is the centre of the choice.
+
+    Parameters
+    ----------
+    data : WeightedRows
+    low, high : pairs of ndarrays of shape (count, 1)
+        Masses h, and what is left of the total: A - h.
+    growth : pair of floats
+        Derivatives of both masses by the total A.
+    epsilon : float
+    kind : int
+        Number of the regularization.
+
+    Attributes
+    ----------
+    value : ndarray of shape (count, 1)
+        The means.
+    """
+
+    def __init__(self, data, low, high, growth, epsilon, kind):
+        self._data, self._growth = data, growth
+        first = self._first = CappedChoice(data, *low, epsilon, kind)
+        last = self._last = CappedChoice(data, *high, epsilon, kind)
+        # The smaller masses have the more digits.
+        is_early = high[0] <= low[1]
+        self._width = np.where(is_early, high[0] - low[0], low[1] - high[1])
+        # Relative to a value inside: far values with the part 0 do not overflow.
+        origin = last.centre if epsilon > 0 else 0.0
+        deviation = np.zeros_like(self._width)
+        self._penalty = np.zeros_like(self._width)
+        for columns in gen_batches(data.rows.shape[1], BLOCK_SIZE):
+            weights = data.weights[:, columns]
+            before, after = first.parts(columns), last.parts(columns)
+            change = after.above(before) * (data.rows[:, columns] - origin)
+            deviation += row_dot(weights, change)
+            self._penalty += row_dot(weights, after.divergence() - before.divergence())
+        self.value = origin + (deviation + epsilon * self._penalty) / self._width
+
+    def wrt_low(self):
+        """Derivative by the lower mass, of shape (count, 1)."""
+        return (self.value - self._first.centre) / self._width
+
+    def wrt_high(self):
+        """Derivative by the upper mass, of shape (count, 1)."""
+        return (self._last.centre - self.value) / self._width
+
+    def wrt_epsilon(self):
+        """Derivative by epsilon, of shape (count, 1)."""
+        return self._penalty / self._width
+
+    def wrt_values(self):
+        """Derivatives by the values, of shape (count, n); their sums are 1."""
+        parts = self._last.parts().above(self._first.parts())
+        return self._data.weights * parts / self._width
+
+    def wrt_weights(self):
+        """Derivatives by the weights, of shape (count, n)."""
+        first, last = self._first, self._last
+        before, after = first.parts(), last.parts()
+        # Of p (x - centre) + epsilon D(p), the last less the first.
+        change = after.above(before) * (self._data.rows - last.centre)
+        change -= before.part * (last.centre - first.centre)
+        change += last.epsilon * (after.divergence() - before.divergence())
+        growth = self._growth[1] * self.wrt_high() + self._growth[0] * self.wrt_low()
+        return change / self._width + growth

@@ -1,0 +1,383 @@
+"""Soft quantiles, medians, trimmed means and winsorized values."""
+
+import numpy as np
+
+from ._checks import check_flag, check_values
+from ._jacobian import RowwiseJacobian
+from ._location import Location, check_cut, check_fractions
+from ._projection import Slices
+
+
+def soft_quantile(
+    values,
+    q,
+    epsilon=1.0,
+    *,
+    weights=None,
+    regularization="quadratic",
+    axis=-1,
+    nan_policy="raise",
+    return_jacobian=False,
+):
+    """Differentiable quantiles.
+
+    As `epsilon` goes to 0 they become ``numpy.quantile(values, q, axis=axis)``; as it
+    grows they approach the mean. The derivative is a set of non-negative weights of sum
+    1, spread over the values within about `epsilon` of the quantile.
+
+    Parameters
+    ----------
+    values : array-like of shape (..., n, ...)
+        Real numbers. float32 is kept, float16 becomes float32, all else float64.
+    q : float or array-like
+        Probabilities, from 0 to 1.
+    epsilon : float, default=1.0
+        Strength of the regularization, in the units of `values`. 0 gives the hard
+        quantiles.
+    weights : array-like of shape (n,) or of the shape of `values`, default=None
+        Non-negative frequencies: a weight of 2 is exactly a repeated value. Their sum A
+        must be at least 1. None means ones.
+    regularization : {"quadratic", "entropic"}, default="quadratic"
+        With "quadratic" values farther than `epsilon` have no influence; "entropic" is
+        infinitely differentiable.
+    axis : int or None, default=-1
+        Axis of the values. None flattens `values` first.
+    nan_policy : {"raise", "omit"}, default="raise"
+        Whether NaN are an error or are left out. The quantile of nothing is NaN.
+    return_jacobian : bool, default=False
+        Whether to return the derivative too.
+
+    Returns
+    -------
+    quantiles : ndarray or float
+        Of the shape of `q` followed by that of `values` without `axis`.
+    jacobian : LocationJacobian
+        The derivative in `values`, with methods ``jvp`` and ``vjp`` and attributes
+        ``wrt_q``, ``wrt_epsilon`` and ``wrt_weights``. Only with
+        ``return_jacobian=True``. At kinks derivatives lie between the one-sided ones.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described, or not finite.
+
+    See Also
+    --------
+    soft_median, soft_trimmed_mean : Related locations.
+    soft_topk : The choice that quantiles are made of.
+    numpy.quantile : The hard operator.
+
+    Notes
+    -----
+    With weights a of sum A let V(h) be the smallest value of ::
+
+        sum_i a_i p_i x_i + epsilon sum_i a_i D(p_i, h / A)
+
+    over 0 <= p_i <= 1 with ``sum(a * p) = h``, where D(p, g) is ``(p - g)^2 / 2`` or,
+    for "entropic", ``p log(p / g) + (1 - p) log((1 - p) / (1 - g))``: a smooth sum of
+    the h smallest values. The soft quantile is ``V(h + 1) - V(h)`` for
+    ``h = (A - 1) q``; with ``epsilon=0`` one or two values remain, interpolated
+    linearly. Its derivative is the difference of the optimal choices p; the quadratic
+    one is the projection on a permutahedron ([1]_, section 4). Nothing is sorted: time
+    is O(n) a quantile.
+
+    Where neighbours differ by `epsilon` or more the quadratic quantile is the hard one
+    plus ``epsilon (1/2 - (h + 1/2) / A)``: the median is hard, the others have moved
+    towards the middle.
+
+    References
+    ----------
+    .. [1] M. Blondel, O. Teboul, Q. Berthet, J. Djolonga, "Fast Differentiable Sorting
+       and Ranking", ICML 2020, arXiv:2002.08871.
+
+    Examples
+    --------
+    >>> from sksoftrank import soft_quantile
+    >>> soft_quantile([3.0, 0.0, 1.0, 10.0], [0.25, 0.5], epsilon=0)
+    array([0.75, 2.  ])
+    >>> values, epsilon = [3.0, 0.0, 1.0, 10.0], 4.0
+    >>> median, jacobian = soft_quantile(values, 0.5, epsilon, return_jacobian=True)
+    >>> jacobian.vjp(1.0).round(3)
+    array([0.417, 0.167, 0.417, 0.   ])
+    """
+    location = Location(
+        values, epsilon, weights, regularization, axis, nan_policy, return_jacobian
+    )
+    q = check_fractions(q, "q", 1.0)
+    total = location.data.total
+    if (total < 1).any():
+        raise ValueError(
+            f"weights are frequencies and must sum to at least 1, got a sum of "
+            f"{total.min():g}."
+        )
+    for p in q.flat:
+        low, rest = (total - 1) * p, (total - 1) * (1 - p)
+        location.add((low, rest + 1), (low + 1, rest), growth=(p, p))
+    quantiles, jacobian = location.result(q.shape)
+    if not return_jacobian:
+        return quantiles
+    jacobian.wrt_q = location.derivative(
+        lambda mean: (total - 1) * (mean.wrt_low() + mean.wrt_high()), q.shape
+    )
+    return quantiles, jacobian
+
+
+def soft_median(
+    values,
+    epsilon=1.0,
+    *,
+    weights=None,
+    regularization="quadratic",
+    axis=-1,
+    nan_policy="raise",
+    return_jacobian=False,
+):
+    """Differentiable median, the soft quantile for q = 1/2.
+
+    Between the median (`epsilon` = 0) and the mean (large `epsilon`).
+
+    Parameters
+    ----------
+    values : array-like of shape (..., n, ...)
+        Real numbers. float32 is kept, float16 becomes float32, all else float64.
+    epsilon : float, default=1.0
+        Strength of the regularization, in the units of `values`. 0 gives the median.
+    weights : array-like of shape (n,) or of the shape of `values`, default=None
+        Non-negative frequencies of sum 1 or more. None means ones.
+    regularization : {"quadratic", "entropic"}, default="quadratic"
+        As for `soft_quantile`.
+    axis : int or None, default=-1
+        Axis of the values. None flattens `values` first.
+    nan_policy : {"raise", "omit"}, default="raise"
+        Whether NaN are an error or are left out.
+    return_jacobian : bool, default=False
+        Whether to return the derivative too.
+
+    Returns
+    -------
+    median : ndarray or float
+        Of the shape of `values` without `axis`.
+    jacobian : LocationJacobian
+        The derivative, as of `soft_quantile`. Only with ``return_jacobian=True``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described, or not finite.
+
+    See Also
+    --------
+    soft_quantile : Any quantile, with the formula.
+    numpy.median : The hard operator.
+
+    Examples
+    --------
+    >>> from sksoftrank import soft_median
+    >>> float(soft_median([0.0, 1.0, 2.0, 3.0, 100.0], epsilon=0.5))
+    2.0
+    """
+    return soft_quantile(
+        values,
+        0.5,
+        epsilon,
+        weights=weights,
+        regularization=regularization,
+        axis=axis,
+        nan_policy=nan_policy,
+        return_jacobian=return_jacobian,
+    )
+
+
+def soft_trimmed_mean(
+    values,
+    cut=0.25,
+    epsilon=1.0,
+    *,
+    weights=None,
+    regularization="quadratic",
+    axis=-1,
+    nan_policy="raise",
+    return_jacobian=False,
+):
+    """Differentiable mean without the smallest and the largest values.
+
+    Parameters
+    ----------
+    values : array-like of shape (..., n, ...)
+        Real numbers. float32 is kept, float16 becomes float32, all else float64.
+    cut : float or pair of floats, default=0.25
+        Share of the weight to leave out at each end, or at the lower and at the upper
+        end, at least 0 and of sum below 1. Values are left out in part where it is
+        not a whole number of them.
+    epsilon : float, default=1.0
+        Strength of the regularization, in the units of `values`. 0 gives the hard
+        trimmed mean; as it grows the result approaches the mean.
+    weights : array-like of shape (n,) or of the shape of `values`, default=None
+        Non-negative weights. None means ones.
+    regularization : {"quadratic", "entropic"}, default="quadratic"
+        As for `soft_quantile`.
+    axis : int or None, default=-1
+        Axis of the values. None flattens `values` first.
+    nan_policy : {"raise", "omit"}, default="raise"
+        Whether NaN are an error or are left out. The mean of nothing is NaN.
+    return_jacobian : bool, default=False
+        Whether to return the derivative too.
+
+    Returns
+    -------
+    mean : ndarray or float
+        Of the shape of `values` without `axis`.
+    jacobian : LocationJacobian
+        The derivative in `values`, with methods ``jvp`` and ``vjp`` and attributes
+        ``wrt_cut`` (a pair: in the lower and in the upper share), ``wrt_epsilon`` and
+        ``wrt_weights``. Only with ``return_jacobian=True``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described, or not finite.
+
+    See Also
+    --------
+    soft_quantile : The same for a window of one value.
+    scipy.stats.trim_mean : The hard operator, for whole numbers of values.
+
+    Notes
+    -----
+    With the soft sums V of `soft_quantile` and the total weight A it is
+    ``(V(h) - V(l)) / (h - l)`` for ``l = cut[0] A`` and ``h = (1 - cut[1]) A``. With
+    ``cut = (0, c)`` it is the smooth loss of least trimmed squares,
+    ``losses.selection_trimmed_loss``.
+
+    Examples
+    --------
+    >>> from sksoftrank import soft_trimmed_mean
+    >>> float(soft_trimmed_mean([0.0, 1.0, 2.0, 1000.0], 0.25, epsilon=0.5))
+    1.5
+    """
+    location = Location(
+        values, epsilon, weights, regularization, axis, nan_policy, return_jacobian
+    )
+    lower, upper = check_cut(cut)
+    total = location.data.total
+    location.add(
+        (lower * total, (1 - lower) * total),
+        ((1 - upper) * total, upper * total),
+        growth=(lower, 1 - upper),
+    )
+    mean, jacobian = location.result(())
+    if not return_jacobian:
+        return mean
+    jacobian.wrt_cut = (
+        location.derivative(lambda mean: total * mean.wrt_low(), ()),
+        location.derivative(lambda mean: -total * mean.wrt_high(), ()),
+    )
+    return mean, jacobian
+
+
+def soft_winsorize(
+    values,
+    cut=0.05,
+    epsilon=1.0,
+    *,
+    weights=None,
+    regularization="quadratic",
+    axis=-1,
+    nan_policy="raise",
+    return_jacobian=False,
+):
+    """Values clipped at two of their own soft quantiles.
+
+    Parameters
+    ----------
+    values : array-like of shape (..., n, ...)
+        Real numbers. float32 is kept, float16 becomes float32, all else float64.
+    cut : float or pair of floats, default=0.05
+        Values are clipped at the quantiles `cut` and ``1 - cut``, or ``cut[0]`` and
+        ``1 - cut[1]``; at least 0 and of sum below 1.
+    epsilon : float, default=1.0
+        Strength of the regularization of the quantiles, in the units of `values`. 0
+        gives the hard quantiles.
+    weights : array-like of shape (n,) or of the shape of `values`, default=None
+        Non-negative frequencies of sum 1 or more, for the quantiles. None means ones.
+    regularization : {"quadratic", "entropic"}, default="quadratic"
+        As for `soft_quantile`.
+    axis : int or None, default=-1
+        Axis of the values. None flattens `values` first.
+    nan_policy : {"raise", "omit"}, default="raise"
+        Whether NaN are an error or are left out of the quantiles and stay NaN.
+    return_jacobian : bool, default=False
+        Whether to return the derivative too.
+
+    Returns
+    -------
+    winsorized : ndarray of the shape of `values`
+    jacobian : RowwiseJacobian
+        The derivative in `values`, with methods ``jvp`` and ``vjp`` and the attribute
+        ``wrt_epsilon``. Only with ``return_jacobian=True``. NaN have the derivative 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described, or not finite.
+
+    See Also
+    --------
+    soft_quantile : The bounds.
+    scipy.stats.mstats.winsorize : Clips at order statistics.
+
+    Notes
+    -----
+    The values as such are clipped hard, so those between the bounds are untouched; the
+    bounds move smoothly with all values near them.
+
+    Examples
+    --------
+    >>> from sksoftrank import soft_winsorize
+    >>> soft_winsorize([0.0, 1.0, 2.0, 3.0, 100.0], 0.25, epsilon=0.5)
+    array([1.1, 1.1, 2. , 2.9, 2.9])
+    """
+    lower, upper = check_cut(cut)
+    values = check_values(values, "values")
+    bounds, bounds_jacobian = soft_quantile(
+        values,
+        [lower, 1 - upper],
+        epsilon,
+        weights=weights,
+        regularization=regularization,
+        axis=axis,
+        nan_policy=nan_policy,
+        return_jacobian=True,
+    )
+    slices = Slices(values.shape, axis)
+    rows = slices.to_rows(values)
+    low, high = bounds.reshape(2, -1, 1)
+    is_below, is_above = rows < low, rows > high
+    winsorized = np.clip(rows, low, high)
+    result = slices.from_rows(winsorized)
+    if not check_flag(return_jacobian, "return_jacobian"):
+        return result
+    bound_slices = Slices(bounds.shape, 0)
+    is_inside = ~(is_below | is_above | np.isnan(rows))
+
+    def multiply(rows, *, transpose):
+        if not transpose:
+            moves = bounds_jacobian.jvp(
+                slices.from_rows(rows).reshape(values.shape)
+            ).reshape(2, -1, 1)
+            return rows * is_inside + is_below * moves[0] + is_above * moves[1]
+        pulls = np.stack([np.sum(rows * side, axis=1) for side in (is_below, is_above)])
+        pulled = bounds_jacobian.vjp(pulls.reshape(bounds.shape))
+        return rows * is_inside + slices.to_rows(pulled)
+
+    jacobian = RowwiseJacobian(
+        slices,
+        slices,
+        multiply,
+        shapes=(values.shape, slices.shape),
+        dtype=values.dtype,
+    )
+    moves = bound_slices.to_rows(bounds_jacobian.wrt_epsilon)
+    moves = is_below * moves[:, :1] + is_above * moves[:, 1:]
+    jacobian.wrt_epsilon = slices.from_rows(moves)
+    return result, jacobian

@@ -1,0 +1,80 @@
+"""Quantile normalization, against soft ranks and SciPy's quantile functions."""
+
+import re
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import norm
+
+from sksoftrank import soft_rank
+from sksoftrank.quantile_normalization import soft_quantile_normalize
+
+SHAPES = [((7,), 0), ((3, 5), 1), ((5, 3), 0), ((2, 5, 3), 1), ((2, 3), None)]
+shapes = pytest.mark.parametrize(("shape", "axis"), SHAPES)
+
+
+def draw(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def length_of(shape, axis):
+    return int(np.prod(shape)) if axis is None else shape[axis]
+
+
+def difference(function, argument, direction, step=1e-6):
+    """Central difference of an array-valued function along a direction."""
+    up, down = argument + step * direction, argument - step * direction
+    return (function(up) - function(down)) / (2 * step)
+
+
+@shapes
+@pytest.mark.parametrize("regularization", ["quadratic", "entropic", "kl"])
+@pytest.mark.parametrize("target", [draw(4, seed=5), norm(1.0, 2.0)])
+def test_quantile_normalization(target, regularization, shape, axis):
+    values, n = draw(*shape), length_of(shape, axis)
+    u = draw(*shape, seed=1)
+    options = {"regularization": regularization, "axis": axis}
+    ranks = soft_rank(values, 0.8, **options)
+    level = (ranks - 0.5) / n
+    if isinstance(target, np.ndarray):
+        expected = np.quantile(target, level.ravel(), method="hazen").reshape(
+            level.shape
+        )
+    else:
+        expected = target.ppf(level)
+    found, jacobian = soft_quantile_normalize(
+        values, target, 0.8, return_jacobian=True, **options
+    )
+    assert_allclose(found, expected, rtol=0, atol=1e-13)
+    expected = difference(
+        lambda x: soft_quantile_normalize(x, target, 0.8, **options), values, u
+    )
+    assert_allclose(jacobian.jvp(u), expected, rtol=0, atol=1e-7)
+    g = draw(*jacobian.output_shape, seed=2)
+    forward, backward = np.sum(g * jacobian.jvp(u)), np.sum(u * jacobian.vjp(g))
+    assert_allclose(forward, backward, rtol=0, atol=1e-12)
+
+
+def test_hard_quantile_normalization_has_the_values_of_the_target():
+    values, target = draw(7), draw(7, seed=1)
+    found = soft_quantile_normalize(values, target, 0)
+    assert_allclose(np.sort(found), np.sort(target), rtol=0, atol=1e-14)
+    assert_array_equal(np.argsort(found), np.argsort(values))
+    single = soft_quantile_normalize(values.astype(np.float32), target, 0)
+    assert single.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("values", "target", "message"),
+    [
+        ([], [1.0], "values must not be empty along axis, got shape (0,)."),
+        ([1.0], [], "target must be a distribution or a non-empty 1-D array, got"),
+        ([1.0], [[1.0]], "got shape (1, 1)."),
+        ([1.0], [np.nan], "target must be finite, got 1 NaN"),
+        ([np.nan], [1.0], "values must be finite, got 1 NaN"),
+    ],
+)
+def test_bad_input_of_quantile_normalization(values, target, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        soft_quantile_normalize(values, target)

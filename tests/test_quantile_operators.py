@@ -1,0 +1,524 @@
+"""Soft quantiles and what is made of them, against slow references."""
+
+import re
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sksoftrank.losses import selection_trimmed_loss
+from sksoftrank.quantile_operators import (
+    soft_median,
+    soft_quantile,
+    soft_trimmed_mean,
+    soft_winsorize,
+)
+
+REGULARIZATIONS = ["quadratic", "entropic"]
+SHAPES = [((7,), 0), ((3, 5), 1), ((5, 3), 0), ((2, 5, 3), 1), ((2, 3), None)]
+WEIGHTS = np.array([1.3, 0.4, 2.0, 0.7, 1.1])
+
+regularizations = pytest.mark.parametrize("regularization", REGULARIZATIONS)
+shapes = pytest.mark.parametrize(("shape", "axis"), SHAPES)
+
+
+def draw(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def length_of(shape, axis):
+    return int(np.prod(shape)) if axis is None else shape[axis]
+
+
+def difference(function, argument, direction, step=1e-6):
+    """Central difference of an array-valued function along a direction."""
+    up, down = argument + step * direction, argument - step * direction
+    return (function(up) - function(down)) / (2 * step)
+
+
+def soft_sum(values, mass, epsilon, weights, regularization):
+    """V(mass) with 50 digits: the minimum of the penalised sum, by bisection."""
+    x, a = ([mpmath.mpf(float(v)) for v in array] for array in (values, weights))
+    share = mass / sum(a)
+    if share in (0, 1):
+        return share * sum(v * w for v, w in zip(x, a, strict=True))
+
+    def parts(t):
+        u = [(t - v) / epsilon for v in x]
+        if regularization == "quadratic":
+            return [min(max(v, mpmath.mpf(0)), mpmath.mpf(1)) for v in u]
+        return [1 / (1 + mpmath.exp(-v)) for v in u]
+
+    def divergence(p):
+        if regularization == "quadratic":
+            return (p - share) ** 2 / 2
+        terms = [(p, share), (1 - p, 1 - share)]
+        return sum(b * mpmath.log(b / c) for b, c in terms if b > 0)
+
+    low, high = min(x) - 100 * epsilon - 1, max(x) + 100 * epsilon + 1
+    for _ in range(140):
+        middle = (low + high) / 2
+        is_low = sum(w * p for w, p in zip(a, parts(middle), strict=True)) < mass
+        low, high = (middle, high) if is_low else (low, middle)
+    terms = zip(a, parts(high), x, strict=True)
+    return sum(w * (p * v + epsilon * divergence(p)) for w, p, v in terms)
+
+
+def window_mean(values, low, high, epsilon, weights, regularization):
+    with mpmath.workdps(50):
+        epsilon = mpmath.mpf(float(epsilon))
+        sums = [
+            soft_sum(values, mpmath.mpf(float(mass)), epsilon, weights, regularization)
+            for mass in (low, high)
+        ]
+        return float((sums[1] - sums[0]) / (mpmath.mpf(float(high)) - float(low)))
+
+
+# Values
+
+
+@regularizations
+@pytest.mark.parametrize("epsilon", [1e-4, 0.3, 4.0, 1e4])
+@pytest.mark.parametrize("q", [0.0, 0.21, 0.5, 0.93, 1.0])
+def test_quantiles_are_differences_of_soft_sums(q, epsilon, regularization):
+    # Weights of sum 8: both masses are exact for all but two of the q.
+    values, weights = draw(6), np.array([1.0, 0.5, 2.0, 0.0, 1.5, 3.0])
+    options = {"weights": weights, "regularization": regularization}
+    expected = window_mean(values, 7 * q, 7 * q + 1, epsilon, weights, regularization)
+    found = soft_quantile(values, q, epsilon, **options)
+    assert_allclose(found, expected, rtol=0, atol=2e-12 * max(1, epsilon / 100))
+
+
+@regularizations
+@pytest.mark.parametrize("epsilon", [1e-4, 0.3, 4.0])
+@pytest.mark.parametrize("cut", [0.0, 0.125, (0.25, 0.0), (0.0, 0.3), (0.1, 0.6)])
+def test_trimmed_means_are_differences_of_soft_sums(cut, epsilon, regularization):
+    values, weights = draw(6), np.array([1.0, 0.5, 2.0, 0.0, 1.5, 3.0])
+    lower, upper = np.broadcast_to(cut, 2)
+    options = {"weights": weights, "regularization": regularization}
+    expected = window_mean(
+        values, 8 * lower, 8 * (1 - upper), epsilon, weights, regularization
+    )
+    found = soft_trimmed_mean(values, cut, epsilon, **options)
+    assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+@regularizations
+@pytest.mark.parametrize("mass", [2.0**-40, 2.0**-20, 1 - 2.0**-40])
+def test_small_shares_keep_their_digits(mass, regularization):
+    # Of total weight 1, so that the masses are exact.
+    values, weights = draw(4), np.array([0.125, 0.25, 0.5, 0.125])
+    expected = window_mean(values, 0, mass, 0.2, weights, regularization)
+    found = soft_trimmed_mean(
+        values, (0, 1 - mass), 0.2, weights=weights, regularization=regularization
+    )
+    assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+@regularizations
+@pytest.mark.parametrize("epsilon", [0, 0.4])
+def test_extremes_ignore_values_without_weight(epsilon, regularization):
+    values, weights = [-9.0, 0.0, 1.5, 2.0, 9.0], [0, 1, 2, 1, 0]
+    options = {"regularization": regularization}
+    found = soft_quantile(values, [0, 1], epsilon, weights=weights, **options)
+    expected = soft_quantile([0.0, 1.5, 1.5, 2.0], [0, 1], epsilon, **options)
+    assert_allclose(found, expected, rtol=0, atol=1e-14)
+
+
+def test_trimmed_mean_is_the_trimmed_loss():
+    losses, weights = draw(12) ** 2, np.random.default_rng(1).uniform(0, 2, size=12)
+    kept = 0.7 * weights.sum()
+    for epsilon in (0, 0.3, 5.0):
+        expected, *_ = selection_trimmed_loss(losses, kept, epsilon, weights)
+        found = soft_trimmed_mean(losses, (0, 0.3), epsilon, weights=weights)
+        assert_allclose(found, expected, rtol=1e-13)
+
+
+@shapes
+def test_hard_limit(shape, axis):
+    values, q = draw(*shape).round(1), [0, 0.1, 0.5, 0.77, 1]
+    expected = np.quantile(values, q, axis=axis)
+    for regularization in REGULARIZATIONS:
+        options = {"regularization": regularization, "axis": axis}
+        assert_allclose(
+            soft_quantile(values, q, 0, **options), expected, rtol=0, atol=1e-15
+        )
+        assert_allclose(
+            soft_quantile(values, q, 1e-10, **options), expected, rtol=0, atol=1e-9
+        )
+        median = soft_median(values, 0, **options)
+        assert_allclose(median, np.median(values, axis=axis), rtol=0, atol=1e-15)
+        mean = soft_trimmed_mean(values, 0.0, 0, **options)
+        assert_allclose(mean, values.mean(axis=axis), rtol=0, atol=1e-15)
+        clipped = soft_winsorize(values, 0.1, 0, **options)
+        bounds = np.quantile(values, [0.1, 0.9], axis=axis, keepdims=axis is not None)
+        expected_clipped = np.clip(values, *bounds).reshape(clipped.shape)
+        assert_allclose(clipped, expected_clipped, rtol=0, atol=1e-15)
+        assert clipped.shape == (values.shape if axis is not None else (values.size,))
+
+
+@regularizations
+def test_large_epsilon_gives_the_mean(regularization):
+    values, q = draw(4, 9), [0.05, 0.5, 0.95]
+    found = soft_quantile(values, q, 1e9, regularization=regularization)
+    assert_allclose(found, np.tile(values.mean(axis=1), (3, 1)), rtol=0, atol=1e-8)
+
+
+def test_hand_computed_trimmed_mean():
+    assert soft_trimmed_mean([5.0, 1.0, 2.0, 90.0], 0.25, 0) == 3.5
+    # Half a value less at each end.
+    assert soft_trimmed_mean([0.0, 1.0, 2.0, 9.0], 0.125, 0) == (0 + 2 + 4 + 9) / 6
+    assert soft_trimmed_mean([0.0, 1.0, 2.0, 9.0], (0.0, 0.75), 0) == 0
+
+
+def test_far_values_do_not_matter():
+    values = np.append(draw(20), [-1e300, 1e300])
+    for regularization in REGULARIZATIONS:
+        options = {"regularization": regularization}
+        expected = soft_median(np.append(draw(20), [-9e3, 9e3]), 0.5, **options)
+        assert_allclose(soft_median(values, 0.5, **options), expected, rtol=1e-13)
+        mean, jacobian = soft_trimmed_mean(
+            values, 0.2, 0.5, return_jacobian=True, **options
+        )
+        assert abs(mean) < 1
+        assert np.abs(jacobian.wrt_weights.toarray()).max() < 10
+
+
+@pytest.mark.parametrize("n", [7000, 40_000])
+def test_long_rows(n):
+    # Above 6000 the kernel searches in a window, above 16384 rows pass in blocks.
+    values, weights = draw(n), np.random.default_rng(1).uniform(0, 2, size=n)
+    for epsilon in (0, 1e-3, 1.0, 1e3):
+        found, jacobian = soft_quantile(
+            values, 0.3, epsilon, weights=weights, return_jacobian=True
+        )
+        u = draw(n, seed=2)
+        expected = difference(
+            lambda x, e=epsilon: soft_quantile(x, 0.3, e, weights=weights), values, u
+        )
+        if epsilon >= 1:  # otherwise the step is beyond the gaps
+            assert_allclose(jacobian.jvp(u), expected, rtol=0, atol=1e-7)
+        assert_allclose(jacobian.vjp(1.0).sum(), 1, rtol=1e-11)
+        # Homogeneous of degree one in values and epsilon together.
+        euler = jacobian.jvp(values) + epsilon * jacobian.wrt_epsilon
+        assert_allclose(euler, found, rtol=0, atol=1e-9)
+
+
+finite = st.floats(-100, 100).map(lambda x: round(x, 3))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(finite, min_size=1, max_size=12),
+    st.sampled_from([0.0, 0.01, 1.0, 50.0]),
+    st.sampled_from(REGULARIZATIONS),
+)
+def test_properties(values, epsilon, regularization):
+    values, q = np.array(values), np.array([0, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 1])
+    options = {"regularization": regularization}
+    result, jacobian = soft_quantile(
+        values, q, epsilon, return_jacobian=True, **options
+    )
+    slack = 1e-11 * (1 + np.abs(values).max() + epsilon)
+    assert result.min() >= values.min() - slack
+    assert result.max() <= values.max() + slack
+    assert np.diff(result).min() >= -slack
+    assert jacobian.wrt_q.min() >= -1e-9
+    weights = jacobian.toarray()
+    assert weights.min() >= -1e-13
+    assert_allclose(weights.sum(axis=1), 1, rtol=0, atol=1e-12)
+    moved = soft_quantile(4 * values + 8, q, 4 * epsilon, **options)
+    assert_allclose(moved, 4 * result + 8, rtol=0, atol=10 * slack)
+    mirrored = soft_quantile(-values, q, epsilon, **options)
+    assert_allclose(mirrored, -result[::-1], rtol=0, atol=10 * slack)
+    euler = jacobian.jvp(values) + epsilon * jacobian.wrt_epsilon
+    assert_allclose(euler, result, rtol=0, atol=100 * slack)
+
+
+@regularizations
+@pytest.mark.parametrize("epsilon", [0, 0.2, 3.0])
+def test_weights_equal_repeats(epsilon, regularization):
+    values, weights = draw(8), np.array([1, 0, 3, 2, 0, 1, 4, 1])
+    repeats, q = np.repeat(values, weights), [0, 0.2, 0.61, 1]
+    options = {"regularization": regularization}
+    for function, position in ((soft_quantile, q), (soft_trimmed_mean, (0.1, 0.3))):
+        found = function(values, position, epsilon, weights=weights, **options)
+        expected = function(repeats, position, epsilon, **options)
+        assert_allclose(found, expected, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("weights", [None, [1.0, 2.5, 1.0, 2.0]])
+def test_separated_values_move_towards_the_middle(weights):
+    values, epsilon, q = [0.0, 1.0, 3.0, 7.0], 0.9, np.linspace(0, 1, 11)
+    total = np.sum(weights or np.ones(4))
+    hard = soft_quantile(values, q, 0, weights=weights)
+    shift = epsilon * (0.5 - ((total - 1) * q + 0.5) / total)
+    found = soft_quantile(values, q, epsilon, weights=weights)
+    if weights is None:
+        assert_allclose(found, hard + shift, rtol=0, atol=1e-14)
+    else:  # part of a weight
+        assert np.abs(found - hard).max() <= epsilon / 2
+
+
+# Derivatives
+
+
+def check_derivatives(function, positions, position, shape, axis, weighting, **options):
+    """All derivatives of function(values, position, epsilon, ...) but at kinks."""
+    n, epsilon = length_of(shape, axis), options.pop("epsilon")
+    rng = np.random.default_rng(1)
+    weights = {
+        None: np.ones(shape),
+        "shared": rng.uniform(0.7, 2, size=n),
+        "full": rng.uniform(0.7, 2, size=shape),
+    }[weighting]
+    values = draw(*shape)
+    options["axis"] = axis
+
+    position = np.asarray(position)
+
+    def location(values=values, position=position, epsilon=epsilon, weights=weights):
+        return function(values, position, epsilon, weights=weights, **options)
+
+    result, jacobian = function(
+        values,
+        position,
+        epsilon,
+        weights=None if weighting is None else weights,
+        return_jacobian=True,
+        **options,
+    )
+    assert_array_equal(result, location())
+    scale = max(1, 1 / epsilon if epsilon else 1)
+    tolerance = {"rtol": 0, "atol": 2e-8 * scale}
+    u, v = rng.normal(size=shape), rng.normal(size=weights.shape)
+    expected = difference(lambda x: location(values=x), values, u)
+    assert_allclose(jacobian.jvp(u), expected, **tolerance)
+    expected = difference(lambda a: location(weights=a), weights, v)
+    assert_allclose(jacobian.wrt_weights.jvp(v), expected, **tolerance)
+    if epsilon > 0:
+        expected = difference(lambda e: location(epsilon=e), epsilon, 1.0)
+        assert_allclose(jacobian.wrt_epsilon, expected, **tolerance)
+    for derivative, direction in positions(jacobian):
+        expected = difference(lambda p: location(position=p), position, direction)
+        assert_allclose(derivative, expected, **tolerance)
+    for operator in (jacobian, jacobian.wrt_weights):
+        u = rng.normal(size=operator.input_shape)
+        g = rng.normal(size=operator.output_shape)
+        forward, backward = np.sum(g * operator.jvp(u)), np.sum(u * operator.vjp(g))
+        assert_allclose(forward, backward, rtol=0, atol=1e-12)
+    return jacobian
+
+
+@regularizations
+@shapes
+@pytest.mark.parametrize("epsilon", [0, 0.15, 1.3, 40.0])
+@pytest.mark.parametrize("weighting", [None, "shared", "full"])
+@pytest.mark.parametrize("q", [0.37, [0.13, 0.62, 0.88]])
+def test_derivatives_of_quantiles(q, weighting, epsilon, shape, axis, regularization):
+    def positions(jacobian):
+        yield jacobian.wrt_q, 1.0
+
+    check_derivatives(
+        soft_quantile,
+        positions,
+        q,
+        shape,
+        axis,
+        weighting,
+        epsilon=epsilon,
+        regularization=regularization,
+    )
+
+
+@regularizations
+@shapes
+@pytest.mark.parametrize("epsilon", [0, 0.15, 1.3, 40.0])
+@pytest.mark.parametrize("weighting", [None, "shared", "full"])
+def test_derivatives_of_trimmed_means(weighting, epsilon, shape, axis, regularization):
+    def positions(jacobian):
+        yield jacobian.wrt_cut[0], np.array([1.0, 0.0])
+        yield jacobian.wrt_cut[1], np.array([0.0, 1.0])
+
+    check_derivatives(
+        soft_trimmed_mean,
+        positions,
+        (0.13, 0.31),
+        shape,
+        axis,
+        weighting,
+        epsilon=epsilon,
+        regularization=regularization,
+    )
+
+
+@pytest.mark.parametrize("q", [0.0, 1.0])
+@pytest.mark.parametrize("epsilon", [0.15, 1.3, 40.0])
+def test_derivatives_of_extremes(q, epsilon):
+    # The entropic ones: the quadratic ones have kinks.
+    jacobian = check_derivatives(
+        soft_quantile,
+        lambda jacobian: (),
+        q,
+        (5,),
+        0,
+        "shared",
+        epsilon=epsilon,
+        regularization="entropic",
+    )
+    inwards = 1e-6 if q == 0 else -1e-6
+    weights = np.random.default_rng(1).uniform(0.7, 2, size=5)
+    ends = [
+        soft_quantile(draw(5), p, epsilon, weights=weights, regularization="entropic")
+        for p in (q, q + inwards)
+    ]
+    rise = (ends[1] - ends[0]) / inwards
+    assert_allclose(jacobian.wrt_q, rise, rtol=1e-3)
+
+
+@regularizations
+@shapes
+@pytest.mark.parametrize("epsilon", [0, 0.15, 1.3, 40.0])
+@pytest.mark.parametrize("weighting", [None, "shared"])
+def test_derivatives_of_winsorized_values(
+    weighting, epsilon, shape, axis, regularization
+):
+    values, u = draw(*shape), draw(*shape, seed=1)
+    weights = None
+    if weighting:
+        weights = np.random.default_rng(1).uniform(0.7, 2, size=length_of(shape, axis))
+    options = {"axis": axis, "regularization": regularization, "weights": weights}
+
+    def winsorize(values=values, epsilon=epsilon):
+        return soft_winsorize(values, (0.17, 0.26), epsilon, **options)
+
+    _, jacobian = soft_winsorize(
+        values, (0.17, 0.26), epsilon, return_jacobian=True, **options
+    )
+    tolerance = {"rtol": 0, "atol": 1e-8 * max(1, 1 / epsilon if epsilon else 1)}
+    expected = difference(winsorize, values, u)
+    assert_allclose(jacobian.jvp(u), expected, **tolerance)
+    g = draw(*jacobian.output_shape, seed=2)
+    forward, backward = np.sum(g * jacobian.jvp(u)), np.sum(u * jacobian.vjp(g))
+    assert_allclose(forward, backward, rtol=0, atol=1e-12)
+    if epsilon > 0:
+        expected = difference(lambda e: winsorize(epsilon=e), epsilon, 1.0)
+        assert_allclose(jacobian.wrt_epsilon, expected, **tolerance)
+
+
+# Missing values
+
+
+@regularizations
+@pytest.mark.parametrize("epsilon", [0, 0.4])
+@pytest.mark.parametrize("weights", [None, WEIGHTS])
+def test_omit_is_as_if_they_were_not_there(weights, epsilon, regularization):
+    values = draw(3, 5)
+    values[0, [1, 4]] = values[2] = np.nan
+    options = {"regularization": regularization, "nan_policy": "omit"}
+    for function, position in ((soft_quantile, [0.2, 0.7]), (soft_trimmed_mean, 0.2)):
+        found, jacobian = function(
+            values, position, epsilon, weights=weights, return_jacobian=True, **options
+        )
+        for i, row in enumerate(values[:2]):
+            kept = ~np.isnan(row)
+            expected, expected_jacobian = function(
+                row[kept],
+                position,
+                epsilon,
+                weights=None if weights is None else weights[kept],
+                regularization=regularization,
+                return_jacobian=True,
+            )
+            assert_allclose(found[..., i], expected, rtol=0, atol=1e-14)
+            g = np.zeros(found.shape)
+            g[..., i] = 1
+            gradient = jacobian.vjp(g)
+            assert_array_equal(np.delete(gradient, i, axis=0), np.zeros((2, 5)))
+            expected_gradient = expected_jacobian.vjp(np.ones(np.shape(expected)))
+            assert_allclose(gradient[i, kept], expected_gradient, rtol=0, atol=1e-14)
+            assert_array_equal(gradient[i, ~kept], 0)
+        assert np.isnan(found[..., 2]).all()
+        assert np.isfinite(jacobian.wrt_weights.toarray()).all()
+        assert_array_equal(jacobian.vjp(np.ones(found.shape))[2], 0)
+
+
+def test_winsorize_keeps_missing_values():
+    values = np.array([[0.0, 1.0, np.nan, 3.0, 100.0], [np.nan] * 5])
+    found, jacobian = soft_winsorize(
+        values, 0.25, 0, nan_policy="omit", return_jacobian=True
+    )
+    low, high = np.quantile([0, 1, 3, 100], [0.25, 0.75])
+    assert_allclose(found[0], np.clip(values[0], low, high), rtol=1e-15)
+    assert np.isnan(found[1]).all()
+    gradient = jacobian.vjp(np.ones((2, 5)))
+    assert_allclose(gradient[0], [0.25, 1.75, 0, 1.75, 0.25], rtol=1e-15)
+    assert_array_equal(gradient[1], 0)
+
+
+# Input
+
+
+def test_shapes_dtypes_and_layouts():
+    values = draw(2, 5, 3)
+    assert soft_quantile(values, 0.3, axis=1).shape == (2, 3)
+    assert soft_quantile(values, [0.3], axis=1).shape == (1, 2, 3)
+    assert soft_quantile(values, np.full((4, 2), 0.3), axis=1).shape == (4, 2, 2, 3)
+    assert soft_quantile(values, [], axis=1).shape == (0, 2, 3)
+    assert soft_quantile(np.empty((0, 3)), 0.5).shape == (0,)
+    assert np.ndim(soft_quantile(values, 0.3, axis=None)) == 0
+    for function in (soft_median, soft_trimmed_mean, soft_winsorize):
+        single, jacobian = function(
+            values.astype(np.float32), epsilon=0.5, axis=1, return_jacobian=True
+        )
+        assert single.dtype == jacobian.dtype == np.float32
+        assert jacobian.wrt_epsilon.dtype == np.float32
+        expected = function(values, epsilon=0.5, axis=1)
+        assert_allclose(single, expected, rtol=0, atol=1e-6)
+        view = np.asfortranarray(values)
+        view.flags.writeable = False
+        assert_array_equal(function(view, epsilon=0.5, axis=1), expected)
+
+
+GOOD = [3.0, 1.0, 2.0]
+BAD = [
+    (([], 0.5), {}, ValueError, "values must not be empty along axis, got shape (0,)."),
+    ((GOOD, 1.5), {}, ValueError, "q must be in [0, 1], got values from 1.5 to 1.5."),
+    ((GOOD, [0.5, -0.1]), {}, ValueError, "q must be in [0, 1], got values from -0.1"),
+    ((GOOD, np.nan), {}, ValueError, "q must be in [0, 1], got values from nan"),
+    ((GOOD, "a"), {}, TypeError, "q must be an array of real numbers"),
+    ((GOOD, 0.5, np.inf), {}, ValueError, "epsilon must be a finite number >= 0"),
+    ((GOOD, 0.5), {"weights": [0.1] * 3}, ValueError, "sum to at least 1, got a sum"),
+    ((GOOD, 0.5), {"weights": [1, -1, 1]}, ValueError, "non-negative, got -1.0."),
+    ((GOOD, 0.5), {"weights": [0] * 3}, ValueError, "weights must not be all zero"),
+    ((GOOD, 0.5), {"weights": [1, 1]}, ValueError, "(3,), or (3,), got (2,)."),
+    ((GOOD, 0.5), {"nan_policy": "propagate"}, ValueError, "'omit', got 'propagate'."),
+    (([1, np.nan], 0.5), {}, ValueError, "values must be finite, got 1 NaN and 0"),
+    (([1, np.inf], 0.5), {"nan_policy": "omit"}, ValueError, "got 0 NaN and 1 inf"),
+    ((GOOD, 0.5), {"regularization": "kl"}, ValueError, "'quadratic' or 'entropic'"),
+    ((GOOD, 0.5), {"return_jacobian": 1}, TypeError, "must be True or False, got 1."),
+]
+
+
+@pytest.mark.parametrize(("arguments", "options", "error", "message"), BAD)
+def test_bad_input(arguments, options, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        soft_quantile(*arguments, **options)
+
+
+@pytest.mark.parametrize("function", [soft_trimmed_mean, soft_winsorize])
+@pytest.mark.parametrize(
+    ("cut", "message"),
+    [
+        (0.5, "cut must leave something: its two parts must sum to less than 1, got"),
+        ((0.5, 0.6), "got 0.5 and 0.6."),
+        (-0.1, "cut must be in [0, 1], got values from -0.1 to -0.1."),
+        ((0.1, 0.1, 0.1), "cut must be a number or a pair of them, got (0.1, 0.1,"),
+    ],
+)
+def test_bad_cut(function, cut, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        function(GOOD, cut)

@@ -1,0 +1,424 @@
+"""Soft choice and soft ranks of the k largest, against slow references."""
+
+import re
+
+import mpmath
+import numpy as np
+import pytest
+import reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import minimize
+from scipy.stats import rankdata
+
+from sksoftrank import project_permutahedron
+from sksoftrank.topk_operators import soft_topk, soft_topk_rank
+
+REGULARIZATIONS = ["quadratic", "entropic"]
+SHAPES = [((7,), 0), ((3, 5), 1), ((5, 3), 0), ((2, 5, 3), 1), ((2, 3), None)]
+
+regularizations = pytest.mark.parametrize("regularization", REGULARIZATIONS)
+shapes = pytest.mark.parametrize(("shape", "axis"), SHAPES)
+both_ends = pytest.mark.parametrize("largest", [True, False])
+
+
+def draw(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def length_of(shape, axis):
+    return int(np.prod(shape)) if axis is None else shape[axis]
+
+
+def difference(function, argument, direction, step=1e-6):
+    """Central difference of an array-valued function along a direction."""
+    up, down = argument + step * direction, argument - step * direction
+    return (function(up) - function(down)) / (2 * step)
+
+
+def parts_by_bisection(values, k, epsilon, weights, regularization):
+    """Parts of the k largest with 40 digits, for one slice."""
+    with mpmath.workdps(40):
+        x = [mpmath.mpf(float(v)) for v in values]
+        a = [mpmath.mpf(float(v)) for v in weights]
+        epsilon, k = mpmath.mpf(float(epsilon)), mpmath.mpf(float(k))
+
+        def parts(t):
+            u = [(v - t) / epsilon for v in x]
+            if regularization == "quadratic":
+                return [min(max(v, mpmath.mpf(0)), mpmath.mpf(1)) for v in u]
+            return [1 / (1 + mpmath.exp(-v)) for v in u]
+
+        low, high = min(x) - 100 * epsilon - 1, max(x) + 100 * epsilon + 1
+        for _ in range(160):
+            middle = (low + high) / 2
+            is_low = sum(v * p for v, p in zip(a, parts(middle), strict=True)) > k
+            low, high = (middle, high) if is_low else (low, middle)
+        return np.array([float(p) for p in parts(high)])
+
+
+# Values
+
+
+@regularizations
+@both_ends
+@pytest.mark.parametrize("epsilon", [1e-4, 0.1, 1.0, 30.0])
+@pytest.mark.parametrize("k", [0.25, 2, 3.7, 9.5])
+def test_parts_are_those_of_a_bisection(k, epsilon, largest, regularization):
+    values, weights = draw(9), np.random.default_rng(1).uniform(0.5, 3, size=9)
+    weights[4] = 0.0
+    options = {"regularization": regularization, "largest": largest}
+    parts = soft_topk(values, k, epsilon, weights=weights, **options)
+    sign = 1 if largest else -1
+    expected = parts_by_bisection(sign * values, k, epsilon, weights, regularization)
+    assert_allclose(parts, expected, rtol=0, atol=1e-12)
+
+
+@regularizations
+def test_parts_solve_the_programme(regularization):
+    values, k, epsilon = draw(6), 2.5, 0.7
+    weights = np.array([1.0, 2.0, 0.5, 1.0, 1.5, 1.0])
+
+    def objective(p):
+        phi = p**2 / 2
+        if regularization == "entropic":
+            phi = p * np.log(p) + (1 - p) * np.log1p(-p)
+        return -np.sum(weights * (p * values - epsilon * phi))
+
+    result = minimize(
+        objective,
+        np.full(6, k / weights.sum()),
+        method="SLSQP",
+        bounds=[(1e-9, 1 - 1e-9)] * 6,
+        constraints={"type": "eq", "fun": lambda p: weights @ p - k},
+        options={"ftol": 1e-14, "maxiter": 500},
+    )
+    parts = soft_topk(
+        values, k, epsilon, weights=weights, regularization=regularization
+    )
+    assert_allclose(parts, result.x, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("epsilon", [1e-9, 0.05, 1.0, 1e9])
+@pytest.mark.parametrize("n", [4, 9000])  # the kernel has another path from 6000 on
+def test_quadratic_parts_are_a_projection_on_a_permutahedron(n, epsilon):
+    values, k = draw(n), n // 3
+    w = np.repeat([1.0, 0.0], [k, n - k])
+    expected = project_permutahedron(values / epsilon, w)
+    assert_allclose(soft_topk(values, k, epsilon), expected, rtol=0, atol=1e-12)
+
+
+@regularizations
+@both_ends
+@shapes
+def test_axis_and_direction(shape, axis, largest, regularization):
+    values = draw(*shape)
+    options = {"regularization": regularization}
+    result = soft_topk(values, 2, 0.5, axis=axis, largest=largest, **options)
+    sign = 1 if largest else -1
+    if axis is None:
+        expected = soft_topk(sign * values.ravel(), 2, 0.5, **options)
+    else:
+        expected = np.apply_along_axis(
+            lambda row: soft_topk(sign * row, 2, 0.5, **options), axis, values
+        )
+    assert_allclose(result, expected, rtol=0, atol=1e-15)
+
+
+@regularizations
+def test_limits(regularization):
+    values = [3.0, -1.0, 2.0, 2.0, 5.0]
+    options = {"regularization": regularization}
+    hard = soft_topk(values, 3, 0, **options)
+    assert_array_equal(hard, [1, 0, 0.5, 0.5, 1])
+    assert_array_equal(soft_topk(values, 5, 0, **options), np.ones(5))
+    assert_array_equal(soft_topk(values, 5, 1.0, **options), np.ones(5))
+    assert_allclose(soft_topk(values, 3, 1e-6, **options), hard, rtol=0, atol=1e-12)
+    assert_allclose(soft_topk(values, 3, 1e12, **options), 0.6, rtol=0, atol=1e-11)
+    tiny = np.finfo(float).tiny
+    assert_allclose(soft_topk(values, 3, tiny, **options), hard, rtol=0, atol=1e-12)
+
+
+def test_range_of_epsilon():
+    values = draw(8)
+    ordered = np.sort(values)[::-1]
+    hard, gap = soft_topk(values, 3, 0), ordered[2] - ordered[3]
+    assert_array_equal(soft_topk(values, 3, 0.999 * gap), hard)
+    assert np.abs(soft_topk(values, 3, 1.001 * gap) - hard).max() > 1e-5
+    deviation = values - values.mean()
+    single = max(deviation.max() / (5 / 8), -deviation.min() / (3 / 8))
+    for factor in (1.001, 0.999):
+        epsilon = factor * single
+        error = np.abs(soft_topk(values, 3, epsilon) - (3 / 8 + deviation / epsilon))
+        assert (error.max() < 1e-14) == (factor > 1)
+
+
+def test_entropic_parts_of_small_shares_have_all_digits():
+    parts = soft_topk(draw(8), 1e-30, 0.3, regularization="entropic")
+    expected = np.exp(draw(8) / 0.3)
+    assert_allclose(parts, 1e-30 * expected / expected.sum(), rtol=1e-12)
+
+
+finite = st.floats(-100, 100).map(lambda x: round(x, 3))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(finite, min_size=1, max_size=12),
+    st.floats(0.01, 1),
+    st.sampled_from([0.0, 0.01, 1.0, 50.0]),
+    st.sampled_from(REGULARIZATIONS),
+)
+def test_properties(values, share, epsilon, regularization):
+    values = np.array(values)
+    k = share * len(values)
+    parts = soft_topk(values, k, epsilon, regularization=regularization)
+    assert parts.min() >= 0
+    assert parts.max() <= 1
+    assert_allclose(parts.sum(), k, rtol=1e-12)
+    order = np.argsort(values)
+    assert np.diff(parts[order]).min(initial=0.0) >= -1e-15  # the larger, the more
+    moved = soft_topk(4 * values + 8, k, 4 * epsilon, regularization=regularization)
+    assert_allclose(moved, parts, rtol=0, atol=1e-11)
+    if 0 < k < len(values):
+        rest = soft_topk(
+            values,
+            len(values) - k,
+            epsilon,
+            regularization=regularization,
+            largest=False,
+        )
+        assert_allclose(parts + rest, 1, rtol=0, atol=1e-11)
+
+
+@regularizations
+@pytest.mark.parametrize("epsilon", [0, 0.2, 3.0])
+def test_weights_equal_repeats(epsilon, regularization):
+    values, weights = draw(8), np.array([1, 0, 3, 2, 0, 1, 4, 1])
+    options = {"regularization": regularization}
+    parts = soft_topk(values, 4.5, epsilon, weights=weights, **options)
+    repeats = soft_topk(np.repeat(values, weights), 4.5, epsilon, **options)
+    assert_allclose(np.repeat(parts, weights), repeats, rtol=0, atol=1e-12)
+
+
+# Derivatives
+
+
+@regularizations
+@shapes
+@both_ends
+@pytest.mark.parametrize("epsilon", [0, 0.15, 1.3, 40.0])
+@pytest.mark.parametrize("weighting", [None, "shared", "full"])
+def test_derivatives(shape, axis, epsilon, weighting, largest, regularization):
+    values, n = draw(*shape), length_of(shape, axis)
+    rng = np.random.default_rng(1)
+    weights = {
+        None: np.ones(shape),
+        "shared": rng.uniform(0.5, 2, size=n),
+        "full": rng.uniform(0.5, 2, size=shape),
+    }[weighting]
+    options = {"regularization": regularization, "axis": axis, "largest": largest}
+
+    def parts(values=values, k=1.83, epsilon=epsilon, weights=weights):
+        return soft_topk(values, k, epsilon, weights=weights, **options)
+
+    given_weights = None if weighting is None else weights
+    result, jacobian = soft_topk(
+        values, 1.83, epsilon, weights=given_weights, return_jacobian=True, **options
+    )
+    assert_array_equal(result, parts())
+    tolerance = {"rtol": 0, "atol": 3e-8 * max(1, 1 / (epsilon or 1)) ** 2}
+    u, v = rng.normal(size=shape), rng.normal(size=weights.shape)
+    expected = difference(lambda x: parts(values=x), values, u)
+    assert_allclose(jacobian.jvp(u), expected, **tolerance)
+    expected = difference(lambda a: parts(weights=a), weights, v)
+    assert_allclose(jacobian.wrt_weights.jvp(v), expected, **tolerance)
+    expected = difference(lambda k: parts(k=k), 1.83, 1.0)
+    assert_allclose(jacobian.wrt_k, expected, **tolerance)
+    if epsilon > 0:
+        expected = difference(lambda e: parts(epsilon=e), epsilon, 1.0)
+        assert_allclose(jacobian.wrt_epsilon, expected, **tolerance)
+    else:
+        assert_array_equal(jacobian.wrt_epsilon, np.zeros(result.shape))
+
+
+def assert_adjoint(jacobian, seed=3):
+    rng = np.random.default_rng(seed)
+    u, g = rng.normal(size=jacobian.input_shape), rng.normal(size=jacobian.output_shape)
+    forward, backward = np.sum(g * jacobian.jvp(u)), np.sum(u * jacobian.vjp(g))
+    size = np.abs(jacobian.jvp(u)).sum()
+    assert_allclose(forward, backward, rtol=0, atol=1e-12 * max(1, size))
+
+
+@regularizations
+@shapes
+@pytest.mark.parametrize("epsilon", [0, 0.15, 40.0])
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_products_are_adjoint(shape, axis, epsilon, is_shared, regularization):
+    weights = np.ones(length_of(shape, axis) if is_shared else shape)
+    options = {"regularization": regularization, "axis": axis, "return_jacobian": True}
+    _, jacobian = soft_topk(draw(*shape), 1.83, epsilon, weights=weights, **options)
+    assert_adjoint(jacobian)
+    assert_adjoint(jacobian.wrt_weights)
+    _, jacobian = soft_topk_rank(draw(*shape), 2, epsilon, **options)
+    assert_adjoint(jacobian)
+
+
+def test_jacobian_is_symmetric_without_weights():
+    for regularization in REGULARIZATIONS:
+        _, jacobian = soft_topk(
+            draw(6), 2.5, 0.8, regularization=regularization, return_jacobian=True
+        )
+        dense = jacobian.toarray()
+        assert np.abs(dense).max() > 0.1
+        assert_allclose(dense, dense.T, rtol=0, atol=1e-15)
+
+
+# Ranks of the k largest
+
+
+@regularizations
+@pytest.mark.parametrize("epsilon", [1e-3, 0.03, 0.3, 2.0, 50.0])
+@pytest.mark.parametrize(("n", "k"), [(1, 1), (6, 1), (6, 6), (60, 3), (60, 20)])
+def test_ranks_are_a_projection_with_all_values_sorted(n, k, epsilon, regularization):
+    values, w = draw(n), np.maximum(np.arange(k, k - n, -1.0), 0)
+    expected = k + 1 - reference.fast_project(values / epsilon, w, regularization)
+    ranks = soft_topk_rank(values, k, epsilon, regularization=regularization)
+    assert_allclose(ranks, expected.astype(float), rtol=0, atol=1e-11)
+
+
+@both_ends
+@shapes
+def test_hard_ranks(shape, axis, largest):
+    values = draw(*shape).round(1)
+    ranks = soft_topk_rank(values, 2, 0, axis=axis, largest=largest)
+    slices = [ranks.ravel()] if axis is None else np.moveaxis(ranks, axis, -1)
+    inputs = [values.ravel()] if axis is None else np.moveaxis(values, axis, -1)
+    n = length_of(shape, axis)
+    for found, x in zip(
+        np.reshape(slices, (-1, n)), np.reshape(inputs, (-1, n)), strict=True
+    ):
+        ordinal = np.sort(-x if largest else x)
+        # Ties share the mean of the truncated ranks of their places.
+        mean_rank = [
+            np.minimum(np.flatnonzero(ordinal == v) + 1, 3).mean()
+            for v in (-x if largest else x)
+        ]
+        assert_allclose(found, mean_rank, rtol=0, atol=1e-15)
+
+
+def test_all_ranks_are_those_of_scipy():
+    values = draw(30)
+    expected = np.minimum(rankdata(-values), 30)
+    for epsilon in (0, 1e-12):
+        assert_allclose(soft_topk_rank(values, 30, epsilon), expected, rtol=1e-15)
+
+
+@regularizations
+@pytest.mark.parametrize("epsilon", [0.3, 2.0, 50.0])
+@shapes
+@both_ends
+def test_derivatives_of_ranks(shape, axis, epsilon, largest, regularization):
+    values, u = draw(*shape), draw(*shape, seed=1)
+    options = {"regularization": regularization, "axis": axis, "largest": largest}
+    _, jacobian = soft_topk_rank(values, 2, epsilon, return_jacobian=True, **options)
+    expected = difference(lambda x: soft_topk_rank(x, 2, epsilon, **options), values, u)
+    assert_allclose(jacobian.jvp(u), expected, rtol=0, atol=2e-8)
+    expected = difference(
+        lambda e: soft_topk_rank(values, 2, e, **options), epsilon, 1.0
+    )
+    assert_allclose(jacobian.wrt_epsilon, expected, rtol=0, atol=2e-8)
+
+
+def test_huge_outliers_do_not_change_ranks():
+    values = np.append(draw(20), [1e200, 1e250])
+    ranks = soft_topk_rank(values, 5, 1e-200)
+    assert_array_equal(ranks, np.minimum(rankdata(-values), 6))
+
+
+def test_the_tail_is_not_sorted(monkeypatch):
+    from sksoftrank import topk_operators
+
+    lengths = []
+    argsort_rows = topk_operators.argsort_rows
+
+    def counting(rows, **options):
+        lengths.append(rows.shape[1])
+        return argsort_rows(rows, **options)
+
+    monkeypatch.setattr(topk_operators, "argsort_rows", counting)
+    soft_topk_rank(draw(100_000), 10, 0.01)
+    assert lengths == [11]
+    lengths.clear()
+    soft_topk_rank(draw(100_000), 10, 0.3)
+    assert 11 < max(lengths) < 1000
+
+
+# Input
+
+
+@pytest.mark.parametrize("function", [soft_topk, soft_topk_rank])
+def test_dtypes_and_layouts(function):
+    values = draw(4, 6)
+    expected = function(values, 2, 0.5)
+    single, jacobian = function(values.astype(np.float32), 2, 0.5, return_jacobian=True)
+    assert single.dtype == np.float32
+    assert jacobian.dtype == np.float32
+    assert_allclose(single, expected, rtol=0, atol=1e-6)
+    assert_array_equal(function(np.asfortranarray(values), 2, 0.5), expected)
+    read_only = values[::-1, ::-1]
+    read_only.flags.writeable = False
+    assert_array_equal(function(read_only, 2, 0.5), expected[::-1, ::-1])
+    kept = values.copy()
+    function(values, 2, 0.5)
+    assert_array_equal(values, kept)
+    assert function(np.empty((0, 3)), 2, 0.5).shape == (0, 3)
+
+
+GOOD = [3.0, 1.0, 2.0]
+BAD = [
+    (([], 1), {}, ValueError, "values must not be empty along axis"),
+    ((GOOD, 0), {}, ValueError, "k must be above 0 and at most 3, the number of"),
+    ((GOOD, 3.5), {}, ValueError, "sum of their weights, got 3.5."),
+    ((GOOD, np.nan), {}, ValueError, "got nan"),
+    ((GOOD, "1"), {}, TypeError, "k must be a real number, got '1'."),
+    ((GOOD, True), {}, TypeError, "k must be a real number, got True."),
+    ((GOOD, 3), {"weights": [1, 0, 1]}, ValueError, "at most 2, the number of"),
+    ((GOOD, 1), {"weights": [1, -1, 1]}, ValueError, "non-negative, got -1.0."),
+    ((GOOD, 1), {"weights": [0, 0, 0]}, ValueError, "weights must not be all zero"),
+    ((GOOD, 1), {"weights": [1, 1]}, ValueError, "(3,), or (3,), got (2,)."),
+    ((GOOD, 1), {"weights": [1, 1, np.nan]}, ValueError, "weights must be finite"),
+    ((GOOD, 1), {"weights": [1, 1, 1e308]}, ValueError, "have a finite sum"),
+    (([1.0, np.nan], 1), {}, ValueError, "values must be finite, got 1 NaN"),
+    ((GOOD, 1, -1), {}, ValueError, "epsilon must be a finite number >= 0, got -1."),
+    ((GOOD, 1), {"regularization": "kl"}, ValueError, "'quadratic' or 'entropic'"),
+    ((GOOD, 1), {"largest": 1}, TypeError, "largest must be True or False, got 1."),
+    ((GOOD, 1), {"axis": 1}, np.exceptions.AxisError, "axis must be in [-1, 0]"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "options", "error", "message"), BAD)
+def test_bad_input(arguments, options, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        soft_topk(*arguments, **options)
+
+
+@pytest.mark.parametrize(
+    ("k", "error", "message"),
+    [
+        (0, ValueError, "k must be from 1 to the number of values, 3, got 0."),
+        (4, ValueError, "3, got 4."),
+        (1.0, TypeError, "k must be an integer, got 1.0."),
+        (True, TypeError, "k must be an integer, got True."),
+    ],
+)
+def test_bad_k_of_ranks(k, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        soft_topk_rank(GOOD, k)
+
+
+def test_bad_values_of_ranks():
+    for bad in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="values must be finite"):
+            soft_topk_rank([1.0, bad], 1)
