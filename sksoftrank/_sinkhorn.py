@@ -1,0 +1,163 @@
+"""What the Sinkhorn operators share: checked arguments, and two ways to read a plan."""
+
+import warnings
+from functools import partial
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from ._checks import check_epsilon, check_finite, check_flag, check_values
+from ._jacobian import RowwiseJacobian
+from ._projection import Slices
+from ._squashing import SquashedSlices, check_weights
+from ._transport import TransportMeans, make_cost
+
+
+class SinkhornOperator:
+    """Checked arguments of a call, and the two ways to read a plan."""
+
+    def __init__(
+        self,
+        values,
+        axis,
+        epsilon,
+        weights,
+        cost,
+        squashing,
+        tol,
+        max_iter,
+        return_jacobian,
+    ):
+        self.return_jacobian = check_flag(return_jacobian, "return_jacobian")
+        self.epsilon = check_epsilon(epsilon)
+        self.cost = make_cost(cost)
+        self.tol = _check_tol(tol)
+        self.max_iter = _check_max_iter(max_iter)
+        self.values = check_finite(check_values(values, "values"), "values")
+        self.slices = Slices(self.values.shape, axis)
+        self.squashed = SquashedSlices(self.values, self.slices, weights, squashing)
+
+    def ranks(self, targets, target_weights, descending, scale):
+        """Means of cumulated target weights, of total `scale` (None: the length)."""
+        n = self.slices.length
+        milestones, masses = check_targets(targets, target_weights, n)
+        cumulated = np.cumsum(masses[::-1])[::-1] if descending else np.cumsum(masses)
+        total = cumulated[0 if descending else -1] if len(masses) else 1.0
+        levels = cumulated * ((n if scale is None else scale) / total)
+        contents = np.broadcast_to(levels, (self.slices.count, len(levels)))
+        means = self._solve(milestones, masses, contents, points_in_rows=True)
+        result = self.squashed.unsort(means.means)
+        multiply = partial(_multiply_ranks, self.squashed, means)
+        return self._finish(result, multiply, self.slices, self.slices.shape)
+
+    def sorts(self, milestones, masses, picks, slices, shape):
+        """Means of the values that the targets `picks` receive."""
+        if not self.slices.length and len(milestones):
+            raise ValueError("values must not be empty along axis.")
+        contents = self.squashed.sorted_values
+        means = self._solve(milestones, masses, contents, points_in_rows=False)
+        result = means.means[:, picks]
+        multiply = partial(_multiply_sorts, self.squashed, means, picks)
+        return self._finish(result, multiply, slices, shape)
+
+    def _solve(self, milestones, masses, contents, *, points_in_rows):
+        means = TransportMeans(
+            self.squashed.points,
+            self.squashed.weights,
+            milestones,
+            masses,
+            ties=self.squashed.ties,
+            contents=contents,
+            points_in_rows=points_in_rows,
+            cost=self.cost,
+            epsilon=self.epsilon,
+        ).solve(self.tol, self.max_iter)
+        n_failed = np.count_nonzero(means.errors > self.tol)
+        if n_failed:
+            warnings.warn(
+                f"The plans of {n_failed} of {len(means.errors)} slices miss their "
+                f"weights by up to {means.errors.max():.2g}, more than tol={self.tol}; "
+                f"raise epsilon={self.epsilon}, tol or max_iter={self.max_iter}.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        return means
+
+    def _finish(self, result, multiply, slices, shape):
+        dtype = self.values.dtype
+        rows = np.ascontiguousarray(result.astype(dtype, copy=False))
+        array = slices.from_rows(rows).reshape(shape)
+        if not self.return_jacobian:
+            return array
+        jacobian = RowwiseJacobian(
+            self.slices,
+            slices,
+            multiply,
+            shapes=(self.values.shape, shape),
+            dtype=dtype,
+        )
+        return array, jacobian
+
+
+def _multiply_ranks(squashed, means, rows, *, transpose):
+    """Products with the Jacobian of ranks; `rows` are in the order of the values."""
+    if transpose:
+        g_points, _ = means.vjp(squashed.sort(rows))
+        return squashed.vjp(g_points, np.zeros_like(g_points))
+    u_points, _ = squashed.jvp(rows)
+    return squashed.unsort(means.jvp(u_points, None))
+
+
+def _multiply_sorts(squashed, means, picks, rows, *, transpose):
+    """Products with the Jacobian of the sorted values of the targets `picks`."""
+    if transpose:
+        g = np.zeros(means.means.shape)
+        np.add.at(g, (slice(None), picks), rows)
+        return squashed.vjp(*means.vjp(g))
+    return means.jvp(*squashed.jvp(rows))[:, picks]
+
+
+def check_targets(targets, target_weights, n):
+    """Increasing targets, and their weights."""
+    if targets is None:
+        targets = n
+    if isinstance(targets, Integral) and not isinstance(targets, bool):
+        if targets < min(n, 1):
+            raise ValueError(
+                f"targets must be a number >= 1 or increasing numbers, got {targets}."
+            )
+        milestones = np.linspace(0.0, 1.0, int(targets))
+    else:
+        milestones = check_finite(check_values(targets, "targets"), "targets")
+        milestones = milestones.astype(np.float64, copy=False)
+        if (
+            milestones.ndim != 1
+            or not milestones.size
+            or (np.diff(milestones) <= 0).any()
+        ):
+            raise ValueError(
+                f"targets must be a number >= 1 or increasing numbers, got {targets!r}."
+            )
+    if target_weights is None:
+        return milestones, np.ones(len(milestones))
+    masses = check_weights(target_weights, "target_weights", [milestones.shape])
+    if masses.size and not masses.any():
+        raise ValueError("target_weights must not all be zero.")
+    return milestones, masses
+
+
+def _check_tol(tol):
+    if not isinstance(tol, Real) or isinstance(tol, (bool, np.bool_)):
+        raise TypeError(f"tol must be a real number > 0, got {tol!r}.")
+    if not 0 < tol < np.inf:
+        raise ValueError(f"tol must be a finite number > 0, got {tol}.")
+    return float(tol)
+
+
+def _check_max_iter(max_iter):
+    if not isinstance(max_iter, Integral) or isinstance(max_iter, bool):
+        raise TypeError(f"max_iter must be an integer >= 1, got {max_iter!r}.")
+    if max_iter < 1:
+        raise ValueError(f"max_iter must be an integer >= 1, got {max_iter}.")
+    return int(max_iter)

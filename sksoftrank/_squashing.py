@@ -1,0 +1,136 @@
+"""Sorted, weighted slices on the scale of transport targets, and their derivatives."""
+
+import numpy as np
+from scipy.special import expit
+
+from ._checks import check_finite, check_values
+from ._projection import argsort_rows
+from ._ties import tie_bounds
+
+# Maps of standardised values z to x in (0, 1), and their derivatives.
+SQUASHINGS = {
+    "logistic": (expit, lambda z, x: x * (1 - x)),
+    "arctan": (
+        lambda z: 0.5 + np.arctan(z) / np.pi,
+        lambda z, x: 1 / (np.pi * (1 + z * z)),
+    ),
+}
+
+# A standard deviation this small relative to the range is rounding.
+CONSTANT = 1e-15
+
+
+def check_weights(weights, name, shapes):
+    """Return `weights` as float64 of moderate size, or say what is wrong with them."""
+    weights = check_finite(check_values(weights, name), name).astype(np.float64)
+    if weights.shape not in shapes:
+        allowed = " or ".join(map(str, dict.fromkeys(shapes)))
+        raise ValueError(f"{name} must have shape {allowed}, got {weights.shape}.")
+    if weights.size and weights.min() < 0:
+        raise ValueError(f"{name} must be non-negative, got {weights.min()}.")
+    # A power of two keeps integers exact.
+    _, exponent = np.frexp(weights.max(initial=0.0))
+    return np.ldexp(weights, -exponent)
+
+
+class SquashedSlices:
+    """The slices of `values` as sorted rows, squashed to points.
+
+    Parameters
+    ----------
+    values : ndarray
+        Float, finite.
+    slices : Slices
+    weights : array-like or None
+    squashing : {"logistic", "arctan"} or None
+
+    Attributes
+    ----------
+    sorted_values, weights, points : ndarrays of shape (count, n)
+        In increasing order of the values.
+    ties : pair of ndarrays of shape (count, n)
+        Indices of the first and of the last value that is equal to each.
+    """
+
+    def __init__(self, values, slices, weights, squashing):
+        if squashing is not None and (
+            not isinstance(squashing, str) or squashing not in SQUASHINGS
+        ):
+            options = " or ".join(map(repr, SQUASHINGS))
+            raise ValueError(f"squashing must be {options} or None, got {squashing!r}.")
+        rows = slices.to_rows(values).astype(np.float64, copy=False)
+        self._order, self.sorted_values = argsort_rows(rows, descending=False)
+        self.weights = self._sorted_weights(weights, values, slices)
+        self.ties = tie_bounds(self.sorted_values)
+        if squashing is None:
+            self.points, self._slope = self.sorted_values, None
+        else:
+            squash, slope = SQUASHINGS[squashing]
+            self._z, self._scale = self._standardise()
+            self.points = squash(self._z)
+            self._slope = slope(self._z, self.points)
+
+    def sort(self, rows):
+        """Rows in the order of the values."""
+        return np.take_along_axis(rows, self._order, axis=1)
+
+    def unsort(self, rows):
+        """Rows in their own order, given those in the order of the values."""
+        out = np.empty_like(rows)
+        np.put_along_axis(out, self._order, rows, axis=1)
+        return out
+
+    def jvp(self, u):
+        """Changes of points and sorted values, for changes `u` of the values."""
+        u_sorted = self.sort(u)
+        if self._slope is None:
+            return u_sorted, u_sorted
+        w, z = self._shares, self._z
+        change = u_sorted - np.einsum("rc,rc->r", w, u_sorted)[:, None]
+        change -= z * np.einsum("rc,rc,rc->r", w, z, u_sorted)[:, None]
+        return self._slope * self._divide(change), u_sorted
+
+    def vjp(self, g_points, g_sorted):
+        """Gradient in the values, for gradients in the points and sorted values."""
+        if self._slope is None:
+            return self.unsort(g_points + g_sorted)
+        w, z = self._shares, self._z
+        g_z = self._slope * g_points
+        change = g_z - w * g_z.sum(axis=1, keepdims=True)
+        change -= w * z * np.einsum("rc,rc->r", z, g_z)[:, None]
+        return self.unsort(self._divide(change) + g_sorted)
+
+    def _sorted_weights(self, weights, values, slices):
+        shape = (slices.count, slices.length)
+        if weights is None:
+            return np.ones(shape)
+        weights = check_weights(weights, "weights", [(slices.length,), values.shape])
+        if weights.shape == values.shape:
+            weights = slices.to_rows(weights)
+        weights = self.sort(np.broadcast_to(weights, shape))
+        if weights.size and weights.sum(axis=1).min() == 0:
+            raise ValueError("weights must not all be zero, got a slice of zeros.")
+        return weights
+
+    def _standardise(self):
+        """Standardised values (zeros if they are equal) and standard deviations."""
+        values = self.sorted_values
+        if not values.size:
+            return values, np.ones((len(values), 1))
+        # Relative to the first, which is exact for equal values.
+        z = values - values[:, :1]
+        largest = z[:, -1:].copy()
+        z /= np.where(largest > 0, largest, 1.0)
+        z -= np.einsum("rc,rc->r", self._shares, z)[:, None]
+        deviation = np.sqrt(np.einsum("rc,rc,rc->r", self._shares, z, z))[:, None]
+        is_constant = deviation <= CONSTANT
+        z = np.where(is_constant, 0.0, z / np.where(is_constant, 1.0, deviation))
+        return z, np.where(is_constant, np.inf, deviation * largest)
+
+    @property
+    def _shares(self):
+        return self.weights / self.weights.sum(axis=1, keepdims=True)
+
+    def _divide(self, change):
+        with np.errstate(over="ignore"):
+            return change / self._scale

@@ -1,0 +1,400 @@
+"""Soft ranks and sorts that compare all pairs of values, in O(n^2) time."""
+
+from functools import partial
+from numbers import Real
+
+import numpy as np
+from scipy.special import expit, ndtr
+from scipy.stats import rankdata
+
+from ._checks import check_epsilon, check_finite, check_flag, check_values
+from ._jacobian import RowwiseJacobian
+from ._pairwise import (
+    NeuralSortLogits,
+    RelaxedPermutation,
+    SoftSortLogits,
+    comparison_product,
+    comparison_ranks,
+)
+from ._projection import Slices
+
+
+def all_pairs_rank(
+    values, epsilon=1.0, *, axis=-1, descending=False, return_jacobian=False
+):
+    """Differentiable ranks: the sum of soft comparisons with all other values.
+
+    As `epsilon` goes to 0 the result becomes ``scipy.stats.rankdata(values, "average",
+    axis=axis)``; as it grows, every rank approaches (n + 1) / 2.
+
+    Parameters
+    ----------
+    values : array-like of shape (..., n, ...)
+        Real, finite numbers. float32 is kept, float16 becomes float32, all else
+        float64.
+    epsilon : float, default=1.0
+        Width of a comparison, in the units of `values`: the temperature of the logistic
+        function. 0 gives the hard ranks.
+    axis : int or None, default=-1
+        Axis along which to rank. None flattens `values` first.
+    descending : bool, default=False
+        If True the largest value has rank 1, else the smallest.
+    return_jacobian : bool, default=False
+        Whether to return the derivative too.
+
+    Returns
+    -------
+    ranks : ndarray of the shape of `values`
+    jacobian : RowwiseJacobian
+        The derivative in `values`, with methods ``jvp`` and ``vjp``. Only with
+        ``return_jacobian=True``. It is zero where ``epsilon=0``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described, or not finite.
+
+    See Also
+    --------
+    soft_rank : Ranks by projection, in O(n log n).
+    gaussian_soft_rank : The same with the normal distribution function.
+
+    Notes
+    -----
+    The ascending rank of value i is one plus the sum over all other j of the logistic
+    function of ``(values[i] - values[j]) / epsilon`` ([1]_, whose alpha is
+    1 / `epsilon`). Time is O(n^2), memory O(n).
+
+    References
+    ----------
+    .. [1] T. Qin, T.-Y. Liu, H. Li, "A general approximation framework for direct
+       optimization of information retrieval measures", Information Retrieval 13, 2010.
+
+    Examples
+    --------
+    >>> from sksoftrank import all_pairs_rank
+    >>> all_pairs_rank([2.0, 0.0, 1.0], epsilon=0.5).round(3)
+    array([2.863, 1.137, 2.   ])
+    """
+    return _comparison_rank(
+        expit, _logistic_density, values, epsilon, axis, descending, return_jacobian
+    )
+
+
+def gaussian_soft_rank(
+    values, epsilon=1.0, *, axis=-1, descending=False, return_jacobian=False
+):
+    """Expected ranks of values with independent Gaussian noise.
+
+    As `epsilon` goes to 0 the result becomes ``scipy.stats.rankdata(values, "average",
+    axis=axis)``; as it grows, every rank approaches (n + 1) / 2.
+
+    Parameters
+    ----------
+    values : array-like of shape (..., n, ...)
+        Real, finite numbers. float32 is kept, float16 becomes float32, all else
+        float64.
+    epsilon : float, default=1.0
+        Standard deviation of the noise, in the units of `values`. 0 gives the hard
+        ranks.
+    axis : int or None, default=-1
+        Axis along which to rank. None flattens `values` first.
+    descending : bool, default=False
+        If True the largest value has rank 1, else the smallest.
+    return_jacobian : bool, default=False
+        Whether to return the derivative too.
+
+    Returns
+    -------
+    ranks : ndarray of the shape of `values`
+    jacobian : RowwiseJacobian
+        The derivative in `values`, with methods ``jvp`` and ``vjp``. Only with
+        ``return_jacobian=True``. It is zero where ``epsilon=0``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described, or not finite.
+
+    See Also
+    --------
+    all_pairs_rank : The same with the logistic function.
+
+    Notes
+    -----
+    The ascending rank of value i is one plus the sum over all other j of the
+    probability that i exceeds j, the normal distribution function of ``(values[i] -
+    values[j]) / (epsilon * sqrt(2))`` ([1]_, whose sigma is `epsilon`). Time
+    is O(n^2), memory O(n).
+
+    References
+    ----------
+    .. [1] M. Taylor, J. Guiver, S. Robertson, T. Minka, "SoftRank: optimizing
+       non-smooth rank metrics", WSDM 2008.
+
+    Examples
+    --------
+    >>> from sksoftrank import gaussian_soft_rank
+    >>> gaussian_soft_rank([2.0, 0.0, 1.0], epsilon=0.5).round(3)
+    array([2.919, 1.081, 2.   ])
+    """
+    return _comparison_rank(
+        _normal_cdf, _normal_density, values, epsilon, axis, descending, return_jacobian
+    )
+
+
+def neural_sort(
+    values,
+    epsilon=1.0,
+    *,
+    axis=-1,
+    descending=False,
+    return_matrix=False,
+    return_jacobian=False,
+):
+    """Differentiable sorted values by a unimodal row-stochastic matrix.
+
+    As `epsilon` goes to 0 the result becomes ``numpy.sort(values, axis=axis)``; as it
+    grows, every entry approaches the mean of `values`.
+
+    Parameters
+    ----------
+    values : array-like of shape (..., n, ...)
+        Real, finite numbers. float32 is kept, float16 becomes float32, all else
+        float64.
+    epsilon : float, default=1.0
+        Temperature of the softmax, in the units of `values`. 0 gives the hard sort.
+    axis : int or None, default=-1
+        Axis along which to sort. None flattens `values` first.
+    descending : bool, default=False
+        If True the largest value comes first.
+    return_matrix : bool, default=False
+        If True the relaxed permutation matrices are returned instead of the sorted
+        values, which are their products with the values.
+    return_jacobian : bool, default=False
+        Whether to return the derivative too.
+
+    Returns
+    -------
+    sorted_values : ndarray of the shape of `values`
+        With ``return_matrix=True`` of shape (..., n, n): the shape of `values` without
+        `axis`, then positions and values.
+    jacobian : RowwiseJacobian
+        The derivative in `values`, with methods ``jvp`` and ``vjp``. Only with
+        ``return_jacobian=True``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described, or not finite.
+
+    See Also
+    --------
+    soft_sort_permutation : A simpler matrix for the same purpose.
+    soft_sort : Sorted values by projection, in O(n log n).
+
+    Notes
+    -----
+    The row of position i, counted from the largest value, is the softmax over j of
+    ``((n + 1 - 2 * i) * values[j] - A[j]) / epsilon``, where A[j] is the sum of
+    ``abs(values[j] - values)`` ([1]_, whose tau is `epsilon`). At ``epsilon=0`` tied
+    values share their positions. Time is O(n^2), memory O(n) without the matrix.
+
+    References
+    ----------
+    .. [1] A. Grover, E. Wang, A. Zweig, S. Ermon, "Stochastic Optimization of Sorting
+       Networks via Continuous Relaxations", ICLR 2019, arXiv:1903.08850.
+
+    Examples
+    --------
+    >>> from sksoftrank import neural_sort
+    >>> neural_sort([2.0, 0.0, 1.0], epsilon=1.0).round(3)
+    array([0.292, 1.   , 1.708])
+    >>> neural_sort([2.0, 0.0, 1.0], epsilon=0, return_matrix=True)
+    array([[0., 1., 0.],
+           [0., 0., 1.],
+           [1., 0., 0.]])
+    """
+    return _permutation_sort(
+        NeuralSortLogits,
+        values,
+        epsilon,
+        axis,
+        descending,
+        return_matrix,
+        return_jacobian,
+    )
+
+
+def soft_sort_permutation(
+    values,
+    epsilon=1.0,
+    *,
+    power=1.0,
+    axis=-1,
+    descending=False,
+    return_matrix=False,
+    return_jacobian=False,
+):
+    """Differentiable sorted values by the distances to the hard sort.
+
+    As `epsilon` goes to 0 the result becomes ``numpy.sort(values, axis=axis)``; as it
+    grows, every entry approaches the mean of `values`.
+
+    Parameters
+    ----------
+    values : array-like of shape (..., n, ...)
+        Real, finite numbers. float32 is kept, float16 becomes float32, all else
+        float64.
+    epsilon : float, default=1.0
+        Temperature of the softmax, in the units of the distance. 0 gives the hard sort.
+    power : float, default=1.0
+        The power p >= 1 of the distance ``abs(difference) ** p``.
+    axis : int or None, default=-1
+        Axis along which to sort. None flattens `values` first.
+    descending : bool, default=False
+        If True the largest value comes first.
+    return_matrix : bool, default=False
+        If True the relaxed permutation matrices are returned instead of the sorted
+        values, which are their products with the values.
+    return_jacobian : bool, default=False
+        Whether to return the derivative too.
+
+    Returns
+    -------
+    sorted_values : ndarray of the shape of `values`
+        With ``return_matrix=True`` of shape (..., n, n): the shape of `values` without
+        `axis`, then positions and values.
+    jacobian : RowwiseJacobian
+        The derivative in `values`, with methods ``jvp`` and ``vjp``. Only with
+        ``return_jacobian=True``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described, or not finite.
+
+    See Also
+    --------
+    neural_sort : The matrix that this one simplifies.
+    soft_sort : Sorted values by projection, in O(n log n).
+
+    Notes
+    -----
+    The row of position i is the softmax over j of
+    ``-abs(hard_sort[i] - values[j]) ** power / epsilon`` ([1]_, whose tau is
+    `epsilon`). At ``epsilon=0`` tied values share their positions. Time is O(n^2),
+    memory O(n) without the matrix.
+
+    References
+    ----------
+    .. [1] S. Prillo, J. Eisenschlos, "SoftSort: A Continuous Relaxation for the argsort
+       Operator", ICML 2020, arXiv:2006.16038.
+
+    Examples
+    --------
+    >>> from sksoftrank import soft_sort_permutation
+    >>> soft_sort_permutation([2.0, 0.0, 1.0], epsilon=0.5).round(3)
+    array([0.149, 1.   , 1.851])
+    """
+    if not isinstance(power, Real) or isinstance(power, (bool, np.bool_)):
+        raise TypeError(f"power must be a real number >= 1, got {power!r}.")
+    if not 1 <= power < np.inf:
+        raise ValueError(f"power must be a finite number >= 1, got {power}.")
+    return _permutation_sort(
+        partial(SoftSortLogits, power=float(power)),
+        values,
+        epsilon,
+        axis,
+        descending,
+        return_matrix,
+        return_jacobian,
+    )
+
+
+def _logistic_density(t):
+    return expit(t) * expit(-t)
+
+
+def _normal_cdf(t):
+    return ndtr(t / np.sqrt(2))
+
+
+def _normal_density(t):
+    with np.errstate(over="ignore"):
+        return np.exp(-t * t / 4) / np.sqrt(4 * np.pi)
+
+
+def _comparison_rank(cdf, density, values, epsilon, axis, descending, return_jacobian):
+    """Ranks as sums of ``cdf`` of differences over epsilon."""
+    epsilon, descending, return_jacobian, values = _check_arguments(
+        epsilon, descending, return_jacobian, values
+    )
+    slices = Slices(values.shape, axis)
+    rows = slices.to_rows(values).astype(np.float64, copy=False)
+    # Descending ranks are the ascending ones of the negative values.
+    signed = -rows if descending else rows
+    if epsilon > 0:
+        result = comparison_ranks(signed, epsilon, cdf)
+    else:
+        result = rankdata(signed, axis=1).reshape(rows.shape)
+    ranks = slices.from_rows(result.astype(values.dtype, copy=False))
+    if not return_jacobian:
+        return ranks
+    multiply = partial(_multiply_ranks, signed, epsilon, density, descending)
+    jacobian = RowwiseJacobian(
+        slices,
+        slices,
+        multiply,
+        shapes=(values.shape, slices.shape),
+        dtype=values.dtype,
+    )
+    return ranks, jacobian
+
+
+def _multiply_ranks(signed, epsilon, density, descending, rows, *, transpose):
+    """Products with the Jacobian of ranks, which is symmetric."""
+    if epsilon == 0:
+        return np.zeros(rows.shape)
+    product = comparison_product(signed, epsilon, density, rows)
+    return -product if descending else product
+
+
+def _permutation_sort(
+    make_logits, values, epsilon, axis, descending, return_matrix, return_jacobian
+):
+    """Product of a relaxed permutation matrix with the values, or the matrix."""
+    epsilon, descending, return_jacobian, values = _check_arguments(
+        epsilon, descending, return_jacobian, values
+    )
+    return_matrix = check_flag(return_matrix, "return_matrix")
+    slices = Slices(values.shape, axis)
+    rows = slices.to_rows(values).astype(np.float64, copy=False)
+    matrices = RelaxedPermutation(rows, epsilon, make_logits, descending)
+    if return_matrix:
+        shape = (*slices.other_shape, slices.length, slices.length)
+        result, multiply = matrices.matrix(), matrices.multiply_matrix
+        # One row of this for each slice.
+        flat = (*slices.other_shape, slices.length**2)
+        out_slices = Slices(flat, len(flat) - 1)
+    else:
+        result, multiply = matrices.product(), matrices.multiply
+        shape, out_slices = slices.shape, slices
+    result = out_slices.from_rows(result.astype(values.dtype, copy=False))
+    result = result.reshape(shape)
+    if not return_jacobian:
+        return result
+    jacobian = RowwiseJacobian(
+        slices, out_slices, multiply, shapes=(values.shape, shape), dtype=values.dtype
+    )
+    return result, jacobian
+
+
+def _check_arguments(epsilon, descending, return_jacobian, values):
+    epsilon = check_epsilon(epsilon)
+    descending = check_flag(descending, "descending")
+    return_jacobian = check_flag(return_jacobian, "return_jacobian")
+    values = check_values(values, "values")
+    # Sums over all pairs of differences must be finite.
+    check_finite(values, "values", factor=4.0 * max(values.size, 1))
+    return epsilon, descending, return_jacobian, values
