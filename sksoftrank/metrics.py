@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.metrics import make_scorer
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
+from ._robust_scale import trimmed_variance
 from ._sklearn import Interval, validate_params
 
 TRIM = Interval(Real, 0, 0.5, closed="both")
@@ -203,46 +204,22 @@ def _trimmed_mean_square(values, weight, trim):
 
 
 def _trimmed_variance(values, weight, trim):
-    """Smallest variance of the part ``1 - trim`` of the values.
-
-    That part is a window in the sorted values. With the cumulated weight for its
-    position, the variance is concave between the positions at which one of its ends
-    falls between two values, so its minimum is at one of these.
-    """
-    order = np.argsort(values)
-    values, weight = values[order], weight[order]
-    edges = np.append(0.0, np.cumsum(weight))
-    total = edges[-1]
-    kept = (1 - trim) * total
-    # Every window contains the median. Sums that grow from there on have terms of one
-    # sign, and none from outside of the window.
-    middle = np.searchsorted(edges[1:], total / 2)
+    """Smallest variance of the part ``1 - trim`` of the values."""
     with np.errstate(over="ignore"):
-        deviation = values - values[middle]
+        deviation = values - _weighted_median(values, weight)
         typical = np.sqrt(_trimmed_mean_square(deviation, weight, trim))
         if typical == 0:
             return 0.0
         deviation /= typical
     deviation = deviation.clip(-LARGEST_DEVIATION, LARGEST_DEVIATION)
-    first = _sums_from(middle, weight * deviation)
-    second = _sums_from(middle, weight * deviation**2)
-
-    lower = np.append(edges, edges - kept)
-    # Rounding must not lose a window, nor let it reach into an outlier.
-    slack = ROUNDING * total
-    lower = lower[(lower >= 0) & (lower <= total - kept + slack)]
-    upper = lower + kept
-    edge = edges[np.searchsorted(edges[:-1], upper - slack)]
-    upper = np.where(np.abs(upper - edge) <= slack, edge, upper)
-    mean = (np.interp(upper, edges, first) - np.interp(lower, edges, first)) / kept
-    square = (np.interp(upper, edges, second) - np.interp(lower, edges, second)) / kept
-    return float((square - mean**2).min() * typical**2)
+    kept = (1 - trim) * weight.sum()
+    return float(trimmed_variance(deviation, weight, kept) * typical**2)
 
 
-def _sums_from(middle, terms):
-    """Sums of the terms from the edge before number `middle` to every edge."""
-    before = -np.cumsum(terms[:middle][::-1])[::-1]
-    return np.concatenate([before, [0.0], np.cumsum(terms[middle:])])
+def _weighted_median(values, weight):
+    order = np.argsort(values)
+    cumulated = np.cumsum(weight[order])
+    return values[order[np.searchsorted(cumulated, cumulated[-1] / 2)]]
 
 
 def _check_targets(y_true, y_pred, sample_weight):

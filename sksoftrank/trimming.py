@@ -1,0 +1,444 @@
+"""Meta-estimators that give outliers no weight in any estimator."""
+
+import numpy as np
+from scipy.special import logsumexp
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+)
+from sklearn.utils import assert_all_finite, check_array, column_or_1d
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from ._refit import SoftTrimmed, estimator_has, n_kept
+from ._robust_scale import (
+    INLIER_FRACTION,
+    inlier_mask,
+    lts_scale,
+    reweighted_scale,
+)
+from .losses import selection_trimmed_loss
+
+# A scale of residuals this small relative to that of y is an exact fit.
+EXACT_FIT = 1e-7
+
+# The loss of a class of probability 0 is that of this probability.
+SMALLEST_PROBABILITY = np.finfo(np.float64).eps
+
+
+class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
+    """Refit any regressor without the observations that it predicts worst.
+
+    The estimator is fitted again and again with the selection weights of its own
+    squared errors as sample weights, until these settle. That makes robust what takes
+    sample weights: gradient boosting, forests, kernel methods, or a pipeline of them.
+
+    Parameters
+    ----------
+    estimator : estimator, default=None
+        The regressor, or a pipeline with one at its end, whose `fit` takes
+        `sample_weight`. None means `HistGradientBoostingRegressor`.
+    trim : float, default=0.5
+        Fraction of observations that may be trimmed, in [0, 0.5].
+    epsilon : float, default=10.0
+        Smoothing strength, at least 0, relative to the squared scale of the errors.
+        With 0 exactly the fraction `trim` is trimmed; a large value gives the estimator
+        itself. With the default observations get no weight beyond about 3.4 scales.
+    cv : int, cross-validation generator, iterable or "train", default=5
+        Where the errors come from.
+
+        - An integer is the number of shuffled folds: each row is predicted by a model
+          that has not seen it. A flexible model fits outliers that it has seen.
+        - A generator or an iterable of splits, as scikit-learn's, in which each row is
+          tested once. None means 5 folds.
+        - "train": errors on the training rows themselves, for 1 fit in place of one per
+          fold. Good enough for models with few parameters only.
+    max_iter : int, default=20
+        Largest number of refits (each of all folds) in each of the two phases, see the
+        Notes.
+    tol : float, default=0.01
+        The refits of a phase end when the objective falls by less than this fraction,
+        in [0, 1).
+    n_jobs : int, default=None
+        Number of folds to fit at the same time, as for `cross_val_predict`.
+    random_state : int, RandomState instance or None, default=None
+        What shuffles the folds and replaces each `random_state` of the estimator that
+        is None. All refits use the same.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted estimator, on all rows with their final weights.
+    inlier_weight_ : ndarray of shape (n_samples,)
+        How far each observation was kept, from 0 (trimmed) to 1. The estimator was
+        fitted with these weights, divided by their mean ``1 - trim``, times the sample
+        weights.
+    inlier_mask_ : ndarray of bool of shape (n_samples,)
+        Whether the error is at most 2.2414 `scale_`: 97.5 % of Gaussian errors are.
+    scale_ : float
+        Standard deviation of the errors without those beyond 2.2414 s0, where s0 is the
+        root mean square of the smallest, both made consistent for Gaussian errors.
+    n_iter_ : int
+        Number of refits.
+    n_features_in_ : int
+        Number of features seen in `fit`, if the estimator tells it.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if the estimator tells them.
+
+    Raises
+    ------
+    ValueError
+        In `fit`, if the estimator takes no sample weights, or if a parameter or the
+        data are not as described.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the weights have not settled after `max_iter` refits. The fit is kept.
+
+    See Also
+    --------
+    SoftTrimmedClassifier : The same for classifiers.
+    SoftLTSRegressor : The same for linear regression, faster and with a better start.
+    sksoftrank.losses.selection_trimmed_loss : The weights.
+
+    Notes
+    -----
+    There are two phases. The first is hard trimming, that is concentration steps [1]_:
+    the h = (1 - trim) n observations with the smallest errors are kept. It leads from a
+    fit to all data to one to a good half, and to a scale s0 of its errors. The second
+    gives each observation the weight ``clip((t - error**2 / (2 s0**2)) / epsilon, 0,
+    1)``, with t such that the weights sum to h, and so regains most of the efficiency.
+    A phase ends when its objective (the selection-trimmed mean of the squared errors)
+    falls no more. With sample weights the sums are weighted.
+
+    Whether outliers are found depends on the first fit, to all data: errors of outliers
+    must be larger than those of most good observations there. That holds for scattered
+    outliers and wrong labels, up to `trim` of the data, and for outliers that are all
+    shifted to one side as long as they are clearly fewer than half. A group of
+    outliers that is alone in its part of the feature space cannot be told from a
+    feature of the data by a flexible model.
+
+    In a pipeline all steps that take sample weights get them, and observations of
+    weight 0 are left out of each fit, so that they have no influence on any step. With
+    scikit-learn's metadata routing enabled, the weights are requested for the last step
+    of a pipeline only, and the other steps must have made their own requests.
+
+    References
+    ----------
+    .. [1] P. J. Rousseeuw, K. Van Driessen, "Computing LTS Regression for Large Data
+       Sets", Data Mining and Knowledge Discovery 12, 2006.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.tree import DecisionTreeRegressor
+    >>> from sksoftrank.trimming import SoftTrimmedRegressor
+    >>> rng = np.random.default_rng(1)
+    >>> X = rng.uniform(size=(200, 1))
+    >>> y = np.where(X[:, 0] < 0.5, 1.0, 2.0) + 0.1 * rng.normal(size=200)
+    >>> y[:60] += 10.0
+    >>> tree = DecisionTreeRegressor(min_samples_leaf=20)
+    >>> tree.fit(X, y).predict([[0.2], [0.8]]).round(1)
+    array([3.3, 6. ])
+    >>> model = SoftTrimmedRegressor(tree, random_state=0).fit(X, y)
+    >>> model.predict([[0.2], [0.8]]).round(1)
+    array([1., 2.])
+    >>> int(model.inlier_mask_[:60].sum())
+    0
+    """
+
+    def _base_estimator(self):
+        if self.estimator is None:
+            return HistGradientBoostingRegressor()
+        return self.estimator
+
+    def _check_targets(self, y):
+        return check_array(
+            column_or_1d(y, warn=True),
+            ensure_2d=False,
+            dtype="numeric",
+            input_name="y",
+            ensure_min_samples=0,  # of X and y the estimator says it
+        )
+
+    def _response_method(self):
+        return "predict"
+
+    def _settle(self, predict, y, weight):
+        """Set the scale and the mask; return the selection."""
+        y = y.astype(np.float64)
+        kept = n_kept(weight.sum(), self.trim)
+        zero = EXACT_FIT * lts_scale(y - np.median(y), weight, kept)
+
+        def residuals(prediction):
+            residual = y - prediction
+            residual[np.abs(residual) <= zero] = 0.0
+            return residual
+
+        def choose(prediction, unit=1.0, epsilon=0.0):
+            losses = 0.5 * (residuals(prediction) / unit) ** 2
+            value, _, selection = selection_trimmed_loss(losses, kept, epsilon, weight)
+            return value, selection
+
+        start = predict(np.full(y.size, 1 - self.trim))
+        prediction, selection = self._iterate(predict, choose, start)
+        scale = lts_scale(residuals(prediction), weight, kept)
+        if scale > 0 and self.epsilon > 0:
+            prediction, selection = self._iterate(
+                predict,
+                lambda prediction: choose(prediction, scale, self.epsilon),
+                prediction,
+            )
+        residual = residuals(prediction)
+        good = inlier_mask(residual, lts_scale(residual, weight, kept))
+        self.scale_ = reweighted_scale(residual, weight, good, fraction=INLIER_FRACTION)
+        self.inlier_mask_ = inlier_mask(residual, self.scale_)
+        return selection
+
+
+class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
+    """Refit any classifier without the observations that it predicts worst.
+
+    The estimator is fitted again and again with the selection weights of its own
+    losses as sample weights, until these settle. That makes it robust to wrong labels.
+
+    Parameters
+    ----------
+    estimator : estimator, default=None
+        The classifier, or a pipeline with one at its end, whose `fit` takes
+        `sample_weight`. None means `HistGradientBoostingClassifier`.
+    trim : float, default=0.5
+        Fraction of the observations of each class that may be trimmed, in [0, 0.5].
+    epsilon : float, default=4.0
+        Smoothing strength, at least 0, in units of the loss (nats for probabilities).
+        The weight falls linearly with the loss, and is 0 beyond about ``(1 - trim) *
+        epsilon`` above the mean loss of the class. Smaller values trim more, also of
+        what is correct but hard to predict. A large value gives the estimator itself.
+    cv : int, cross-validation generator, iterable or "train", default=5
+        Where the losses come from.
+
+        - An integer is the number of shuffled, stratified folds: each row is predicted
+          by a model that has not seen it. A flexible model fits wrong labels that it
+          has seen.
+        - A generator or an iterable of splits, as scikit-learn's, in which each row is
+          tested once. None means 5 folds.
+        - "train": losses on the training rows themselves, for 1 fit in place of one per
+          fold. Good enough for models with few parameters only.
+    max_iter : int, default=20
+        Largest number of refits (each of all folds).
+    tol : float, default=0.01
+        The refits end when the objective falls by less than this fraction, in [0, 1).
+    n_jobs : int, default=None
+        Number of folds to fit at the same time, as for `cross_val_predict`.
+    random_state : int, RandomState instance or None, default=None
+        What shuffles the folds and replaces each `random_state` of the estimator that
+        is None. All refits use the same.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted estimator, on all rows with their final weights.
+    classes_ : ndarray of shape (n_classes,)
+        The class labels, sorted.
+    inlier_weight_ : ndarray of shape (n_samples,)
+        How far each observation was kept, from 0 (trimmed) to 1. The estimator was
+        fitted with these weights, divided by their mean ``1 - trim``, times the sample
+        weights.
+    inlier_mask_ : ndarray of bool of shape (n_samples,)
+        Whether the weight is above 0.
+    n_iter_ : int
+        Number of refits.
+    n_features_in_ : int
+        Number of features seen in `fit`, if the estimator tells it.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if the estimator tells them.
+
+    Raises
+    ------
+    ValueError
+        In `fit`, if the estimator takes no sample weights, or if a parameter or the
+        data are not as described.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the weights have not settled after `max_iter` refits. The fit is kept.
+
+    See Also
+    --------
+    SoftTrimmedRegressor : The same for regressors.
+    sksoftrank.losses.selection_trimmed_loss : The weights.
+
+    Notes
+    -----
+    The loss of an observation is, by what the estimator has,
+
+    1. `predict_proba`: the negative logarithm of the probability of its label;
+    2. `decision_function`: the same, with the probabilities that the logistic function
+       (with more than two classes, the softmax) makes of the decision values;
+    3. else 1 if its label is not the predicted one, and 0 if it is.
+
+    The weight is ``clip((t - loss) / epsilon, 0, 1)`` with a threshold t for each class
+    such that the weights of its observations sum to the part ``1 - trim``: classes keep
+    their shares, and none vanishes, however rare or hard it is. Refits end when the
+    objective (the sum over classes of selection-trimmed losses) falls no more.
+
+    Trimming has a price: without wrong labels, probabilities become too confident.
+
+    In a pipeline all steps that take sample weights get them, and observations of
+    weight 0 are left out of each fit, so that they have no influence on any step. With
+    scikit-learn's metadata routing enabled, the weights are requested for the last step
+    of a pipeline only, and the other steps must have made their own requests.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from sksoftrank.trimming import SoftTrimmedClassifier
+    >>> rng = np.random.default_rng(1)
+    >>> X = rng.uniform(size=(400, 1))
+    >>> truth = (X[:, 0] > 0.5).astype(int)
+    >>> wrong = rng.uniform(size=400) < 0.3
+    >>> y = np.where(wrong, 1 - truth, truth)
+    >>> tree = DecisionTreeClassifier(min_samples_leaf=10)
+    >>> round(tree.fit(X, y).score(X, truth), 2)
+    0.87
+    >>> model = SoftTrimmedClassifier(tree, random_state=0).fit(X, y)
+    >>> round(model.score(X, truth), 2)
+    0.97
+    """
+
+    def __init__(
+        self,
+        estimator=None,
+        *,
+        trim=0.5,
+        epsilon=4.0,
+        cv=5,
+        max_iter=20,
+        tol=1e-2,
+        n_jobs=None,
+        random_state=None,
+    ):
+        super().__init__(
+            estimator,
+            trim=trim,
+            epsilon=epsilon,
+            cv=cv,
+            max_iter=max_iter,
+            tol=tol,
+            n_jobs=n_jobs,
+            random_state=random_state,
+        )
+
+    @available_if(estimator_has("predict_proba"))
+    def predict_proba(self, X):
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities, in the order of `classes_`.
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict_proba(X)
+
+    @available_if(estimator_has("predict_log_proba"))
+    def predict_log_proba(self, X):
+        """Logarithms of the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Log-probabilities, in the order of `classes_`.
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict_log_proba(X)
+
+    @available_if(estimator_has("decision_function"))
+    def decision_function(self, X):
+        """Decision values of the classes.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Decision values; for two classes positive ones speak for the second.
+        """
+        check_is_fitted(self)
+        return self.estimator_.decision_function(X)
+
+    def _base_estimator(self):
+        if self.estimator is None:
+            return HistGradientBoostingClassifier()
+        return self.estimator
+
+    def _check_targets(self, y):
+        y = column_or_1d(y, warn=True)
+        assert_all_finite(y, input_name="y")
+        check_classification_targets(y)
+        self.classes_ = np.unique(y)
+        if self.classes_.size == 1:
+            raise ValueError("y must hold at least two classes, got one class.")
+        return y
+
+    def _response_method(self):
+        base = self._base_estimator()
+        methods = ("predict_proba", "decision_function")
+        return next((name for name in methods if hasattr(base, name)), "predict")
+
+    def _settle(self, predict, y, weight):
+        """Set the mask; return the selection."""
+        label = np.searchsorted(self.classes_, y)
+        totals = np.bincount(label, weight)
+        if (totals == 0).any():
+            raise ValueError(
+                f"sample_weight must be positive somewhere in each class of y, got "
+                f"zeros only for class {self.classes_[totals.argmin()]}."
+            )
+
+        def choose(prediction):
+            losses = self._losses(prediction, label)
+            objective, selection = 0.0, np.zeros(label.size)
+            for k, total in enumerate(totals):
+                rows = label == k
+                kept = n_kept(total, self.trim)
+                value, _, selection[rows] = selection_trimmed_loss(
+                    losses[rows], kept, self.epsilon, weight[rows]
+                )
+                objective += kept * value
+            return objective, selection
+
+        start = predict(np.full(label.size, 1 - self.trim))
+        _, selection = self._iterate(predict, choose, start)
+        self.inlier_mask_ = selection > 0
+        return selection
+
+    def _losses(self, prediction, label):
+        """Loss of each row at its predicted labels, probabilities or decisions."""
+        method = self._response_method()
+        if method == "predict":
+            return (prediction != self.classes_[label]).astype(np.float64)
+        row = np.arange(label.size)
+        if method == "predict_proba":
+            return -np.log(np.maximum(prediction[row, label], SMALLEST_PROBABILITY))
+        if prediction.ndim == 1:
+            prediction = np.column_stack([np.zeros(row.size), prediction])
+        return logsumexp(prediction, axis=1) - prediction[row, label]

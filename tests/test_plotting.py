@@ -1,0 +1,318 @@
+"""Displays: the numbers that are drawn, regions, cut-offs, and features of low rank."""
+
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from scipy.stats import chi2
+from sklearn.covariance import MinCovDet
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures, StandardScaler
+
+from sksoftrank import SoftLTSRegressor, SoftLTSRegressorCV, soft_lts_path
+from sksoftrank.datasets import make_contaminated_regression
+from sksoftrank.plotting import EpsilonPathDisplay, OutlierMapDisplay
+
+matplotlib = pytest.importorskip("matplotlib")
+matplotlib.use("Agg")
+plt = pytest.importorskip("matplotlib.pyplot")
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+def mixed(n=200, distance=10.0):
+    return make_contaminated_regression(
+        n, 3, kind="mixed", contamination=0.2, distance=distance, random_state=0
+    )
+
+
+def points(display):
+    """All points drawn, sorted, and their regions."""
+    rows = [
+        (*point, region)
+        for region, scatter in enumerate(display.scatters_)
+        if scatter is not None
+        for point in scatter.get_offsets()
+    ]
+    return np.array(sorted(rows))
+
+
+# The outlier map
+
+
+def test_map_of_an_estimator():
+    X, y, coef, outliers = mixed()
+    model = SoftLTSRegressor(random_state=0).fit(X, y)
+    display = OutlierMapDisplay.from_estimator(model, X, y, random_state=0)
+    residual = (y - model.predict(X)) / model.scale_
+    # The distances do not depend on coordinates, up to the draws.
+    distance = np.sqrt(MinCovDet(random_state=0).fit(X).mahalanobis(X))
+    assert_allclose(display.standardized_residuals, residual, rtol=1e-12)
+    assert_allclose(display.robust_distances, distance, rtol=0.15)
+    cutoff = np.sqrt(chi2.ppf(0.975, 3))
+    assert_allclose(display.distance_cutoff, cutoff, rtol=1e-12)
+    assert_allclose(display.residual_cutoff, 2.2414027, rtol=1e-7)
+
+    is_outlier = np.abs(residual) > 2.2414027
+    is_far = display.robust_distances > cutoff
+    assert_array_equal(display.regions, is_outlier + 2 * is_far)
+    drawn = np.column_stack([display.robust_distances, residual, display.regions])
+    assert_allclose(points(display), sorted(drawn.tolist()), rtol=1e-12)
+
+    far = np.linalg.norm(X, axis=1) > 6
+    leverage, vertical = outliers & far, outliers & ~far
+    assert (leverage.sum(), vertical.sum()) == (20, 20)
+    assert (display.regions[leverage] == 3).all()
+    assert (display.regions[vertical] != 2).all()
+    assert (display.regions[vertical] == 1).mean() > 0.8
+    assert (display.regions[~outliers] == 0).mean() > 0.85
+    good = X[leverage][0] * 3  # far, and on the plane
+    extended = np.vstack([X, good]), np.append(y, good @ coef)
+    other = OutlierMapDisplay.from_estimator(model, *extended, random_state=0)
+    assert other.regions[-1] in (2, 3)
+    assert abs(other.standardized_residuals[-1]) < 4
+
+
+def test_parts_of_the_map():
+    X, y, _, _ = mixed()
+    model = SoftLTSRegressor(random_state=0).fit(X, y)
+    figure, ax = plt.subplots()
+    display = OutlierMapDisplay.from_estimator(
+        model, X, y, random_state=0, ax=ax, n_labels=5, s=7
+    )
+    assert display.ax_ is ax
+    assert display.figure_ is figure
+    vertical, low, high = display.lines_
+    assert_allclose(vertical.get_xdata(), display.distance_cutoff)
+    assert_allclose(low.get_ydata(), -display.residual_cutoff)
+    assert_allclose(high.get_ydata(), display.residual_cutoff)
+    for number, name in enumerate(
+        ["regular obs", "vertical out", "good leverage", "bad leverage"]
+    ):
+        label = display.scatters_[number].get_label()
+        assert label.startswith(name)
+        assert label.endswith(f"({(display.regions == number).sum()})")
+        assert_allclose(display.scatters_[number].get_sizes(), 7)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        scatter.get_label() for scatter in display.scatters_
+    ]
+    excess = np.maximum(
+        np.abs(display.standardized_residuals) / display.residual_cutoff,
+        display.robust_distances / display.distance_cutoff,
+    )
+    rows = [int(text.get_text()) for text in display.texts_]
+    assert sorted(rows) == sorted(np.argsort(excess)[-5:])
+    for row, text in zip(rows, display.texts_, strict=True):
+        place = display.robust_distances[row], display.standardized_residuals[row]
+        assert_allclose(text.xy, place)
+    figure.canvas.draw()
+
+
+def test_regular_points_are_not_labelled():
+    display = OutlierMapDisplay(
+        standardized_residuals=[0.1, -3.0, 2.2],
+        robust_distances=[1.0, 2.9, 3.0],
+        distance_cutoff=3.0,
+    ).plot()
+    assert [text.get_text() for text in display.texts_] == ["1"]
+    assert [scatter is None for scatter in display.scatters_] == [False, False, 1, 1]
+    assert_array_equal(display.regions, [0, 1, 0])
+
+
+@pytest.mark.parametrize("far", [False, True])
+def test_axes_are_logarithmic_for_far_outliers(far):
+    display = OutlierMapDisplay(
+        standardized_residuals=np.array([0.1, -3.0 - 1e5 * far]),
+        robust_distances=np.array([1.0, 5.0 + 1e5 * far]),
+        distance_cutoff=3.0,
+    ).plot()
+    expected = "symlog" if far else "linear"
+    assert display.ax_.get_xscale() == display.ax_.get_yscale() == expected
+    assert display.ax_.get_xlim()[0] == 0
+
+
+def test_map_of_predictions():
+    X, y, _, outliers = mixed()
+    y_pred = LinearRegression().fit(X[~outliers], y[~outliers]).predict(X)
+    residual = y - y_pred
+    given = OutlierMapDisplay.from_predictions(y, y_pred, X, scale=2.0)
+    assert_allclose(given.standardized_residuals, residual / 2, rtol=1e-12)
+    # From the 100 smallest of 200: the variance of the middle half of a Gaussian.
+    square = np.sort(residual**2)[:100].mean()
+    scale = np.sqrt(square / 0.142651833)
+    display = OutlierMapDisplay.from_predictions(y, y_pred, X, random_state=0)
+    assert_allclose(display.standardized_residuals, residual / scale, rtol=1e-6)
+
+
+def test_map_of_a_pipeline_shows_what_its_last_step_sees():
+    X, y, _, _ = mixed()
+    steps = StandardScaler(), PolynomialFeatures(2), SoftLTSRegressor(random_state=0)
+    pipeline = make_pipeline(*steps).fit(X, y)
+    display = OutlierMapDisplay.from_estimator(pipeline, X, y, random_state=0)
+    cutoff = np.sqrt(chi2.ppf(0.975, 9))  # the column of ones does not count
+    assert_allclose(display.distance_cutoff, cutoff, rtol=1e-12)
+    residual = (y - pipeline.predict(X)) / pipeline[-1].scale_
+    assert_allclose(display.standardized_residuals, residual, rtol=1e-12)
+    colours = np.array(["red", "green", "blue"])[np.arange(200) % 3][:, None]
+    encoder = OneHotEncoder(sparse_output=False)
+    pipeline = make_pipeline(encoder, LinearRegression()).fit(colours, y)
+    display = OutlierMapDisplay.from_estimator(pipeline, colours, y)
+    assert_allclose(display.distance_cutoff, np.sqrt(chi2.ppf(0.975, 2)), rtol=1e-12)
+
+
+def distances(X):
+    y = np.random.default_rng(1).standard_normal(len(X))
+    display = OutlierMapDisplay.from_predictions(y, 0 * y, X, random_state=0)
+    return display.robust_distances, display.distance_cutoff
+
+
+def test_distances_do_not_depend_on_coordinates():
+    X, _, _, _ = mixed()
+    expected, cutoff = distances(X)
+    # Powers of two are exact, so that the same rows are drawn.
+    scaled, _ = distances(X * [2.0**300, 1, 2.0**-300])
+    assert_allclose(scaled, expected, rtol=1e-9)
+    constant = np.full(200, 0.1)
+    redundant = np.column_stack([X, constant, X @ [1, 2, 3], X[:, 0] + 1])
+    found, same_cutoff = distances(redundant)
+    assert same_cutoff == cutoff
+    assert_allclose(np.median(found), np.median(expected), rtol=0.1)
+    assert ((found > cutoff) == (expected > cutoff)).mean() > 0.95
+
+
+def test_dummies_and_few_rows():
+    X, _, _, _ = mixed()
+    rare = np.arange(200) % 40 == 0
+    dummies = np.column_stack([X, np.arange(200) % 2, rare])
+    found, cutoff = distances(dummies)
+    assert np.isfinite(found).all()
+    assert_allclose(cutoff, np.sqrt(chi2.ppf(0.975, 5)), rtol=1e-12)
+    rare = np.random.default_rng(0).uniform(size=(60, 4)) < 0.3
+    found, _ = distances(rare.astype(float))
+    assert np.isfinite(found).all()
+    found, _ = distances(X[:7])
+    assert found.shape == (7,)
+    assert np.isfinite(found).all()
+    found, cutoff = distances(np.ones((5, 2)))
+    assert_array_equal(found, 0)
+    assert cutoff > 0
+
+
+def test_features_without_robust_distances():
+    X, y, _, _ = mixed()
+    message = "X must have more than twice as many rows .* got 6 rows and 3 features"
+    with pytest.raises(ValueError, match=message):
+        distances(X[:6])
+    with pytest.raises(ValueError, match="got 10 rows and 9 features"):
+        distances(np.random.default_rng(0).standard_normal((10, 30)))
+    with pytest.raises(ValueError, match="X must not be the same in half of the rows"):
+        distances((np.arange(100) < 20)[:, None])
+    with pytest.raises(TypeError, match="Sparse data was passed"):
+        OutlierMapDisplay.from_predictions(y, y + 1, sparse.csr_array(X))
+
+
+def test_bad_arguments_of_the_map():
+    X, y, _, _ = mixed(30)
+    for scale in (0, -1.0, np.nan, np.inf):
+        with pytest.raises(ValueError, match=r"scale must be above 0 and f.* got"):
+            OutlierMapDisplay.from_predictions(y, y + 1, X, scale=scale)
+    with pytest.raises(ValueError, match=r"scale must be .* got 0"):
+        OutlierMapDisplay.from_predictions(y, y, X)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        OutlierMapDisplay.from_predictions(y, y[1:], X)
+    with pytest.raises(ValueError, match="y_true contains NaN"):
+        OutlierMapDisplay.from_predictions(y * np.nan, y, X)
+    with pytest.raises(NotFittedError):
+        OutlierMapDisplay.from_estimator(SoftLTSRegressor(), X, y)
+
+
+# The path over epsilon
+
+
+def test_path_of_an_estimator():
+    X, y, _, _ = mixed()
+    model = SoftLTSRegressorCV(
+        epsilons=[1, 10, 1000], trims=[0.05, 0.5], cv=3, random_state=0
+    ).fit(X, y)
+    assert model.trim_ == 0.5
+    display = EpsilonPathDisplay.from_estimator(model, linewidth=3)
+    assert len(display.lines_) == 3
+    for line, coef in zip(display.lines_, model.coef_path_.T, strict=True):
+        assert_allclose(line.get_xdata(), [1, 10, 1000])
+        assert_allclose(line.get_ydata(), coef)
+        assert line.get_linewidth() == 3
+    scores = model.cv_scores_[1]
+    assert_allclose(display.score_line_.get_ydata(), scores.mean(axis=1))
+    (band,) = display.score_ax_.collections
+    error = scores.std(axis=1, ddof=1) / np.sqrt(3)
+    corners = band.get_paths()[0].vertices
+    expected = zip(model.epsilons_, scores.mean(axis=1), error, strict=True)
+    for epsilon, mean, half in expected:
+        at = corners[corners[:, 0] == epsilon, 1]
+        assert_allclose([at.min(), at.max()], [mean - half, mean + half])
+    assert [line.get_xdata()[0] for line in display.best_lines_] == [model.epsilon_] * 2
+    assert display.ax_.get_xscale() == display.score_ax_.get_xscale() == "log"
+    assert display.ax_.figure is display.score_ax_.figure is display.figure_
+    legend = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert legend == ["x0", "x1", "x2", f"epsilon = {model.epsilon_:.3g}"]
+    display.figure_.canvas.draw()
+    pipeline = make_pipeline(StandardScaler(), model).fit(X, y)
+    other = EpsilonPathDisplay.from_estimator(pipeline)
+    assert_allclose(other.lines_[1].get_ydata(), pipeline[-1].coef_path_[:, 1])
+
+
+def test_path_without_scores_in_any_order():
+    X, y, _, _ = mixed()
+    path = soft_lts_path(X, y, epsilons=[0, 1, 100], random_state=0)
+    order = [2, 0, 1]
+    figure, ax = plt.subplots()
+    display = EpsilonPathDisplay(
+        epsilons=path.epsilons[order],
+        coefs=path.coefs[order],
+        feature_names=["a", "b", "c"],
+    ).plot(ax)
+    assert display.ax_ is ax
+    assert display.figure_ is figure
+    assert display.score_ax_ is display.score_line_ is None
+    assert display.best_lines_ == []
+    for line, coef in zip(display.lines_, path.coefs.T, strict=True):
+        assert_allclose(line.get_xdata(), [0, 1, 100])
+        assert_allclose(line.get_ydata(), coef)
+    assert ax.get_xscale() == "symlog"  # there is a 0
+    assert -1 < ax.get_xlim()[0] < 0
+    legend = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert legend == ["a", "b", "c"]
+    figure.canvas.draw()
+    single = EpsilonPathDisplay(epsilons=[0.0], coefs=[[1.0, 2.0]]).plot()
+    single.figure_.canvas.draw()
+
+
+def test_path_with_a_score_each_and_many_coefficients():
+    coefs = np.arange(22.0).reshape(2, 11)
+    display = EpsilonPathDisplay(epsilons=[2, 1], coefs=coefs, scores=[0.7, 0.5])
+    _, axes = plt.subplots(2)
+    display.plot(axes)
+    assert (display.ax_, display.score_ax_) == tuple(axes)
+    assert_allclose(display.score_line_.get_ydata(), [0.5, 0.7])
+    assert len(display.score_ax_.collections) == 0
+    assert display.ax_.get_legend() is None
+    with pytest.raises(ValueError, match=r"ax must be 2 Axes, for .* got 1"):
+        display.plot(axes[0])
+
+
+def test_matplotlib_is_optional(monkeypatch):
+    X, y, _, _ = mixed(30)
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(ImportError, match="OutlierMapDisplay needs matplotlib; inst"):
+        OutlierMapDisplay.from_predictions(y, y + 1, X)
+    path = EpsilonPathDisplay(epsilons=[1, 2], coefs=np.eye(2))
+    with pytest.raises(ImportError, match="EpsilonPathDisplay needs matplotlib; ins"):
+        path.plot()
