@@ -254,7 +254,7 @@ def find_bridge(
 ):
     """Ends of the bridge over position + gap, in numbers of losses.
 
-    values, counts, is_exact (IN, n): the runs, in ascending order, counts above 0.
+    values, counts, is_exact (IN, n): the runs, in ascending order.
     position (whole) is from 0 to below the sum of the counts; gap is 0 or 0.5.
     is_open (OUT, n): the runs whose losses may move the ends, none if they are right.
 

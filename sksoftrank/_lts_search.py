@@ -29,6 +29,9 @@ from .losses import selection_trimmed_loss
 # An objective this small relative to that of the best constant is a rounding error.
 EXACT_FIT = 1e-20
 
+# Larger data are not tested for an exact fit of all rows.
+MAX_INTERPOLATED = 10_000
+
 # Larger data are searched in random groups of at least this many rows, then together.
 GROUP_SIZE = 400
 N_GROUPS = 2
@@ -140,6 +143,12 @@ def lts_search(
         return least_squares_start(*data, **control)
     unit = math.sqrt(typical)
     data = design, y / unit, sample_weight, n_kept
+    if y.size <= MAX_INTERPOLATED:
+        # Where all rows can be fitted exactly, others fit h of them as well.
+        z = _least_squares(*data[:3])
+        square = (data[1] - design.predict(z)) ** 2
+        if sample_weight @ square <= EXACT_FIT * sample_weight.sum():
+            return Start(z * unit, 2, None)
     search = _search_sparse if design.basis.ndim == 1 else _search_dense
     with np.errstate(over="ignore", invalid="ignore"):
         fits, n_fits = search(*data, n_init, random_state, n_jobs)

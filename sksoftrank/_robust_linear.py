@@ -13,6 +13,7 @@ from ._linear import LinearDesign
 from ._lts_search import Start, least_squares_start, lts_search
 from ._robust_scale import (
     INLIER_FRACTION,
+    inlier_mask,
     lts_scale,
     reweighted_scale,
     small_sample_factor,
@@ -167,14 +168,27 @@ class RobustProblem:
             zero=self.zero,
         )
 
-    def reweighted_scale(self, residual, mask, kind):
+    def start_scale(self, z, raw_scale):
+        """Scale of the good observations at a start with that raw scale above 0.
+
+        It is that of least squares on the inliers. The raw scale takes the h
+        observations with the smallest residuals for the central ones of *all*, so with
+        outliers it is too large.
+        """
+        residual = self.residual(z)
+        good = inlier_mask(residual, raw_scale)
+        residual = self.residual(self.least_squares(z, residual, good))
+        scale = self.reweighted_scale(residual, good, "reweighted", INLIER_FRACTION)
+        return scale or raw_scale
+
+    def reweighted_scale(self, residual, mask, kind, fraction=None):
         """Scale of the residuals in the mask, after a fit of this kind."""
         return reweighted_scale(
             residual,
             self.weight,
             mask,
             self._small_sample_factor(kind),
-            fraction=INLIER_FRACTION if kind == "soft" else None,
+            fraction=fraction,
             zero=self.zero,
         )
 

@@ -1,7 +1,7 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sksoftrank import SoftLTSRegressor
+from sksoftrank import SoftLTSRegressor, SoftLTSRegressorCV
 
 ESTIMATORS = [
     SoftLTSRegressor(),
@@ -10,6 +10,10 @@ ESTIMATORS = [
     SoftLTSRegressor(epsilon=0),
     SoftLTSRegressor(epsilon=0.1, trim=0.25, alpha=1e-3),
     SoftLTSRegressor(trim=0, fit_intercept=False),
+    SoftLTSRegressor(epsilon=0, reweight=True),
+    SoftLTSRegressor(init="ls"),
+    SoftLTSRegressorCV(epsilons=[1, 10]),
+    SoftLTSRegressorCV(formulation="sort", trims=[0.3, 0.5]),
 ]
 
 

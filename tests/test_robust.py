@@ -112,7 +112,7 @@ def test_sort_goes_from_trimming_to_least_squares_as_documented(distance):
     far = LinearRegression().fit(X, y).intercept_ - hard.intercept_
     part = [
         SoftLTSRegressor(formulation="sort", epsilon=e).fit(X, y).intercept_
-        for e in 400 * np.array([1, 2, 10]) * (hard.raw_scale_ / distance) ** 2
+        for e in 400 * np.array([1, 2, 10]) * (hard.start_scale_ / distance) ** 2
     ]
     part = (np.array(part) - hard.intercept_) / far
     assert_allclose(part, [0, 0.5, 1], rtol=0, atol=0.1)
@@ -158,9 +158,9 @@ def test_objective_is_the_documented_one_at_a_minimum(parameters, fit_intercept,
     )
 
     def objective(coef, intercept):
-        losses = (y - X @ coef - intercept) ** 2 / (2 * start.raw_scale_**2)
+        losses = (y - X @ coef - intercept) ** 2 / (2 * start.start_scale_**2)
         value = loss(losses, n_kept, parameters["epsilon"])[0]
-        return start.raw_scale_**2 * value + alpha / 2 * ((scale * coef) ** 2).sum()
+        return start.start_scale_**2 * value + alpha / 2 * ((scale * coef) ** 2).sum()
 
     minimum = objective(model.coef_, model.intercept_)
     assert_allclose(model.objective_, minimum, rtol=1e-12)
@@ -262,7 +262,7 @@ def test_fit_is_least_squares_with_its_weights(parameters):
     X, y, _ = contaminated(distance=3)
     model = fit(X, y, **parameters)
     again = LinearRegression().fit(X, y, model.inlier_weight_)
-    atol = 1e-3 if "sort" in parameters.values() else 1e-7  # minima may be kinks
+    atol = 1e-2 if "sort" in parameters.values() else 1e-7  # minima may be kinks
     assert_allclose(model.coef_, again.coef_, rtol=0, atol=atol)
 
 

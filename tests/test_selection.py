@@ -104,6 +104,36 @@ def test_selection_looks_at_each_loss_about_twice(weights, epsilon):
         assert search(losses, weight, n_kept, epsilon)[2] < 3.5 * n
 
 
+def test_selection_takes_few_passes_where_there_is_nothing_to_search():
+    zeros = np.zeros(N)
+    assert search(zeros, None, N / 2, 0.0)[2] < 3.5 * N
+    # No loss is kept in part: the right offsets are an interval.
+    losses = np.arange(4000.0)
+    for n_kept in (1000, 1234, 3999):
+        _, selection, work = search(losses, None, n_kept, 1e-3)
+        assert_array_equal(selection, losses < n_kept)
+        assert work < 15 * losses.size
+
+
+@pytest.mark.parametrize("n_values", [2, 6, 50])
+def test_selection_of_neighbouring_doubles(n_values):
+    unit = np.spacing(1e12)
+    losses = 1e12 + unit * np.random.default_rng(11).integers(0, n_values, N)
+    for epsilon in unit * np.array([0.1, 0.3, 1, 1.5, 3, 7.3]):
+        for share in (0.1, 0.31, 0.5, 0.77):
+            selection = search(losses, None, share * N, epsilon)[1]
+            expected = select_by_bisection(losses, share * N, epsilon, np.ones(N))
+            assert_allclose(selection, expected.astype(float), rtol=0, atol=1e-11)
+
+
+def test_losses_far_below_the_threshold_are_kept_whole():
+    rng = np.random.default_rng(13)
+    losses = np.sort(rng.random(40))
+    for n_kept in rng.uniform(12, 38, 300):
+        selection = search(losses, None, n_kept, 0.01)[1]
+        assert_array_equal(selection[:10], 1)
+
+
 def test_sums_over_many_do_not_lose_digits():
     # Rounding is the same for each of the equal terms.
     losses, weight = np.full(2**21, 0.7), np.full(2**21, 0.1)
@@ -141,6 +171,25 @@ def test_selection_is_right_where_the_sample_misleads():
                 assert_allclose(selection, expected.astype(float), rtol=0, atol=1e-13)
             assert_allclose(weight @ selection, n_kept, rtol=1e-14)
             assert work > 3 * N  # all losses were open in the end
+
+
+def test_selection_is_right_where_the_threshold_is_outside_the_window():
+    # The weight is too little to move the hard boundary out of it.
+    losses, weight = np.arange(N) / N, np.ones(N)
+    weight[int(0.382 * N)] = 0.05 * N
+    for threshold in (0.3855, 0.3865, 0.3872, 0.39):
+        n_kept = weight @ np.clip((threshold - losses) / 0.008, 0, 1)
+        selection = search(losses, weight, n_kept, 0.008)[1]
+        expected = np.clip((threshold - losses) / 0.008, 0, 1)
+        assert_allclose(selection, expected, rtol=0, atol=1e-11)
+
+
+def test_distances_that_overflow():
+    # Nothing is kept in part: exactly the three smallest.
+    losses = np.array([6e269, 1.0, 1e76, 2.0, 3.0])
+    for n_kept in (1, 2, 3, 4):
+        selection = selection_trimmed_loss(losses, n_kept, 1e-300)[2]
+        assert_array_equal(selection, np.argsort(np.argsort(losses)) < n_kept)
 
 
 def test_out_is_written_and_threshold_returned():
@@ -288,8 +337,22 @@ def test_block_by_runs_and_by_buckets(request, n, losses, use_buckets):
     losses, counts = LOSSES[losses](rng, n), WEIGHTS["counts"](rng, n)
     spread = np.ptp(losses) or 1.0
     for position in {1, (counts.sum() + 1) // 2, counts.sum()}:
-        for exponent in (-1, 0.1, 0.5, 1, 1.5, 2, 4, 20):
+        for exponent in (-1, 0.03, 0.1, 0.5, 1, 1.5, 2, 4, 20):
             check_block(losses, counts, int(position), 10.0**exponent / spread)
+
+
+@pytest.mark.usefixtures("buckets_only")
+def test_ends_of_random_blocks_by_buckets():
+    # Some ends are those of buckets.
+    rng = np.random.default_rng(12)
+    for _ in range(1000):
+        n = int(rng.integers(5, 60))
+        losses = rng.random(n) + 5 * rng.choice([0, 1]) * (rng.random(n) < 0.5)
+        n_kept, epsilon = int(rng.integers(1, n)), 10.0 ** rng.uniform(0, 2)
+        value, gradient, _ = sorted_trimmed_loss(losses, n_kept, epsilon)
+        expected, expected_gradient = soft_sort_of(losses, epsilon, n_kept)
+        assert_allclose(value, expected, rtol=1e-13)
+        assert_allclose(gradient, expected_gradient, rtol=0, atol=1e-14)
 
 
 @pytest.mark.usefixtures("buckets_only")

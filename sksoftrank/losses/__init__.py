@@ -4,11 +4,18 @@ They need no estimator and no autodiff framework.
 """
 
 from ._ranking import soft_ndcg_loss, soft_spearman_loss
-from ._trimmed import selection_trimmed_loss, sorted_trimmed_loss
+from ._trimmed import (
+    selection_quantile_loss,
+    selection_trimmed_loss,
+    sorted_quantile_loss,
+    sorted_trimmed_loss,
+)
 
 __all__ = [
+    "selection_quantile_loss",
     "selection_trimmed_loss",
     "soft_ndcg_loss",
     "soft_spearman_loss",
+    "sorted_quantile_loss",
     "sorted_trimmed_loss",
 ]

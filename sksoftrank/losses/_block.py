@@ -106,7 +106,7 @@ def _opened_runs(losses, counts, bounds, position, gap, epsilon):
         n_opened += n_found
         pairs = zip(runs, found, strict=True)
         runs = Runs._make(np.concatenate([old[~is_open], new]) for old, new in pairs)
-        order = np.lexsort((runs.value, runs.bucket))
+        order = np.argsort(runs.bucket, kind="stable")
         runs = Runs._make(r[order] for r in runs)
     return _sorted_runs(losses, counts), losses.size
 
@@ -203,7 +203,6 @@ def _sorted_runs(losses, counts, buckets=None):
         counts = np.ones(losses.size)
     else:
         order = np.argsort(losses)
-        order = order[counts[order] > 0]
         losses, counts = losses[order], counts[order]
     # The order of the buckets is that of the losses.
     buckets = np.zeros(losses.size, np.int64) if buckets is None else np.sort(buckets)

@@ -121,7 +121,7 @@ def _block_steps(losses, block, below, inside):
     share_first = below * (block.start - low) / (high - low)
     share_first += inside * (min(block.end, high) - block.start) / (high - low)
     low, high = block.last_run
-    share_last = inside * (block.end - max(block.start, low)) / (high - low)
+    share_last = inside * (block.end - low) / (high - low)
     selection = np.empty_like(losses)
     write_steps(
         losses,
