@@ -267,13 +267,15 @@ def label_noise(name, X, y, n_splits, tuned):
 
 def label_noise_section(data, quick, tuned, figure_path):
     text, results = "", {}
-    for name, n_splits in (("housing", 5), ("bodyfat", 5), ("cadata", 2)):
+    splits = {"housing": 5, "bodyfat": 5, "cadata": 2}
+    if tuned or quick:  # for time
+        splits = {"housing": 2, "bodyfat": 2, "cadata": 1}
+    for name, n_splits in splits.items():
         rows = np.loadtxt(
             data / "regression" / f"{name}.csv", delimiter=",", skiprows=1
         )
         first = int(name == "bodyfat")  # bodyfat_pct is a function of the target
         X, y = rows[:, first:-1], rows[:, -1]
-        n_splits = min(n_splits, 2) if quick else n_splits
         results[name] = label_noise(name, X, y, n_splits, tuned)
         text += (
             f"\n**{name}** ({len(X)} x {X.shape[1]}), median of {n_splits} splits\n\n"
@@ -413,20 +415,18 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--data", type=Path, help="folder with regression/*.csv")
     parser.add_argument("--reference", type=Path, help="file of reference LTS results")
-    parser.add_argument("--out", type=Path, help="folder for robust.md and robust.png")
+    parser.add_argument("--out", type=Path, help="folder for tables and figures")
     parser.add_argument("--quick", action="store_true", help="fewer data sets")
     parser.add_argument(
-        "--tuned", action="store_true", help="also tuned models (hours)"
+        "--tuned", action="store_true", help="also tuned models (an hour)"
     )
     parser.add_argument("--only", default="", help="sections whose title contains this")
     arguments = parser.parse_args()
     # Huber and RANSAC may give up on the wildest data; their last fit counts.
     warnings.simplefilter("ignore", ConvergenceWarning)
     quick = arguments.quick
-    figure_path = None
     if arguments.out:
         arguments.out.mkdir(parents=True, exist_ok=True)
-        figure_path = arguments.out / "robust.png"
     sections = {
         "Designs": partial(design_tables, quick),
         "Epsilon": partial(epsilon_table, quick),
@@ -435,13 +435,14 @@ def main():
     if arguments.reference:
         sections["Classic data"] = partial(classics_section, arguments.reference, quick)
     if arguments.data:
-        sections["Wrong labels"] = partial(
-            label_noise_section,
-            arguments.data,
-            quick,
-            arguments.tuned,
-            figure_path,
-        )
+        for title, tuned in (("Wrong labels", False), ("Tuned models", True)):
+            if arguments.tuned or not tuned:
+                figure_path = arguments.out and (
+                    arguments.out / f"robust_{title.split()[0].lower()}.png"
+                )
+                sections[title] = partial(
+                    label_noise_section, arguments.data, quick, tuned, figure_path
+                )
     text = (
         "# Robust linear regression\n\nMade by `python benchmarks/robust.py --data DIR "
         "--reference FILE --out docs/benchmarks`; see `benchmarks/README.md`.\n"

@@ -18,7 +18,7 @@ Conventions
   once, and the sums of blocks are added with compensation.
 """
 
-from libc.math cimport INFINITY, NAN, copysign, fabs, isfinite, nextafter, sqrt
+from libc.math cimport INFINITY, NAN, copysign, fabs, isfinite, sqrt
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
@@ -511,7 +511,6 @@ cdef bint solve_in_window(
     else:
         ring.radius = 0.0
         ring.outer = 0.5 * (high - low) + 0.5 * goal.epsilon + slack
-    ring.outer = nextafter(ring.outer, INFINITY)
     ring.inner = -ring.outer
     base = tally(x, ring, ring.centre)
     open_.value = room.value
