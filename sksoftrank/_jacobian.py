@@ -26,7 +26,7 @@ class RowwiseJacobian(LinearOperator):
 
     Examples
     --------
-    >>> from sksoftrank import all_pairs_rank
+    >>> from sksoftrank.pairwise import all_pairs_rank
     >>> ranks, jacobian = all_pairs_rank([0.0, 0.0], return_jacobian=True)
     >>> jacobian.vjp([1.0, 0.0])
     array([ 0.25, -0.25])

@@ -72,7 +72,7 @@ def all_pairs_rank(
 
     Examples
     --------
-    >>> from sksoftrank import all_pairs_rank
+    >>> from sksoftrank.pairwise import all_pairs_rank
     >>> all_pairs_rank([2.0, 0.0, 1.0], epsilon=0.5).round(3)
     array([2.863, 1.137, 2.   ])
     """
@@ -134,7 +134,7 @@ def gaussian_soft_rank(
 
     Examples
     --------
-    >>> from sksoftrank import gaussian_soft_rank
+    >>> from sksoftrank.pairwise import gaussian_soft_rank
     >>> gaussian_soft_rank([2.0, 0.0, 1.0], epsilon=0.5).round(3)
     array([2.919, 1.081, 2.   ])
     """
@@ -207,7 +207,7 @@ def neural_sort(
 
     Examples
     --------
-    >>> from sksoftrank import neural_sort
+    >>> from sksoftrank.pairwise import neural_sort
     >>> neural_sort([2.0, 0.0, 1.0], epsilon=1.0).round(3)
     array([0.292, 1.   , 1.708])
     >>> neural_sort([2.0, 0.0, 1.0], epsilon=0, return_matrix=True)
@@ -293,7 +293,7 @@ def soft_sort_permutation(
 
     Examples
     --------
-    >>> from sksoftrank import soft_sort_permutation
+    >>> from sksoftrank.pairwise import soft_sort_permutation
     >>> soft_sort_permutation([2.0, 0.0, 1.0], epsilon=0.5).round(3)
     array([0.149, 1.   , 1.851])
     """

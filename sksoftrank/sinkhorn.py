@@ -117,7 +117,7 @@ def sinkhorn_rank(
 
     Examples
     --------
-    >>> from sksoftrank import sinkhorn_rank
+    >>> from sksoftrank.sinkhorn import sinkhorn_rank
     >>> sinkhorn_rank([2.0, 0.0, 1.0], epsilon=1e-3).round(3)
     array([3., 1., 2.])
     >>> sinkhorn_rank([2.0, 0.0, 1.0], epsilon=0.1).round(3)
@@ -209,7 +209,7 @@ def sinkhorn_cdf(
 
     Examples
     --------
-    >>> from sksoftrank import sinkhorn_cdf
+    >>> from sksoftrank.sinkhorn import sinkhorn_cdf
     >>> sinkhorn_cdf([2.0, 0.0, 1.0, 7.0], epsilon=0).round(3)
     array([0.75, 0.25, 0.5 , 1.  ])
     """
@@ -306,7 +306,7 @@ def sinkhorn_sort(
 
     Examples
     --------
-    >>> from sksoftrank import sinkhorn_sort
+    >>> from sksoftrank.sinkhorn import sinkhorn_sort
     >>> sinkhorn_sort([3.0, 0.0, 1.0], epsilon=1e-3).round(3)
     array([0., 1., 3.])
     >>> sinkhorn_sort([3.0, 0.0, 1.0, 6.0], epsilon=0, targets=2)
@@ -409,7 +409,7 @@ def sinkhorn_quantile(
 
     Examples
     --------
-    >>> from sksoftrank import sinkhorn_quantile
+    >>> from sksoftrank.sinkhorn import sinkhorn_quantile
     >>> sinkhorn_quantile([9.0, 1.0, 2.0, 3.0, 4.0], [0.1, 0.5], epsilon=1e-3).round(3)
     array([1., 3.])
     """
