@@ -323,6 +323,14 @@ def test_hard_order_is_that_of_the_values_not_of_the_squashed():
     assert_array_equal(sinkhorn_rank(x, 0), rankdata(x))
 
 
+@pytest.mark.parametrize("far", [-1e9, 1e9])
+def test_slices_whose_costs_round_epsilon_away_are_hard(far):
+    x = np.array([0.2, far, 0.3])
+    options = {"squashing": None, "cost": 2}
+    assert_array_equal(sinkhorn_rank(x, 100, **options), rankdata(x))
+    assert_array_equal(sinkhorn_sort(x, 100, **options), np.sort(x))
+
+
 def test_hard_values_without_weight_take_their_place():
     weights = [1, 0, 1, 0, 0, 2]
     x = [0.0, 1.0, 2.0, 2.0, -1.0, 5.0]
@@ -695,13 +703,13 @@ def test_memory_does_not_grow_with_the_number_of_slices():
 
 def test_weights_are_normalised():
     x, weights = draw(7), np.array([1, 2, 3, 4, 0, 1, 2])
-    expected = sinkhorn_rank(x, weights=weights / 13, target_weights=weights / 13)
-    for factor in (1, 1e-300, 1e300):
-        scaled = factor * weights
-        ranks = sinkhorn_rank(x, weights=scaled, target_weights=weights)
-        assert_allclose(ranks, expected, rtol=0, atol=1e-7)
-        hard = sinkhorn_rank(x, 0, weights=weights)
-        assert_allclose(sinkhorn_rank(x, 0, weights=scaled), hard, rtol=1e-14)
+    for epsilon in (0, 1e-2):
+        options = {"weights": weights / 13, "target_weights": weights / 13}
+        expected = sinkhorn_rank(x, epsilon, **options)
+        for factor in (1, 1e-300, 1e300):
+            options = {"weights": factor * weights, "target_weights": factor * weights}
+            got = sinkhorn_rank(x, epsilon, **options)
+            assert_allclose(got, expected, rtol=0, atol=1e-7)
 
 
 def test_values_without_weight_have_no_influence():
