@@ -417,9 +417,7 @@ def main():
     parser.add_argument("--reference", type=Path, help="file of reference LTS results")
     parser.add_argument("--out", type=Path, help="folder for tables and figures")
     parser.add_argument("--quick", action="store_true", help="fewer data sets")
-    parser.add_argument(
-        "--tuned", action="store_true", help="also tuned models (an hour)"
-    )
+    parser.add_argument("--tuned", action="store_true", help="also tuned models")
     parser.add_argument("--only", default="", help="sections whose title contains this")
     arguments = parser.parse_args()
     # Huber and RANSAC may give up on the wildest data; their last fit counts.
@@ -445,7 +443,7 @@ def main():
                 )
     text = (
         "# Robust linear regression\n\nMade by `python benchmarks/robust.py --data DIR "
-        "--reference FILE --out docs/benchmarks`; see `benchmarks/README.md`.\n"
+        "--tuned --reference FILE --out docs/benchmarks`; see `benchmarks/README.md`.\n"
     )
     for title, make in sections.items():
         if arguments.only.lower() in title.lower():
