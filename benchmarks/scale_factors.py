@@ -18,8 +18,8 @@ import numpy as np
 from scipy.special import digamma
 
 from sksoftrank import _robust_scale as rs
-from sksoftrank._robust_linear import RobustProblem
-from sksoftrank._trimmed_squares import TrimmedSquares
+from sksoftrank.robust._base import RobustProblem
+from sksoftrank.robust._trimmed_squares import TrimmedSquares
 
 TRIMS = (0.5, 0.375, 0.25, 0.125, 0.0)
 N_COEFS = (1, 2, 3, 5, 8, 12, 20)

@@ -15,9 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from sksoftrank import soft_rank
-from sksoftrank.quantile_operators import soft_quantile, soft_trimmed_mean
-from sksoftrank.topk_operators import soft_topk, soft_topk_rank
+from sksoftrank import (
+    soft_quantile,
+    soft_rank,
+    soft_topk,
+    soft_topk_rank,
+    soft_trimmed_mean,
+)
 
 EPSILONS = (0.0, 1e-3, 0.1, 10.0)
 

@@ -1,15 +1,26 @@
 """Scikit-learn compatible estimators on soft sorting and ranking operators."""
 
-from ._bounds import epsilon_bounds
-from ._location import LocationJacobian
 from ._projection import (
     ProjectionJacobian,
     isotonic_projection,
     project_permutahedron,
 )
 from .label_ranking import DummyLabelRanker, SoftSpearmanLabelRanker
-from .lqs import SoftLQSRegressor
-from .operators import soft_rank, soft_sort
+from .operators import (
+    LocationJacobian,
+    TopKJacobian,
+    TopKRankJacobian,
+    epsilon_bounds,
+    soft_median,
+    soft_quantile,
+    soft_quantile_normalize,
+    soft_rank,
+    soft_sort,
+    soft_topk,
+    soft_topk_rank,
+    soft_trimmed_mean,
+    soft_winsorize,
+)
 from .plotting import EpsilonPathDisplay, OutlierMapDisplay
 from .preprocessing import (
     IsotonicProjection,
@@ -17,22 +28,14 @@ from .preprocessing import (
     SoftQuantileNormalizer,
     SoftRankTransformer,
 )
-from .quantile_normalization import soft_quantile_normalize
-from .quantile_operators import (
-    soft_median,
-    soft_quantile,
-    soft_trimmed_mean,
-    soft_winsorize,
+from .robust import (
+    SoftLQSRegressor,
+    SoftLTSRegressor,
+    SoftLTSRegressorCV,
+    SoftTrimmedClassifier,
+    SoftTrimmedRegressor,
+    soft_lts_path,
 )
-from .robust import SoftLTSRegressor
-from .robust_cv import SoftLTSRegressorCV, soft_lts_path
-from .topk_operators import (
-    TopKJacobian,
-    TopKRankJacobian,
-    soft_topk,
-    soft_topk_rank,
-)
-from .trimming import SoftTrimmedClassifier, SoftTrimmedRegressor
 
 __version__ = "0.1.0"
 

@@ -6,7 +6,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import validate_data
 
 from ._sklearn import StrOptions, check_sample_weight
-from .ranking_metrics import spearman_score
+from .metrics import spearman_score
 
 TARGETS = StrOptions({"ranks", "relevance"})
 
@@ -84,7 +84,7 @@ class LabelRankerMixin:
         Returns
         -------
         float
-            The mean over rows, see `sksoftrank.ranking_metrics.spearman_score`.
+            The mean over rows, see `sksoftrank.metrics.spearman_score`.
         """
         sign = 1 if self.target == "ranks" else -1
         ranks = self.predict(X)

@@ -85,7 +85,7 @@ class SoftSpearmanLabelRanker(CallbackSupportMixin, LabelRankerMixin, BaseEstima
     --------
     DummyLabelRanker : The same ranking for all rows.
     sksoftrank.losses.soft_spearman_loss : The loss.
-    sksoftrank.ranking_metrics : Scores, and scorers for grid searches.
+    sksoftrank.metrics : Scores, and scorers for grid searches.
 
     Notes
     -----

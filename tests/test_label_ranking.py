@@ -23,7 +23,7 @@ from sksoftrank import _linear
 from sksoftrank.datasets import make_label_ranking
 from sksoftrank.label_ranking import SoftSpearmanLabelRanker
 from sksoftrank.losses import _ranking, soft_spearman_loss
-from sksoftrank.ranking_metrics import spearman_score
+from sksoftrank.metrics import spearman_score
 
 NAN = np.nan
 

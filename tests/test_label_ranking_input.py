@@ -20,7 +20,7 @@ from sklearn.preprocessing import PolynomialFeatures
 
 from sksoftrank.datasets import make_label_ranking
 from sksoftrank.label_ranking import DummyLabelRanker, SoftSpearmanLabelRanker
-from sksoftrank.ranking_metrics import spearman_score
+from sksoftrank.metrics import spearman_score
 
 NAN = np.nan
 

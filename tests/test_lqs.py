@@ -17,16 +17,16 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sksoftrank import _lqs_search, lqs
-from sksoftrank._kinked import minimize_kinked
+from sksoftrank import SoftLQSRegressor
 from sksoftrank._linear import LinearDesign
-from sksoftrank._lqs_search import QuantileRows, descend_in_bands
-from sksoftrank._robust_linear import RobustProblem
 from sksoftrank.losses._trimmed import (
     selection_quantile_loss,
     sorted_quantile_loss,
 )
-from sksoftrank.lqs import SoftLQSRegressor
+from sksoftrank.robust import _lqs, _lqs_search
+from sksoftrank.robust._base import RobustProblem
+from sksoftrank.robust._kinked import minimize_kinked
+from sksoftrank.robust._lqs_search import QuantileRows, descend_in_bands
 
 HARD = {"epsilon": 0}
 SOFT = {"epsilon": 4.0}
@@ -380,7 +380,7 @@ def test_objective_is_the_documented_one_at_a_minimum(parameters, fit_intercept,
 def test_gradient(parameters, weighted):
     X, y, _ = contaminated()
     weight = np.random.default_rng(1).integers(0, 3, 150) if weighted else None
-    squares = lqs._QuantileSquares(
+    squares = _lqs._QuantileSquares(
         problem_of(X, y, weight, alpha=0.2),
         0.3,
         parameters["epsilon"],
@@ -536,7 +536,7 @@ def test_sparse(container, fit_intercept):
 
 def test_hard_fit_needs_a_moderate_rank(monkeypatch):
     X, y, _ = contaminated()
-    monkeypatch.setattr(lqs, "MAX_SEARCH_COORDINATES", 3)
+    monkeypatch.setattr(_lqs, "MAX_SEARCH_COORDINATES", 3)
     message = "epsilon must be above 0 to fit more than 3 coefficients, got 0"
     with pytest.raises(ValueError, match=message):
         fit(X, y, **HARD)

@@ -10,9 +10,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from sksoftrank._linear import LinearDesign
-from sksoftrank._lts_rows import TrimmedRows, select
-from sksoftrank._lts_search import least_squares_start, lts_search
-from sksoftrank._lts_starts import (
+from sksoftrank.losses import selection_trimmed_loss
+from sksoftrank.robust._lts_rows import TrimmedRows, select
+from sksoftrank.robust._lts_search import least_squares_start, lts_search
+from sksoftrank.robust._lts_starts import (
     elemental_fits,
     huber_fits,
     projection_fits,
@@ -20,8 +21,7 @@ from sksoftrank._lts_starts import (
     sensitivity_fits,
     subset_fits,
 )
-from sksoftrank._lts_steps import concentrate
-from sksoftrank.losses import selection_trimmed_loss
+from sksoftrank.robust._lts_steps import concentrate
 
 CLASSIC = Path(__file__).parents[2] / "shared/reference/lts_reference.json"
 

@@ -14,9 +14,10 @@ from sksoftrank import (
     feature_selection,
     losses,
     metrics,
+    operators,
     pairwise,
     preprocessing,
-    ranking_metrics,
+    robust,
     sinkhorn,
 )
 
@@ -26,9 +27,10 @@ MODULES = [
     feature_selection,
     losses,
     metrics,
+    operators,
     pairwise,
     preprocessing,
-    ranking_metrics,
+    robust,
     sinkhorn,
 ]
 
@@ -45,7 +47,10 @@ def public_names(module):
 
 PUBLIC = list(
     dict.fromkeys(
-        getattr(module, name) for module in MODULES for name in public_names(module)
+        getattr(module, name)
+        for module in MODULES
+        for name in public_names(module)
+        if not name.isupper()  # data, which the module describes
     )
 )
 

@@ -7,8 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm
 
-from sksoftrank import soft_rank
-from sksoftrank.quantile_normalization import soft_quantile_normalize
+from sksoftrank import soft_quantile_normalize, soft_rank
 
 SHAPES = [((7,), 0), ((3, 5), 1), ((5, 3), 0), ((2, 5, 3), 1), ((2, 3), None)]
 shapes = pytest.mark.parametrize(("shape", "axis"), SHAPES)

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sksoftrank.losses import selection_trimmed_loss
-from sksoftrank.quantile_operators import (
+from sksoftrank import (
     soft_median,
     soft_quantile,
     soft_trimmed_mean,
     soft_winsorize,
 )
+from sksoftrank.losses import selection_trimmed_loss
 
 REGULARIZATIONS = ["quadratic", "entropic"]
 SHAPES = [((7,), 0), ((3, 5), 1), ((5, 3), 0), ((2, 5, 3), 1), ((2, 3), None)]

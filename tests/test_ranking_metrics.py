@@ -10,11 +10,11 @@ from scipy.stats import kendalltau, spearmanr
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.model_selection import GridSearchCV, cross_validate
 
-from sksoftrank import ranking_metrics
 from sksoftrank.datasets import make_label_ranking
 from sksoftrank.label_ranking import DummyLabelRanker, SoftSpearmanLabelRanker
-from sksoftrank.ranking_metrics import (
+from sksoftrank.metrics import (
     RANKING_SCORERS,
+    _ranking,
     kendall_tau_score,
     ndcg_score,
     ndcg_score_of_ranks,
@@ -139,7 +139,7 @@ def test_ndcg_without_ties_in_the_prediction():
 def test_batches(batch_size, monkeypatch):
     first, second, _ = rows()
     expected = kendall_tau_score(first, second, average=False)
-    monkeypatch.setattr(ranking_metrics, "BATCH_SIZE", batch_size)
+    monkeypatch.setattr(_ranking, "BATCH_SIZE", batch_size)
     assert_array_equal(kendall_tau_score(first, second, average=False), expected)
 
 

@@ -10,8 +10,9 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sksoftrank import SoftLTSRegressor, SoftLTSRegressorCV, robust, soft_lts_path
+from sksoftrank import SoftLTSRegressor, SoftLTSRegressorCV, soft_lts_path
 from sksoftrank.metrics import trimmed_scorer
+from sksoftrank.robust._base import RobustProblem
 
 # The outliers come first.
 SHUFFLED = KFold(4, shuffle=True, random_state=0)
@@ -21,13 +22,13 @@ SHUFFLED = KFold(4, shuffle=True, random_state=0)
 def searches(monkeypatch):
     """Counts the searches for a start."""
     counts = []
-    search = robust.RobustProblem.start
+    search = RobustProblem.start
 
     def counting(self, *args, **kwargs):
         counts.append(self.y.size)
         return search(self, *args, **kwargs)
 
-    monkeypatch.setattr(robust.RobustProblem, "start", counting)
+    monkeypatch.setattr(RobustProblem, "start", counting)
     return counts
 
 

@@ -12,8 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 from scipy.stats import rankdata
 
-from sksoftrank import project_permutahedron
-from sksoftrank.topk_operators import soft_topk, soft_topk_rank
+from sksoftrank import project_permutahedron, soft_topk, soft_topk_rank
 
 REGULARIZATIONS = ["quadratic", "entropic"]
 SHAPES = [((7,), 0), ((3, 5), 1), ((5, 3), 0), ((2, 5, 3), 1), ((2, 3), None)]
@@ -338,16 +337,16 @@ def test_huge_outliers_do_not_change_ranks():
 
 
 def test_the_tail_is_not_sorted(monkeypatch):
-    from sksoftrank import topk_operators
+    from sksoftrank.operators import _topk
 
     lengths = []
-    argsort_rows = topk_operators.argsort_rows
+    argsort_rows = _topk.argsort_rows
 
     def counting(rows, **options):
         lengths.append(rows.shape[1])
         return argsort_rows(rows, **options)
 
-    monkeypatch.setattr(topk_operators, "argsort_rows", counting)
+    monkeypatch.setattr(_topk, "argsort_rows", counting)
     soft_topk_rank(draw(100_000), 10, 0.01)
     assert lengths == [11]
     lengths.clear()

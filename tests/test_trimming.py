@@ -34,10 +34,9 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sksoftrank import SoftLTSRegressor
+from sksoftrank import SoftLTSRegressor, SoftTrimmedClassifier, SoftTrimmedRegressor
 from sksoftrank.datasets import make_contaminated_regression
 from sksoftrank.losses import selection_trimmed_loss
-from sksoftrank.trimming import SoftTrimmedClassifier, SoftTrimmedRegressor
 
 # Leaves of a single row, for the checks have a dozen of rows.
 BOOSTING = {"max_iter": 20, "min_samples_leaf": 1, "max_leaf_nodes": 8}
@@ -444,7 +443,7 @@ def test_folds_and_jobs(monkeypatch, cv):
         calls.append((len(kwargs["cv"]), kwargs["n_jobs"]))
         return cross_val_predict(*args, **kwargs)
 
-    monkeypatch.setattr("sksoftrank._refit.cross_val_predict", spy)
+    monkeypatch.setattr("sksoftrank.robust._refit.cross_val_predict", spy)
     X, y, _, _ = make_contaminated_regression(40, 2, random_state=0)
     model = SoftTrimmedRegressor(Ridge(), cv=cv, n_jobs=1).fit(X, y)
     assert set(calls) == {(cv or 5, 1)}

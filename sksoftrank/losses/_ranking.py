@@ -142,7 +142,7 @@ def soft_ndcg_loss(
     See Also
     --------
     soft_spearman_loss : Squared distance of ranks.
-    sksoftrank.ranking_metrics.ndcg_score : With hard ranks.
+    sksoftrank.metrics.ndcg_score : With hard ranks.
 
     Notes
     -----

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from ._checks import check_finite, check_flag, check_values
-from ._jacobian import RowwiseJacobian
-from ._projection import Slices
-from .operators import soft_rank
+from .._checks import check_finite, check_flag, check_values
+from .._jacobian import RowwiseJacobian
+from .._projection import Slices
+from ._sorting import soft_rank
 
 
 def soft_quantile_normalize(

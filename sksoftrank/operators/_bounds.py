@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ._checks import check_finite, check_flag, check_regularization, check_values
-from ._projection import Slices
+from .._checks import check_finite, check_flag, check_regularization, check_values
+from .._projection import Slices
 
 
 def epsilon_bounds(

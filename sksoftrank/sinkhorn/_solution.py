@@ -7,9 +7,9 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from ._checks import check_epsilon, check_finite, check_flag, check_values
-from ._jacobian import RowwiseJacobian
-from ._projection import Slices
+from .._checks import check_epsilon, check_finite, check_flag, check_values
+from .._jacobian import RowwiseJacobian
+from .._projection import Slices
 from ._squashing import SquashedSlices, check_weights
 from ._transport import TransportMeans, make_cost
 

@@ -9,17 +9,17 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._linear import LinearDesign
-from ._lts_search import Start, least_squares_start, lts_search
-from ._robust_scale import (
+from .._linear import LinearDesign
+from .._robust_scale import (
     INLIER_FRACTION,
     inlier_mask,
     lts_scale,
     reweighted_scale,
     small_sample_factor,
 )
+from ..losses._trimmed import MAX_REPEATS
+from ._lts_search import Start, least_squares_start, lts_search
 from ._trimmed_squares import TrimmedSquares
-from .losses._trimmed import MAX_REPEATS
 
 # A scale of residuals this small relative to that of y is an exact fit.
 EXACT_FIT = 1e-7

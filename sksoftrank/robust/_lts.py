@@ -8,15 +8,15 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from ._robust_linear import RobustLinearModel, RobustProblem, smooth_fit
-from ._robust_scale import (
+from .._robust_scale import (
     INLIER_FRACTION,
     inlier_mask,
     robust_r2,
     selection_slope,
     standard_errors,
 )
-from ._sklearn import Interval, StrOptions, fit_context
+from .._sklearn import Interval, StrOptions, fit_context
+from ._base import RobustLinearModel, RobustProblem, smooth_fit
 
 
 class SoftLTSRegressor(RobustLinearModel):

@@ -4,9 +4,9 @@ from numbers import Real
 
 import numpy as np
 
-from ._checks import check_flag, check_values
-from ._projection import Slices
-from ._sinkhorn import SinkhornOperator, check_targets
+from .._checks import check_flag, check_values
+from .._projection import Slices
+from ._solution import SinkhornOperator, check_targets
 
 
 def sinkhorn_rank(

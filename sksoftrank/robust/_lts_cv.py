@@ -8,10 +8,10 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
-from ._robust_linear import RobustLinearModel, check_frequencies
-from ._sklearn import StrOptions, fit_context
-from .metrics import trimmed_scorer
-from .robust import SoftLTSRegressor
+from .._sklearn import StrOptions, fit_context
+from ..metrics import trimmed_scorer
+from ._base import RobustLinearModel, check_frequencies
+from ._lts import SoftLTSRegressor
 
 # Parameters that are handed on to the estimator.
 SHARED = (

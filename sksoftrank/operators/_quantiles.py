@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from ._checks import check_flag, check_values
-from ._jacobian import RowwiseJacobian
+from .._checks import check_flag, check_values
+from .._jacobian import RowwiseJacobian
+from .._projection import Slices
 from ._location import Location, check_cut, check_fractions
-from ._projection import Slices
 
 
 def soft_quantile(

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from .._checks import check_epsilon, check_flag, check_regularization, check_values
+from .._jacobian import RowwiseJacobian
+from .._projection import Slices
 from ._capped_choice import WeightedRows
-from ._checks import check_epsilon, check_flag, check_regularization, check_values
-from ._jacobian import RowwiseJacobian
-from ._projection import Slices
 from ._window_mean import WindowMean
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize
 
-from .losses._selection import sorted_selection, trimmed_selection
+from ..losses._selection import sorted_selection, trimmed_selection
 
 EPS = np.finfo(np.float64).eps
 

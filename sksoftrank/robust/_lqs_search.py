@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import gen_batches
 
-from ._linear import EPS
+from .._linear import EPS
 from ._lts_rows import TrimmedRows, best_fits, select
 from ._lts_search import Start
 from ._lts_starts import elemental_fits

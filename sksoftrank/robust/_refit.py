@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from ._sklearn import (
+from .._sklearn import (
     HasMethods,
     Interval,
     StrOptions,

@@ -12,14 +12,14 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from ._refit import SoftTrimmed, estimator_has, n_kept
-from ._robust_scale import (
+from .._robust_scale import (
     INLIER_FRACTION,
     inlier_mask,
     lts_scale,
     reweighted_scale,
 )
-from .losses import selection_trimmed_loss
+from ..losses import selection_trimmed_loss
+from ._refit import SoftTrimmed, estimator_has, n_kept
 
 # A scale of residuals this small relative to that of y is an exact fit.
 EXACT_FIT = 1e-7
@@ -135,7 +135,7 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
     --------
     >>> import numpy as np
     >>> from sklearn.tree import DecisionTreeRegressor
-    >>> from sksoftrank.trimming import SoftTrimmedRegressor
+    >>> from sksoftrank import SoftTrimmedRegressor
     >>> rng = np.random.default_rng(1)
     >>> X = rng.uniform(size=(200, 1))
     >>> y = np.where(X[:, 0] < 0.5, 1.0, 2.0) + 0.1 * rng.normal(size=200)
@@ -297,7 +297,7 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
     --------
     >>> import numpy as np
     >>> from sklearn.tree import DecisionTreeClassifier
-    >>> from sksoftrank.trimming import SoftTrimmedClassifier
+    >>> from sksoftrank import SoftTrimmedClassifier
     >>> rng = np.random.default_rng(1)
     >>> X = rng.uniform(size=(400, 1))
     >>> truth = (X[:, 0] > 0.5).astype(int)

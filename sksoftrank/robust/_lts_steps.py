@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from ._linear import determined_inverse
+from .._linear import determined_inverse
+from ..losses import selection_trimmed_loss
 from ._lts_rows import MOMENTUM, ROUNDING, select
-from .losses import selection_trimmed_loss
 
 # Concentration steps on large data go on with this fraction of the rows.
 BAND = 1 / 12

@@ -9,13 +9,13 @@ from scipy.stats import norm
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from .._robust_scale import inlier_mask
+from .._sklearn import Interval, StrOptions, fit_context
+from ..losses._selection import quantile_selection, sorted_quantile
+from ._base import RobustLinearModel, RobustProblem
 from ._kinked import minimize_kinked
 from ._lqs_search import lqs_search
-from ._robust_linear import RobustLinearModel, RobustProblem
-from ._robust_scale import inlier_mask
-from ._sklearn import Interval, StrOptions, fit_context
 from ._trimmed_squares import Minimum, TrimmedSquares
-from .losses._selection import quantile_selection, sorted_quantile
 
 # The search for the hard minimum, and BFGS, deal with up to this many coordinates.
 MAX_SEARCH_COORDINATES = 500
@@ -181,7 +181,7 @@ class SoftLQSRegressor(RobustLinearModel):
     Examples
     --------
     >>> import numpy as np
-    >>> from sksoftrank.lqs import SoftLQSRegressor
+    >>> from sksoftrank import SoftLQSRegressor
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(100, 2))
     >>> y = X @ [1.0, 2.0] + 3.0 + 0.1 * rng.normal(size=100)

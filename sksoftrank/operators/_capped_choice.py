@@ -14,9 +14,9 @@ import numpy as np
 from scipy.special import expit
 from sklearn.utils import gen_batches
 
-from . import _pav
-from ._checks import check_finite, check_values
-from ._selection import select_row
+from .. import _pav
+from .._checks import check_finite, check_values
+from .._selection import select_row
 
 # Steps of Newton's method or bisection, of which about ten are the rule.
 MAX_STEPS = 200

@@ -7,15 +7,15 @@ import numpy as np
 from joblib import effective_n_jobs
 from sklearn.utils import gen_batches
 
-from . import _pav
-from ._checks import (
+from .. import _pav
+from .._checks import (
     check_epsilon,
     check_flag,
     check_regularization,
     check_values,
     nonfinite_error,
 )
-from ._projection import ProjectionJacobian, Slices
+from .._projection import ProjectionJacobian, Slices
 
 # Rows are sorted and solved in chunks of about this many values, which stay in cache.
 CHUNK_SIZE = 2**15

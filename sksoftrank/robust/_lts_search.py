@@ -10,6 +10,7 @@ from joblib import effective_n_jobs
 from sklearn.utils import gen_even_slices
 from sklearn.utils.random import sample_without_replacement
 
+from ..losses import selection_trimmed_loss
 from ._lts_rows import MOMENTUM, SAME, TrimmedRows, best_fits, select
 from ._lts_starts import (
     HUBER,
@@ -24,7 +25,6 @@ from ._lts_starts import (
     subset_fits,
 )
 from ._lts_steps import concentrate
-from .losses import selection_trimmed_loss
 
 # An objective this small relative to that of the best constant is a rounding error.
 EXACT_FIT = 1e-20

@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.metrics import make_scorer
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
-from ._robust_scale import trimmed_variance
-from ._sklearn import Interval, validate_params
+from .._robust_scale import trimmed_variance
+from .._sklearn import Interval, validate_params
 
 TRIM = Interval(Real, 0, 0.5, closed="both")
 

@@ -1,12 +1,6 @@
 """Scores of predicted rankings against true ones, and scorers made of them.
 
 Rows are compared one by one, over the labels that are ranked in both, and averaged.
-
-`RANKING_SCORERS` is a dict of scorers for ``scoring`` in `GridSearchCV`, whose
-``refit`` then takes a name, and in `cross_validate`: "spearman", "kendall_tau" and
-"ndcg". They compare ``predict`` with y, which must be ranks. For relevances use the
-`score` method of the estimator, the default in scikit-learn, which reads y as the
-estimator does.
 """
 
 import warnings
@@ -18,8 +12,8 @@ from sklearn.metrics import make_scorer
 from sklearn.metrics import ndcg_score as sklearn_ndcg_score
 from sklearn.utils import check_array, gen_batches
 
-from ._sklearn import check_sample_weight
-from .losses._ranking import group_rows
+from .._sklearn import check_sample_weight
+from ..losses._ranking import group_rows
 
 # Pairs of labels are compared in batches of about this many numbers (8 MB).
 BATCH_SIZE = 2**20
@@ -69,7 +63,7 @@ def spearman_score(y_true, y_pred, *, sample_weight=None, average=True):
 
     Examples
     --------
-    >>> from sksoftrank.ranking_metrics import spearman_score
+    >>> from sksoftrank.metrics import spearman_score
     >>> y_true = [[1, 2, 3, 4], [1, 2, 3, float("nan")]]
     >>> y_pred = [[2, 1, 3, 4], [3, 2, 1, 4]]
     >>> spearman_score(y_true, y_pred, average=False)
@@ -126,7 +120,7 @@ def kendall_tau_score(y_true, y_pred, *, sample_weight=None, average=True):
 
     Examples
     --------
-    >>> from sksoftrank.ranking_metrics import kendall_tau_score
+    >>> from sksoftrank.metrics import kendall_tau_score
     >>> round(kendall_tau_score([[1, 2, 3, 4]], [[2, 1, 3, 4]]), 3)
     0.667
     """
@@ -180,7 +174,7 @@ def ndcg_score(y_true, y_score, *, k=None, sample_weight=None):
 
     Examples
     --------
-    >>> from sksoftrank.ranking_metrics import ndcg_score
+    >>> from sksoftrank.metrics import ndcg_score
     >>> round(ndcg_score([[2, 1, 0, float("nan")]], [[0.1, 0.2, 0.0, 0.3]]), 3)
     0.86
     """
@@ -230,7 +224,7 @@ def ndcg_score_of_ranks(y_true, y_pred, *, k=None, sample_weight=None):
 
     Examples
     --------
-    >>> from sksoftrank.ranking_metrics import ndcg_score_of_ranks
+    >>> from sksoftrank.metrics import ndcg_score_of_ranks
     >>> round(ndcg_score_of_ranks([[1, 2, 3]], [[2, 1, 3]]), 3)
     0.86
     """

@@ -4,17 +4,17 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from . import _pav
-from ._capped_choice import CappedChoice, WeightedRows
-from ._checks import (
+from .. import _pav
+from .._checks import (
     check_epsilon,
     check_finite,
     check_flag,
     check_regularization,
     check_values,
 )
-from ._jacobian import RowwiseJacobian
-from ._projection import Slices, argsort_rows
+from .._jacobian import RowwiseJacobian
+from .._projection import Slices, argsort_rows
+from ._capped_choice import CappedChoice, WeightedRows
 
 
 def soft_topk(

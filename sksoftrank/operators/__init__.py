@@ -1,0 +1,24 @@
+"""Soft sorts, ranks, quantiles and choices of the k largest, on exact projections."""
+
+from ._bounds import epsilon_bounds
+from ._location import LocationJacobian
+from ._normalization import soft_quantile_normalize
+from ._quantiles import soft_median, soft_quantile, soft_trimmed_mean, soft_winsorize
+from ._sorting import soft_rank, soft_sort
+from ._topk import TopKJacobian, TopKRankJacobian, soft_topk, soft_topk_rank
+
+__all__ = [
+    "LocationJacobian",
+    "TopKJacobian",
+    "TopKRankJacobian",
+    "epsilon_bounds",
+    "soft_median",
+    "soft_quantile",
+    "soft_quantile_normalize",
+    "soft_rank",
+    "soft_sort",
+    "soft_topk",
+    "soft_topk_rank",
+    "soft_trimmed_mean",
+    "soft_winsorize",
+]
