@@ -133,12 +133,17 @@ class LinearDesign:
 
     def gram(self, row_weight):
         """Weighted sum of v v' over the rows v of dense X, in the coordinates."""
+        rank = self.basis.shape[1]
         gram = np.zeros((self.n_coordinates, self.n_coordinates))
         for chunk, weight in self._centred_chunks(row_weight):
+            root = np.sqrt(weight)
             whitened = chunk @ self.basis
+            whitened *= root[:, None]
+            gram[:rank, :rank] += whitened.T @ whitened
             if self.fit_intercept:
-                whitened = np.column_stack([whitened, np.ones(weight.size)])
-            gram += (whitened.T * weight) @ whitened
+                gram[:rank, rank] += root @ whitened
+                gram[rank, rank] += weight.sum()
+        gram[rank:, :rank] = gram[:rank, rank:].T
         return gram
 
     def take(self, index):
@@ -176,9 +181,13 @@ class LinearDesign:
         ones = int(self.fit_intercept)
         triangle = np.zeros((0, self.X.shape[1] + ones))
         for chunk, w in self._centred_chunks(weight):
-            rows = np.column_stack([np.ones((w.size, ones)), chunk])
-            rows *= np.sqrt(w)[:, None]
-            triangle = np.linalg.qr(np.vstack([triangle, rows]), mode="r")
+            n_above = len(triangle)
+            rows = np.empty((n_above + w.size, triangle.shape[1]))
+            rows[:n_above] = triangle
+            rows[n_above:, :ones] = 1.0
+            rows[n_above:, ones:] = chunk
+            rows[n_above:] *= np.sqrt(w)[:, None]
+            triangle = np.linalg.qr(rows, mode="r")
         return triangle[ones:, ones:]
 
     def _centred_chunks(self, weight):
@@ -188,9 +197,41 @@ class LinearDesign:
         for batch in gen_batches(n_samples, size):
             w = weight[batch]
             used = w > 0
-            chunk = self.X[batch][used]
-            chunk -= self.mean
-            yield chunk, w[used]
+            if used.all():
+                yield self.X[batch] - self.mean, w
+            else:
+                chunk = self.X[batch][used]
+                chunk -= self.mean
+                yield chunk, w[used]
+
+
+class PenalizedLoss:
+    """A loss of linear predictions and their penalty, as a function of coordinates.
+
+    Parameters
+    ----------
+    loss : callable
+        Takes predictions of shape (n_samples, n_outputs); returns value and gradient.
+    design : LinearDesign
+    offset : ndarray of shape (n_samples, n_outputs), default=0.0
+        What is added to the predictions.
+    """
+
+    def __init__(self, loss, design, offset=0.0):
+        self.loss = loss
+        self.design = design
+        self.offset = offset
+        self.penalty = design.penalty[:, None]
+
+    def __call__(self, z):
+        """Value and gradient at the raveled coordinates of all outputs."""
+        z = z.reshape(self.design.n_coordinates, -1)
+        predictions = self.design.predict(z)
+        predictions += self.offset
+        value, row_gradient = self.loss(predictions)
+        penalty_gradient = self.penalty * z
+        gradient = self.design.pull_back(row_gradient) + penalty_gradient
+        return value + 0.5 * np.vdot(penalty_gradient, z), gradient.ravel()
 
 
 def _multiply(matrix, z):

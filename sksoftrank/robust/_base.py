@@ -24,6 +24,9 @@ from ._trimmed_squares import TrimmedSquares
 # A scale of residuals this small relative to that of y is an exact fit.
 EXACT_FIT = 1e-7
 
+# Rounds of least squares on inliers that lead to the scale of a start.
+SCALE_ROUNDS = 2
+
 # The squares of residuals over this range are all representable, also where the scale
 # of the residuals is that much smaller than that of y.
 LARGEST_OUTLIER = 1e140
@@ -124,7 +127,9 @@ class RobustProblem:
             alpha=float(alpha),
         )
 
-    def start(self, init, *, n_init, random_state, n_jobs, max_iter, tol):
+    def start(
+        self, init, *, n_init, random_state, n_jobs, max_iter, tol, thorough=False
+    ):
         """Hard LTS fit from which to smooth."""
         data = self.design, self.y, self.weight, self.n_kept
         if init == "ls":
@@ -136,6 +141,7 @@ class RobustProblem:
             n_jobs=n_jobs,
             max_iter=max_iter,
             tol=tol,
+            thorough=thorough,
         )
 
     def start_from(self, coefficients, **control):
@@ -173,13 +179,17 @@ class RobustProblem:
 
         It is that of least squares on the inliers. The raw scale takes the h
         observations with the smallest residuals for the central ones of *all*, so with
-        outliers it is too large.
+        outliers it is too large, and a first round still counts near ones as inliers.
         """
-        residual = self.residual(z)
-        good = inlier_mask(residual, raw_scale)
-        residual = self.residual(self.least_squares(z, residual, good))
-        scale = self.reweighted_scale(residual, good, "reweighted", INLIER_FRACTION)
-        return scale or raw_scale
+        residual, scale = self.residual(z), raw_scale
+        for _ in range(SCALE_ROUNDS):
+            good = inlier_mask(residual, scale)
+            z = self.least_squares(z, residual, good)
+            residual = self.residual(z)
+            scale = self.reweighted_scale(residual, good, "reweighted", INLIER_FRACTION)
+            if scale == 0:
+                return raw_scale
+        return scale
 
     def reweighted_scale(self, residual, mask, kind, fraction=None):
         """Scale of the residuals in the mask, after a fit of this kind."""

@@ -67,7 +67,8 @@ class SoftLTSRegressor(RobustLinearModel):
         - "ls": from least squares (ridge, with `alpha`), by concentration steps. Finds
           outliers in y; outliers in X (bad leverage points) can mislead it.
     n_init : int or "auto", default="auto"
-        Number of random draws of ``init="auto"``, at least 0.
+        Number of random draws of ``init="auto"``, at least 0. "auto" depends on the
+        size of the data.
     max_iter : int, default=1000
         Largest number of L-BFGS iterations, and of reweighted least-squares fits before
         and after them.
@@ -294,7 +295,7 @@ class SoftLTSRegressor(RobustLinearModel):
                 start = min(start, other, key=problem.hard_objective)
             z = problem.coordinates(*previous) if self.epsilon > 0 else start.z
         else:
-            start = self._find_start(problem)
+            start = self._find_start(problem, self.epsilon)
             z = start.z
         self._fit_from(problem, start, z, self.epsilon)
         self.coef_ = self.coef_.astype(X.dtype, copy=False)
@@ -314,12 +315,14 @@ class SoftLTSRegressor(RobustLinearModel):
             whole_weights=self.formulation == "sort",
         )
 
-    def _find_start(self, problem):
+    def _find_start(self, problem, smallest_epsilon):
         return problem.start(
             self.init,
             n_init=self.n_init,
             random_state=check_random_state(self.random_state),
             n_jobs=self.n_jobs,
+            # Smoothing leads to the same minimum from any start nearby.
+            thorough=smallest_epsilon == 0,
             **self._control(),
         )
 
@@ -328,7 +331,7 @@ class SoftLTSRegressor(RobustLinearModel):
         """Fit for each epsilon, from one start, and yield the estimator each time."""
         X, y = self._validate(X, y)
         problem = self._problem(X, y, sample_weight)
-        start = self._find_start(problem)
+        start = self._find_start(problem, min(epsilons))
         for epsilon in epsilons:
             self._fit_from(problem, start, start.z, epsilon)
             yield self

@@ -184,7 +184,9 @@ class TrimmedRows:
         ``g_ii = h_ii - h_ij^2 / (1 + h_jj)``.
         """
         residual = self.y - self.rows @ z
-        inverse = np.linalg.inv(gram + ridge(gram[None])[0])
+        gram = gram.copy()
+        add_ridge(gram[None])
+        inverse = np.linalg.inv(gram)
         projected = self.rows @ inverse
         leverage = np.einsum("ij,ij->i", projected, self.rows)
         cost = losses / (1 + leverage)
@@ -231,8 +233,9 @@ def select(losses, n_kept, weight):
     if weight is None:
         position = min(math.ceil(n_kept), losses.shape[1]) - 1
         boundary = np.partition(losses, position, axis=1)[:, position, None]
-        masses = (losses <= boundary).astype(np.float64)
-        open_ = np.flatnonzero(masses.sum(axis=1) != n_kept)
+        kept = losses <= boundary
+        masses = kept.astype(np.float64)
+        open_ = np.flatnonzero(np.count_nonzero(kept, axis=1) != n_kept)
         if open_.size == 0:
             return masses
         weight = 1.0
@@ -258,15 +261,15 @@ def solve(gram, right):
 
     What the rows do not determine is 0.
     """
-    gram += ridge(gram)
+    add_ridge(gram)
     return np.linalg.solve(gram, right[:, :, None])[:, :, 0]
 
 
-def ridge(gram):
-    """Diagonal matrices that make singular ones regular and change others little."""
-    q = gram.shape[-1]
-    size = np.einsum("ijj->i", gram) * (1e-13 / q) + np.finfo(np.float64).tiny
-    return size[:, None, None] * np.eye(q)
+def add_ridge(gram):
+    """Make singular matrices regular, and change others little, in place."""
+    diagonal = np.einsum("ijj->ij", gram)  # a view
+    size = diagonal.mean(axis=1, keepdims=True)
+    diagonal += 1e-13 * size + np.finfo(np.float64).tiny
 
 
 def best_fits(z, value, n_best):

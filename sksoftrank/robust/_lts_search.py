@@ -36,10 +36,11 @@ MAX_INTERPOLATED = 10_000
 GROUP_SIZE = 400
 N_GROUPS = 2
 
-# Elemental starts by default, for large and for small data, and how many are dealt
+# Random starts by default, for large, small and sparse data, and how many are dealt
 # with at once.
 N_INIT = 30
 N_INIT_SMALL = 300
+N_INIT_SPARSE = 10
 CHUNK_OF_STARTS = 100
 
 # Bootstrap samples of small data.
@@ -64,16 +65,17 @@ class Effort(NamedTuple):
     """How much to improve the best fits of all rows."""
 
     n_best: int  # fits that go on
-    n_minima: int  # local minima next to them
-    n_rounds: int  # of fits of small parts of the rows that the best minima keep
+    n_minima: int  # of which so many become local minima
+    n_rounds: int  # of fits of small parts of the rows that these keep
     n_parts: int  # such fits in a round
 
 
-# Up to this many rows, and operations for a fit, time is spent on the best objective.
+# Up to this many rows, and operations for a fit, time is spent on the best objective,
+# and with more rows where the hard fit is no mere start.
 SMALL = 600
 SMALL_FIT = 500_000
-EFFORT_SMALL = Effort(n_best=10, n_minima=4, n_rounds=12, n_parts=30)
-EFFORT_LARGE = Effort(n_best=5, n_minima=1, n_rounds=1, n_parts=20)
+THOROUGH = Effort(n_best=10, n_minima=8, n_rounds=16, n_parts=30)
+QUICK = Effort(n_best=5, n_minima=1, n_rounds=1, n_parts=20)
 PATIENCE = 5
 
 # A second fit goes on from samples to all rows if its objective is at most this much
@@ -104,6 +106,7 @@ def lts_search(
     n_jobs=None,
     max_iter,
     tol,
+    thorough=False,
 ):
     """Search for the global minimum of least trimmed squares.
 
@@ -127,6 +130,8 @@ def lts_search(
         Largest number of concentration steps at the end, on all rows.
     tol : float
         These steps end where no derivative of the objective exceeds this.
+    thorough : bool, default=False
+        Whether to spend time on the last per mille of the objective.
 
     Returns
     -------
@@ -151,7 +156,7 @@ def lts_search(
             return Start(z * unit, 2, None)
     search = _search_sparse if design.basis.ndim == 1 else _search_dense
     with np.errstate(over="ignore", invalid="ignore"):
-        fits, n_fits = search(*data, n_init, random_state, n_jobs)
+        fits, n_fits = search(*data, n_init, random_state, n_jobs, thorough)
     best = None
     for z in fits:
         z, value, n_steps, message = concentrate(*data, z, **control)
@@ -188,7 +193,7 @@ def _weighted_fit(design, y, weight, z):
     return z + design.newton_step(gradient, row_weight)
 
 
-def _search_dense(design, y, sample_weight, n_kept, n_init, rng, n_jobs):
+def _search_dense(design, y, sample_weight, n_kept, n_init, rng, n_jobs, thorough):
     """Fits near the best local minima, and the number of fits that it took."""
     total = sample_weight.sum()
     size = max(GROUP_SIZE, 20 * design.n_coordinates)
@@ -206,7 +211,8 @@ def _search_dense(design, y, sample_weight, n_kept, n_init, rng, n_jobs):
         if total > 1.2 * size:
             groups = [sampled_rows(_sample(sample_weight, size, rng))]
         z, n_first = _search_groups(groups, rows, n_init, rng, n_jobs)
-        z, n_next = _improve(rows, z, rng)
+        effort = THOROUGH if thorough or _is_small(rows) else QUICK
+        z, n_next = _improve(rows, z, effort, rng)
         return z @ rows.transform.T, n_first + n_next
 
     sizes = [N_GROUPS * size]
@@ -280,8 +286,15 @@ def _search_groups(groups, rows, n_init, rng, n_jobs):
 
 
 def _deterministic_fits(rows):
-    makers = central_fits, huber_fits, projection_fits, sensitivity_fits
-    return np.vstack([make(rows) for make in makers])
+    huber = huber_fits(rows)
+    return np.vstack(
+        [
+            central_fits(rows),
+            huber,
+            projection_fits(rows, huber),
+            sensitivity_fits(rows),
+        ]
+    )
 
 
 def _resampled_fits(rows, seed):
@@ -304,14 +317,14 @@ def _first_fits(rows, start, n_promising):
     return z @ rows.transform.T, n_fits
 
 
-def _improve(rows, z, rng):
-    """Local minima next to the best of these fits, and around those.
+def _improve(rows, z, effort, rng):
+    """A local minimum near the best of these fits, and the number of fits it took.
 
-    Rounds of fits to small random parts of the rows that the best minima keep lead to
-    better minima nearby, much faster than fits to random parts of all rows do.
+    Rounds of fits to small random parts of the rows that the best fits keep lead to
+    better ones nearby, much faster than fits to random parts of all rows do. Exchanges
+    of single rows are left to the end: a round of parts gains more.
     """
-    effort = EFFORT_SMALL if _is_small(rows) else EFFORT_LARGE
-    z, value, n_fits = _descend(rows, z, effort.n_best, effort.n_minima)
+    z, value, n_fits = _settle(rows, z, effort)
     n_drawn = min(3 * rows.n_coordinates, rows.y.size)
     stale = 0
     for _ in range(effort.n_rounds):
@@ -320,26 +333,23 @@ def _improve(rows, z, rng):
         masses = rows.select(rows.losses(z))
         parts = subset_fits(rows, masses, effort.n_parts, n_drawn, rng)
         parts = rows.concentrate(parts, FIRST_STEPS)
-        new, new_value, n_more = _descend(
-            rows, parts, effort.n_best, max(effort.n_minima - 1, 1)
-        )
+        new, new_value, n_more = _settle(rows, parts, effort)
         n_fits += len(parts) * (1 + FIRST_STEPS) + n_more
-        stale = stale + 1 if new_value.min() >= value[0] * (1 - SAME) else 0
+        stale = stale + 1 if new_value[0] >= value[0] * (1 - SAME) else 0
         z, value = best_fits(
             np.vstack([z, new]), np.append(value, new_value), effort.n_minima
         )
-    return z[:1], n_fits
-
-
-def _descend(rows, z, n_best, n_minima):
-    """Local minima next to the best fits, their objectives, and the number of fits."""
-    z, _ = best_fits(z, rows.evaluate(z), n_best)
-    z = rows.concentrate(z, NEXT_STEPS, MOMENTUM)
-    n_fits = len(z) * NEXT_STEPS
-    z, value = best_fits(z, rows.evaluate(z), n_minima)
     minima = [rows.descend(start) for start in z]
-    z, value, n_steps = zip(*minima, strict=True)
-    return np.array(z), np.array(value), n_fits + sum(n_steps)
+    best = min(minima, key=lambda minimum: minimum[1])
+    return best[0][None], n_fits + sum(n_steps for _, _, n_steps in minima)
+
+
+def _settle(rows, z, effort):
+    """The best fits after some steps, their objectives, and the number of fits."""
+    z, _ = best_fits(z, rows.evaluate(z), effort.n_best)
+    n_fits = len(z) * NEXT_STEPS
+    z = rows.concentrate(z, NEXT_STEPS, MOMENTUM)
+    return *best_fits(z, rows.evaluate(z), effort.n_minima), n_fits
 
 
 def _rivals(rows, z, value):
@@ -350,17 +360,18 @@ def _rivals(rows, z, value):
     return z[np.append(0, rivals)]
 
 
-def _search_sparse(design, y, sample_weight, n_kept, n_init, rng, n_jobs):
+def _search_sparse(design, y, sample_weight, n_kept, n_init, rng, n_jobs, thorough):
     """Fits where rows are sparse or have too many coordinates for normal equations.
 
     A fit is expensive here, and one of as many rows as there are coordinates is seldom
-    clean. The candidates are least squares, Huber's weights, and up to N_BEST random
-    halves of `n_kept`, each followed by a few concentration steps.
+    clean. The candidates are least squares, Huber's weights, and random halves of
+    `n_kept`, by default few, each followed by a few concentration steps.
     """
     least_squares = _least_squares(design, y, sample_weight)
     fits = [least_squares, _huber_fit(design, y, sample_weight, least_squares)]
     cumulated = np.cumsum(sample_weight)
-    n_init = N_BEST if n_init == "auto" else min(n_init, N_BEST)
+    if n_init == "auto":
+        n_init = N_INIT if thorough else N_INIT_SPARSE
     for _ in range(n_init):
         uniform = rng.random_sample(max(1, math.ceil(n_kept / 2)))
         index = draw(cumulated, uniform)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._lts_rows import EPS, ridge, select, solve, white_axes
+from ._lts_rows import EPS, add_ridge, select, solve, white_axes
 
 # Components of largest, and of smallest, sensitivity that are looked at.
 MAX_COMPONENTS = 30
@@ -30,13 +30,14 @@ def central_fits(rows):
     return rows.fit(np.array(rows.central_masses))
 
 
-def projection_fits(rows):
+def projection_fits(rows, huber):
     """Fits without the half of the rows that is extreme in an interesting projection.
 
     A cluster of outlying rows makes a projection of rows and targets skew, or if large,
     its kurtosis small (Pena & Prieto 2001). Fixed-point iterations lead to projections
     of extreme skewness and kurtosis. They start from the projections on the predictions
-    of fits, for bad leverage is there, and from the axes of a fourth-moment matrix.
+    of `huber_fits`, for bad leverage is there, and from the axes of a fourth-moment
+    matrix.
     """
     weight = rows.unit_weight / rows.total
     white = np.column_stack([rows.rows, rows.y / np.abs(rows.y).max()])
@@ -45,33 +46,34 @@ def projection_fits(rows):
     white = white @ axes
     distance = np.einsum("ij,ij->i", white, white)
     _, axes = np.linalg.eigh((white.T * (weight * distance)) @ white)
-    first, last = huber_fits(rows)[[0, -1]]
+    first, last = huber[[0, -1]]
     fitted = rows.rows @ np.column_stack([first, last, last - first])
     fitted = white.T @ (weight[:, None] * fitted)
     fitted /= np.maximum(np.linalg.norm(fitted, axis=0), np.finfo(np.float64).tiny)
     found = [fitted, _extreme_axes(axes)]
     axes = np.hstack([fitted, axes])
     for kurtosis in (False, True):
-        extreme = axes
-        for _ in range(N_FIXED_POINT_STEPS):
-            moment, size = _moment(white, weight, extreme, kurtosis)
-            extreme = moment - 3 * extreme if kurtosis else moment
-            extreme /= np.maximum(np.linalg.norm(extreme, axis=0), EPS)
+        extreme, size = _extreme_projections(white, weight, axes, kurtosis)
         size[: fitted.shape[1]] = np.inf
         order = np.argsort(-size, kind="stable")
         found.append(extreme[:, order[: fitted.shape[1] + N_EXTREME]])
     return _fits_without_extremes(rows, white @ np.hstack(found), rows.unit_weight)
 
 
-def _moment(white, weight, axes, kurtosis):
-    """Mean of the rows times powers of their projections, and size of the cumulant."""
-    projected = white @ axes
-    power = projected * projected
-    if kurtosis:
-        power *= projected
-    power *= weight[:, None]
-    size = np.abs(np.einsum("ij,ij->j", power, projected) - 3 * kurtosis)
-    return white.T @ power, size
+def _extreme_projections(white, weight, axes, kurtosis):
+    """Axes after steps to extreme skewness or kurtosis, and the sizes of that."""
+    weighted = (white * weight[:, None]).T
+    for _ in range(N_FIXED_POINT_STEPS):
+        projected = white @ axes
+        power = projected * projected
+        if kurtosis:
+            power *= projected
+            axes = weighted @ power - 3 * axes
+        else:
+            axes = weighted @ power
+        axes /= np.maximum(np.linalg.norm(axes, axis=0), EPS)
+    cumulant = weight @ (power * projected) - 3 * kurtosis
+    return axes, np.abs(cumulant)
 
 
 def huber_fits(rows):
@@ -125,8 +127,9 @@ def resampled_sensitivity_fits(rows, n_samples, rng):
 def _fits_of_components(rows, mass):
     """Fit of the rows with these masses, and fits of halves of them."""
     gram, right = rows.normal_equations(mass[None])
-    curvature, axes = np.linalg.eigh(gram[0] + ridge(gram)[0])
-    z = solve(gram, right)
+    add_ridge(gram)
+    curvature, axes = np.linalg.eigh(gram[0])
+    z = np.linalg.solve(gram, right[:, :, None])[:, :, 0]
     # With these, white @ white.T is the hat matrix.
     white = rows.rows @ (axes / np.sqrt(np.maximum(curvature, EPS * curvature[-1])))
     leverage = np.einsum("ij,ij->i", white, white)
