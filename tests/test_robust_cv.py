@@ -11,7 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sksoftrank import SoftLTSRegressor, SoftLTSRegressorCV, soft_lts_path
-from sksoftrank.metrics import trimmed_scorer
+from sksoftrank.datasets import make_contaminated_regression
+from sksoftrank.metrics import capped_scorer, trimmed_scorer
 from sksoftrank.robust._base import RobustProblem
 
 # The outliers come first.
@@ -68,15 +69,26 @@ def test_default_path_leads_to_least_squares(formulation):
     assert_allclose(path.intercepts[-1], naive[3], rtol=0, atol=0.15)
 
 
-def test_scores_are_those_of_a_grid_search(searches):
+@pytest.mark.parametrize("scoring", [None, trimmed_scorer()])
+def test_scores_are_those_of_a_grid_search(scoring, searches):
     X, y, _ = contaminated(distance=4)
     grid = {"epsilon": [1.0, 10.0, 100.0], "trim": [0.3, 0.5]}
     model = SoftLTSRegressorCV(
-        epsilons=grid["epsilon"], trims=grid["trim"], cv=SHUFFLED, random_state=0
+        epsilons=grid["epsilon"],
+        trims=grid["trim"],
+        scoring=scoring,
+        cv=SHUFFLED,
+        random_state=0,
     ).fit(X, y)
-    assert len(searches) == 2 * 4 + 1
+    assert len(searches) == 2 * 4 + 1 + (scoring is None)
+    if scoring is None:
+        scale = SoftLTSRegressor(random_state=0).fit(X, y).start_scale_
+        assert_allclose(model.cap_, 3 * scale, rtol=1e-8)
+        scoring = capped_scorer(cap=model.cap_)
+    else:
+        assert model.cap_ is None
     search = GridSearchCV(
-        SoftLTSRegressor(random_state=0), grid, scoring=trimmed_scorer(), cv=SHUFFLED
+        SoftLTSRegressor(random_state=0), grid, scoring=scoring, cv=SHUFFLED
     ).fit(X, y)
     folds = [search.cv_results_[f"split{i}_test_score"] for i in range(4)]
     expected = np.reshape(folds, (4, 3, 2)).transpose(2, 1, 0)
@@ -138,6 +150,26 @@ def test_scoring_sparse_features_and_pipelines():
     assert_allclose(other.cv_scores_, model.cv_scores_, rtol=1e-6)
     pipeline = make_pipeline(StandardScaler(), SoftLTSRegressorCV(epsilons=[10]))
     assert pipeline.fit(X, y).predict(X).shape == y.shape
+
+
+def test_exact_fit_of_most_rows():
+    X, y, _ = contaminated()
+    y[:100] = X[:100].sum(axis=1)
+    model = SoftLTSRegressorCV(epsilons=[3, 10], random_state=0, cv=SHUFFLED).fit(X, y)
+    assert model.cap_ is None
+    assert_allclose(model.cv_scores_, 1.0)
+    assert_allclose(model.coef_, 1.0)
+
+
+@pytest.mark.parametrize("kind", ["vertical", "leverage"])
+@pytest.mark.parametrize("distance", [20, 1e6])
+def test_choice_is_not_misled(kind, distance):
+    X, y, _, bad = make_contaminated_regression(
+        300, contamination=0.3, kind=kind, distance=distance, random_state=0
+    )
+    model = SoftLTSRegressorCV(trims=[0.1, 0.5], cv=SHUFFLED, random_state=0).fit(X, y)
+    clean = np.linalg.lstsq(X[~bad], y[~bad], rcond=None)[0]
+    assert np.abs(model.coef_ - clean).max() < 0.05
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@
 estimator does.
 """
 
+from ._capped import capped_mean_squared_error, capped_scorer
 from ._ranking import (
     RANKING_SCORERS,
     kendall_tau_score,
@@ -22,6 +23,8 @@ from ._trimmed import (
 
 __all__ = [
     "RANKING_SCORERS",
+    "capped_mean_squared_error",
+    "capped_scorer",
     "kendall_tau_score",
     "ndcg_score",
     "ndcg_score_of_ranks",

@@ -68,7 +68,7 @@ def trimmed_mean_squared_error(y_true, y_pred, *, trim=0.5, sample_weight=None):
     >>> trimmed_mean_squared_error([1, 2, 3, 1000], [1, 2, 4, 4], trim=0.25)
     0.333...
     """
-    y_true, y_pred, weight = _check_targets(y_true, y_pred, sample_weight)
+    y_true, y_pred, weight = check_targets(y_true, y_pred, sample_weight)
     return _trimmed_mean_square(y_true - y_pred, weight, trim)
 
 
@@ -140,7 +140,7 @@ def trimmed_r2_score(y_true, y_pred, *, trim=0.5, sample_weight=None):
     >>> round(r2_score(y_true, y_pred), 3)
     -0.246
     """
-    y_true, y_pred, weight = _check_targets(y_true, y_pred, sample_weight)
+    y_true, y_pred, weight = check_targets(y_true, y_pred, sample_weight)
     error = _trimmed_mean_square(y_true - y_pred, weight, trim)
     spread = _trimmed_variance(y_true, weight, trim)
     if spread == 0:
@@ -222,7 +222,7 @@ def _weighted_median(values, weight):
     return values[order[np.searchsorted(cumulated, cumulated[-1] / 2)]]
 
 
-def _check_targets(y_true, y_pred, sample_weight):
+def check_targets(y_true, y_pred, sample_weight):
     """Targets, predictions and weights as 1-D arrays of float64."""
     arrays = {"y_true": y_true, "y_pred": y_pred, "sample_weight": sample_weight}
     if sample_weight is None:

@@ -9,9 +9,13 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._sklearn import StrOptions, fit_context
-from ..metrics import trimmed_scorer
+from ..metrics import capped_scorer, trimmed_scorer
 from ._base import RobustLinearModel, check_frequencies
 from ._lts import SoftLTSRegressor
+
+# Errors beyond this many scales count alike in the default score. With more, a third of
+# outliers in X may rule it; with less, so do the good rows that are fitted anyhow.
+CAP = 3.0
 
 # Parameters that are handed on to the estimator.
 SHARED = (
@@ -87,7 +91,7 @@ def soft_lts_path(X, y, *, epsilons=None, sample_weight=None, **parameters):
     >>> X, y, coef, _ = make_contaminated_regression(random_state=0)
     >>> path = soft_lts_path(X, y, epsilons=[1, 10, 1000], random_state=0)
     >>> abs(path.coefs - coef).max(axis=1).round(1)
-    array([0.4, 0.1, 0.5])
+    array([0.5, 0.1, 0.5])
     """
     model = SoftLTSRegressor(**parameters)
     epsilons = _check_grid(epsilons, model.formulation, len(y))
@@ -102,8 +106,7 @@ class SoftLTSRegressorCV(RobustLinearModel):
     """Soft least trimmed squares with `epsilon` and `trim` chosen by cross-validation.
 
     For each fold and each `trim` one start is searched for, from which all `epsilon`
-    are fitted. The folds hold outliers, too, so by default they are compared by a
-    score that ignores them.
+    are fitted. The folds hold outliers, too, so the default score caps errors.
 
     Parameters
     ----------
@@ -114,8 +117,9 @@ class SoftLTSRegressorCV(RobustLinearModel):
     trims : array-like of shape (n_trims,), default=(0.5,)
         Fractions that may be trimmed to choose from, in [0, 0.5].
     scoring : str, callable or None, default=None
-        What to maximise, as in `GridSearchCV`. None means the R2 of the half of each
-        test fold that is predicted best, ``trimmed_scorer(trim=0.5)``.
+        What to maximise, as in `GridSearchCV`. None means ``capped_scorer(cap=cap_)``:
+        minus the mean squared error, errors above `cap_` counting alike. For data of
+        which more than 40 % are outliers ``trimmed_scorer(trim=0.5)`` is better.
     cv : int, splitter, iterable or None, default=None
         How to split, as in `GridSearchCV`. None means 5 folds.
     formulation : {"selection", "sort"}, default="selection"
@@ -149,6 +153,10 @@ class SoftLTSRegressorCV(RobustLinearModel):
         The chosen `trim`.
     best_score_ : float
         Their mean score over the test folds.
+    cap_ : float or None
+        Three times the `start_scale_` of a fit to all data with the largest trim. None
+        with another `scoring`, and where that fit is exact: the default score then is
+        that of ``trimmed_scorer(trim=0.5)``.
     epsilons_ : ndarray of shape (n_epsilons,)
         The grid, in increasing order.
     trims_ : ndarray of shape (n_trims,)
@@ -168,7 +176,7 @@ class SoftLTSRegressorCV(RobustLinearModel):
     SoftLTSRegressor : The estimator.
     soft_lts_path : The path over `epsilon` without a choice.
     EpsilonPathDisplay : Plots the path and the scores.
-    sksoftrank.metrics.trimmed_scorer : Makes the default score.
+    sksoftrank.metrics.capped_scorer : Makes the default score.
 
     Notes
     -----
@@ -261,7 +269,7 @@ class SoftLTSRegressorCV(RobustLinearModel):
         self.trims_ = _check_sorted(self.trims, "trims", 0, 0.5)
         rng = check_random_state(self.random_state)
         folds = list(check_cv(self.cv).split(X, y))
-        scorer = trimmed_scorer() if self.scoring is None else get_scorer(self.scoring)
+        scorer = self._scorer(X, y, sample_weight, rng)
         scores = Parallel(n_jobs=self.n_jobs, prefer="threads")(
             delayed(_path_scores)(
                 self._model(trim, rng),
@@ -288,6 +296,17 @@ class SoftLTSRegressorCV(RobustLinearModel):
         )
         self._fit_best(X, y, sample_weight, self._model(self.trim_, rng))
         return self
+
+    def _scorer(self, X, y, sample_weight, rng):
+        self.cap_ = None
+        if self.scoring is not None:
+            return get_scorer(self.scoring)
+        model = self._model(self.trims_[-1], rng).set_params(formulation="selection")
+        self.cap_ = CAP * model.fit(X, y, sample_weight).start_scale_
+        if self.cap_ > 0:
+            return capped_scorer(cap=self.cap_)
+        self.cap_ = None
+        return trimmed_scorer()
 
     def _model(self, trim, rng):
         """Estimator for one start, with randomness of its own."""
