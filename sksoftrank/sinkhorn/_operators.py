@@ -41,8 +41,8 @@ def sinkhorn_rank(
         1e-1. 0 gives the limit.
     weights : array-like of shape (n,) or of the shape of `values`, default=None
         Non-negative weights of the values; their sum is made 1. None means equal
-        weights. A value without weight is ranked among the others without influence on
-        them.
+        weights. A value without weight, however far, is ranked among the others without
+        influence on them.
     targets : int or array-like of shape (m,), default=None
         The targets, increasing, or the number of equally spaced targets from 0 to 1.
         None means n of these. Fewer targets take less time: O(nm).
@@ -98,17 +98,19 @@ def sinkhorn_rank(
     its Kantorovich ranks); descending ones cumulate b from its other end. Their
     weighted mean is ``n * (1 + sum(b**2)) / 2``, that of hard ranks if there are n
     equal targets. At ``epsilon=0`` ties share their mass, and the plan is the monotone
-    one, which is optimal for every convex cost; for ``cost=1`` it is one of many.
+    one, which is optimal for every convex cost. For ``cost=1`` it is one of many, not
+    the one that small `epsilon` lead to.
 
     The plan is the one of Sinkhorn's algorithm, but Newton's method finds it: its steps
     are solved by conjugate gradients, preconditioned by the Laplacian of a path. The
     derivative comes from one such system more, by the implicit function theorem. Both
     take O(nm) time and memory; memory does not grow with the number of slices.
 
-    Names in ott-jax, whose defaults give these results less 1: ``inputs`` = `values`,
-    ``num_targets`` = `targets`, ``threshold`` = `tol`, ``squashing_fun`` = `squashing`
-    (its sigmoid is "logistic"), ``epsilon`` = `epsilon`. With m targets of equal
-    weights its ranks are ``(n - 1) / (m - 1) * (m / n * ranks - 1)``.
+    The function ``ranks`` of ott-jax returns these results less 1, but for its looser
+    tolerance. Its names: ``inputs`` = `values`, ``num_targets`` = `targets`,
+    ``threshold`` = `tol`, ``squashing_fun`` = `squashing` (its sigmoid is "logistic"),
+    ``epsilon`` = `epsilon`. With m targets of equal weights its ranks are
+    ``(n - 1) / (m - 1) * (m / n * ranks - 1)``.
 
     References
     ----------
@@ -354,8 +356,7 @@ def sinkhorn_quantile(
         are few and far apart it can be larger than for sorting.
     width : float, default=None
         Share of all mass of which each quantile is the mean, at most half the smallest
-        gap in (0, q, 1) and 1 / (2k). None means the smallest of these two, 1.5 / n
-        and 0.02.
+        gap in (0, q, 1). None means the smallest of this, 1.5 / n and 0.02.
     weights : array-like of shape (n,) or of the shape of `values`, default=None
         Non-negative weights of the values; their sum is made 1. None means equal
         weights.
@@ -434,7 +435,7 @@ def _quantile_targets(q, width, n):
         )
     levels, inverse = np.unique(q.astype(np.float64), return_inverse=True)
     gaps = np.diff(levels, prepend=0.0, append=1.0)
-    largest = min(0.5 * gaps.min(), 0.5 / len(levels))
+    largest = 0.5 * gaps.min()
     if width is None:
         width = min(largest, 0.02, 1.5 / max(n, 1))
     elif not isinstance(width, Real) or isinstance(width, bool):

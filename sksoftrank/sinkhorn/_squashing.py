@@ -16,8 +16,14 @@ SQUASHINGS = {
     ),
 }
 
+SMALLEST = np.finfo(np.float64).smallest_subnormal
+
 # A standard deviation this small relative to the range is rounding.
 CONSTANT = 1e-15
+
+# Values without weight may lie far outside the range of the others. In units of it they
+# are taken to be at most this far, so that products do not overflow.
+FAR = 1e100
 
 
 def check_weights(weights, name, shapes):
@@ -31,6 +37,12 @@ def check_weights(weights, name, shapes):
     # A power of two keeps integers exact.
     _, exponent = np.frexp(weights.max(initial=0.0))
     return np.ldexp(weights, -exponent)
+
+
+def weighted_ends(rows, weights):
+    """The smallest and the largest of each row that have weight, as columns."""
+    ends = {"axis": 1, "where": weights > 0, "keepdims": True}
+    return rows.min(initial=np.inf, **ends), rows.max(initial=-np.inf, **ends)
 
 
 class SquashedSlices:
@@ -88,7 +100,8 @@ class SquashedSlices:
         w, z = self._shares, self._z
         change = u_sorted - np.einsum("rc,rc->r", w, u_sorted)[:, None]
         change -= z * np.einsum("rc,rc,rc->r", w, z, u_sorted)[:, None]
-        return self._slope * self._divide(change), u_sorted
+        # The slopes first: they vanish where z is far.
+        return self._divide(self._slope * change), u_sorted
 
     def vjp(self, g_points, g_sorted):
         """Gradient in the values, for gradients in the points and sorted values."""
@@ -117,15 +130,17 @@ class SquashedSlices:
         values = self.sorted_values
         if not values.size:
             return values, np.ones((len(values), 1))
-        # Relative to the first, which is exact for equal values.
-        z = values - values[:, :1]
-        largest = z[:, -1:].copy()
-        z /= np.where(largest > 0, largest, 1.0)
+        lowest, highest = weighted_ends(values, self.weights)
+        spread = highest - lowest
+        # Relative to the lowest, which is exact for equal values.
+        with np.errstate(over="ignore"):
+            z = (values - lowest) / np.maximum(spread, SMALLEST)
+        z = np.clip(z, -FAR, FAR)
         z -= np.einsum("rc,rc->r", self._shares, z)[:, None]
         deviation = np.sqrt(np.einsum("rc,rc,rc->r", self._shares, z, z))[:, None]
         is_constant = deviation <= CONSTANT
-        z = np.where(is_constant, 0.0, z / np.where(is_constant, 1.0, deviation))
-        return z, np.where(is_constant, np.inf, deviation * largest)
+        z /= np.maximum(deviation, CONSTANT)
+        return z, np.where(is_constant, np.inf, deviation * spread)
 
     @property
     def _shares(self):

@@ -14,6 +14,7 @@ from ._entropic_plan import (
     hard_conditionals,
     solve,
 )
+from ._squashing import weighted_ends
 
 # Plans are treated in batches of about this many entries, which stay in cache.
 BATCH_SIZE = 2**17
@@ -60,6 +61,8 @@ def _call_cost(cost, part, difference):
             f"cost must return two arrays of numbers, the costs and their derivatives: "
             f"{error}."
         ) from error
+    if part == 1 and not np.isfinite(slope).all():
+        raise ValueError("cost must return derivatives that are finite.")
     for array in (value, slope):
         if array.shape != difference.shape:
             raise ValueError(
@@ -119,16 +122,19 @@ class TransportMeans:
             (np.broadcast_to(milestone_weights, (count, m)), no_ties, no_ties),
         ]
         self._rows, self._columns = sides if points_in_rows else sides[::-1]
-        self._is_hard = self._find_hard() if points.size else np.empty(0, dtype=bool)
+        self._is_hard = np.empty(0, dtype=bool)
+        if points.size:
+            self._is_hard = self._find_hard(point_weights, milestone_weights)
         # Only rows of soft plans are set.
         self._phi = np.full(self._columns[0].shape, np.nan)
 
-    def _find_hard(self):
+    def _find_hard(self, point_weights, milestone_weights):
         """Whether epsilon is lost in the rounding errors of each slice's cost."""
         # A convex cost is largest at one of the ends.
-        lowest, highest = self._points[:, 0], self._points[:, -1]
-        ends = [self._milestones[0] - highest, self._milestones[-1] - lowest]
-        largest = np.abs(self._value(np.stack(ends, axis=1))).max(axis=1)
+        lowest, highest = weighted_ends(self._points, point_weights)
+        used = self._milestones[milestone_weights > 0]
+        ends = np.hstack([used[0] - highest, used[-1] - lowest])
+        largest = np.abs(self._value(ends)).max(axis=1)
         return self._epsilon <= ROUNDING * largest
 
     def solve(self, tol, max_iter):
@@ -139,11 +145,19 @@ class TransportMeans:
             if is_hard:
                 W = self._hard_conditionals(batch)
             else:
-                self._phi[batch], W, self.errors[batch] = solve(
-                    self._scaled_cost(batch), *self._weights(batch), tol, max_iter
-                )
+                W = self._solve_soft(batch, tol, max_iter)
             self.means[batch] = _matvec(W, self._contents[batch])
         return self
+
+    def _solve_soft(self, batch, tol, max_iter):
+        K = self._scaled_cost(batch)
+        a, b = self._weights(batch)
+        is_weighted = a.all() and b.all()
+        if not is_weighted:
+            # Where there is no weight costs do not matter, and may be huge.
+            K = np.where((a > 0)[:, :, None] & (b > 0)[:, None, :], K, 0.0)
+        self._phi[batch], W, self.errors[batch] = solve(K, a, b, tol, max_iter)
+        return W if is_weighted else self._conditionals(batch, False)
 
     def jvp(self, u_points, u_contents):
         """Change of the means along changes of points and contents (None: fixed)."""
@@ -222,7 +236,13 @@ class TransportMeans:
     def _conditionals(self, batch, is_hard):
         if is_hard:
             return self._hard_conditionals(batch)
-        return conditionals(self._phi[batch], self._scaled_cost(batch))
+        K = self._scaled_cost(batch)
+        W = conditionals(self._phi[batch], K)
+        # Far rows without weight, where rounding hides how their costs differ.
+        is_lost = (self._rows[0][batch] == 0) & (ROUNDING * np.abs(K).max(axis=2) > 1)
+        if is_lost.any():
+            W[is_lost] = self._hard_conditionals(batch)[is_lost]
+        return W
 
     def _hard_conditionals(self, batch):
         a, row_starts, row_ends = (part[batch] for part in self._rows)

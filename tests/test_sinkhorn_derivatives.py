@@ -1,0 +1,145 @@
+"""Derivatives of the Sinkhorn operators, by differences and unrolled iterations."""
+
+import pickle
+
+import numpy as np
+import pytest
+from differences import central_differences, slice_differences
+from numpy.testing import assert_allclose, assert_array_equal
+from transport_reference import (
+    COSTS,
+    PLANS,
+    Reference,
+    both_operators,
+    draw,
+    every_operator,
+    softplus_cost,
+)
+
+from sksoftrank.sinkhorn import sinkhorn_quantile, sinkhorn_rank, sinkhorn_sort
+
+
+@pytest.mark.parametrize("epsilon", [1e-3, 1e-2, 0.3])
+@pytest.mark.parametrize("cost", COSTS)
+@pytest.mark.parametrize("squashing", ["logistic", "arctan", None])
+@pytest.mark.parametrize("plan", PLANS)
+@both_operators
+def test_gradients(epsilon, cost, squashing, plan, operator):
+    x = draw(7)
+    options = {**PLANS[plan], "cost": COSTS[cost], "squashing": squashing}
+    options |= {"tol": 1e-12, "max_iter": 200}
+    # The smallest epsilon of unsquashed values rounds away the last digits of K.
+    epsilon = max(epsilon, 1e-2) if squashing is None else epsilon
+    result, jacobian = operator(x, epsilon, return_jacobian=True, **options)
+    g = draw(*result.shape, seed=1)
+    expected = slice_differences(
+        lambda x: operator(x, epsilon, **options), x, g, 1e-5 * min(1, 30 * epsilon)
+    )
+    scale = max(1, np.abs(expected).max())
+    got = jacobian.vjp(g)
+    assert_allclose(got, expected, rtol=0, atol=1e-6 * scale)
+    u = draw(*x.shape, seed=2)
+    assert_allclose(np.sum(g * jacobian.jvp(u)), np.sum(got * u), atol=1e-9 * scale)
+
+
+@every_operator
+@pytest.mark.parametrize("epsilon", [1e-4, 1e-3, 1e-2, 0.1, 1.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_gradients_with_default_tolerance(operator, epsilon, seed):
+    """Of the plans that are found, while those of the differences are exact."""
+    x = np.random.default_rng(seed).normal(size=30)
+    result, jacobian = operator(x, epsilon=epsilon, return_jacobian=True)
+    g = np.cos(np.arange(1.0 + result.size))[1:]
+
+    def accurate(x):
+        return operator(x, epsilon=epsilon, tol=1e-12).reshape(len(x), -1)
+
+    expected = slice_differences(accurate, x, g, step=1e-6)
+    scale = max(1, np.abs(expected).max())
+    got = jacobian.vjp(g.reshape(result.shape))
+    assert_allclose(got, expected, rtol=0, atol=1e-5 * scale)
+
+
+@every_operator
+@pytest.mark.parametrize(
+    "options",
+    [{"axis": 0}, {"axis": None}, {"axis": 1}, {"axis": 0, "weights": "same shape"}],
+)
+def test_gradients_along_axes(operator, options):
+    x = draw(4, 3)
+    options = {"tol": 1e-12, "epsilon": 0.02, **options}
+    if "weights" in options:
+        options["weights"] = np.random.default_rng(0).uniform(size=x.shape)
+    if operator is sinkhorn_quantile:
+        options["q"] = [0.7, 0.2, 0.7]
+    result, jacobian = operator(x, return_jacobian=True, **options)
+    g = draw(*result.shape, seed=1)
+    expected = central_differences(lambda x: np.sum(g * operator(x, **options)), x)
+    assert_allclose(jacobian.vjp(g), expected, rtol=0, atol=1e-6)
+    assert jacobian.shape == (result.size, x.size)
+    dense = jacobian.toarray()
+    assert_allclose(dense.T @ g.ravel(), expected.ravel(), rtol=0, atol=1e-6)
+    assert_allclose(jacobian.T @ g.ravel(), expected.ravel(), rtol=0, atol=1e-6)
+
+
+@both_operators
+def test_gradients_of_descending(operator):
+    x, g = draw(6), draw(6, seed=1)
+    options = {"descending": True, "tol": 1e-12, "cost": softplus_cost}
+    _, jacobian = operator(x, return_jacobian=True, **options)
+    expected = slice_differences(lambda x: operator(x, **options), x, g)
+    assert_allclose(jacobian.vjp(g), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("epsilon", [0.02, 0.3])
+@pytest.mark.parametrize("plan", PLANS)
+def test_derivatives_against_unrolled_iterations(epsilon, plan):
+    x, u = draw(7), draw(7, seed=1)
+    options = PLANS[plan]
+    ranks, sorts = Reference(x, **options).unrolled_jvp(epsilon, u)
+    for operator, expected in ((sinkhorn_rank, ranks), (sinkhorn_sort, sorts)):
+        _, jacobian = operator(x, epsilon, tol=1e-12, return_jacobian=True, **options)
+        assert_allclose(jacobian.jvp(u), expected, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("epsilon", [1e-6, 1e-5, 1e-4, 1e-3])
+@pytest.mark.parametrize("plan", PLANS)
+def test_derivatives_stay_bounded_for_small_epsilon(epsilon, plan):
+    """Where hardly any mass links the columns, rounding must not take over."""
+    x = np.linspace(-1, 2, 7) ** 3
+    for operator in (sinkhorn_rank, sinkhorn_sort):
+        _, jacobian = operator(x, epsilon, return_jacobian=True, **PLANS[plan])
+        dense = jacobian.toarray()
+        assert np.abs(dense).max() < 10 / np.sqrt(epsilon)
+        # Ranks do not change with the location; sorted values move with it.
+        expected = 0 if operator is sinkhorn_rank else 1
+        assert_allclose(dense.sum(axis=1), expected, rtol=0, atol=1e-7)
+
+
+def test_hard_derivatives():
+    x = draw(2, 6)
+    for epsilon in (0, 1e-300):
+        _, jacobian = sinkhorn_rank(x, epsilon, return_jacobian=True)
+        assert_array_equal(jacobian.vjp(draw(2, 6)), np.zeros((2, 6)))
+        result, jacobian = sinkhorn_sort(x, epsilon, targets=4, return_jacobian=True)
+        assert_allclose(jacobian.jvp(x), result, rtol=1e-14)
+
+
+def test_values_that_are_equal():
+    """Standardised values are zero, and so are their derivatives."""
+    x = np.full(5, 0.1)
+    assert_allclose(sinkhorn_rank(x, 0.1), np.full(5, 3.0), rtol=1e-12)
+    _, jacobian = sinkhorn_rank(x, 0.1, return_jacobian=True)
+    assert_array_equal(jacobian.vjp(draw(5)), np.zeros(5))
+    sorts, jacobian = sinkhorn_sort(x, 0.1, return_jacobian=True)
+    assert_allclose(sorts, x, rtol=1e-14)
+    assert_allclose(jacobian.toarray().sum(axis=1), np.ones(5), rtol=1e-12)
+
+
+def test_the_jacobian_can_be_kept():
+    x, g = draw(3, 5), draw(3, 5, seed=1)
+    _, jacobian = sinkhorn_rank(x, weights=[1, 2, 3, 4, 5], return_jacobian=True)
+    expected = jacobian.vjp(g)
+    assert_array_equal(pickle.loads(pickle.dumps(jacobian)).vjp(g), expected)
+    x[...] = 0  # it holds no view of the values
+    assert_array_equal(jacobian.vjp(g), expected)
