@@ -5,13 +5,17 @@ BIN = .venv/bin
 # The matrices are small: threads of the linear algebra only wait for one another.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: test demo lint clean
+.PHONY: test demo docs lint clean
 
 test: .venv/installed
 	$(BIN)/python -m pytest
 
 demo: .venv/installed
 	$(BIN)/python examples/plot_robust_regression.py
+
+# The site, with its gallery run anew, in docs/_build/html; warnings are errors.
+docs: .venv/docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going -b html docs docs/_build/html
 
 lint: .venv/installed
 	$(BIN)/ruff check .
@@ -25,5 +29,11 @@ lint: .venv/installed
 	$(BIN)/python -m pip install --quiet --editable ".[plot,test,lint]"
 	touch $@
 
+.venv/docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable ".[plot,docs]"
+	touch $@
+
 clean:
 	rm -rf .venv build *.egg-info sksoftrank/*.c sksoftrank/*.so
+	rm -rf docs/_build docs/auto_examples docs/api/generated docs/generated \
+	    docs/sg_execution_times.rst

@@ -3,7 +3,8 @@
     python benchmarks/toolbox.py [--sizes N ...] [--rounds N] [--out DIRECTORY]
 
 Prints, for every operator, the median over rounds of its time divided by that of
-``numpy.argsort`` of the same normal values in the same round. With ``--out`` the table
+``numpy.argsort`` of the same normal values in the same round: of one row of each size,
+and of a batch of 20000 rows of 10. With ``--out`` the table
 is written to ``toolbox.md`` there.
 """
 
@@ -20,10 +21,12 @@ from sksoftrank import (
     soft_rank,
     soft_topk,
     soft_topk_rank,
+    soft_topk_sort,
     soft_trimmed_mean,
 )
 
 EPSILONS = (0.0, 1e-3, 0.1, 10.0)
+BATCH = (20_000, 10)
 
 
 def contenders(n):
@@ -41,13 +44,14 @@ def contenders(n):
         "soft_quantile, entropic": partial(soft_quantile, q=0.3, **entropic),
         "soft_trimmed_mean": soft_trimmed_mean,
         "soft_topk_rank, k = 10": partial(soft_topk_rank, k=10),
+        "soft_topk_sort, k = 10": partial(soft_topk_sort, k=10),
         "soft_rank, for comparison": soft_rank,
     }
 
 
 def topk_gradient(values, k, epsilon, direction):
     _, jacobian = soft_topk(values, k, epsilon, return_jacobian=True)
-    return jacobian.vjp(direction)
+    return jacobian.vjp(np.broadcast_to(direction, values.shape))
 
 
 def seconds(function):
@@ -56,11 +60,11 @@ def seconds(function):
     return time.process_time() - start
 
 
-def ratios(n, rounds):
+def ratios(shape, rounds):
     """Median ratios, of shape (contenders, epsilons), and seconds of argsort."""
-    values = np.random.default_rng(0).normal(size=n)
-    repeats = max(1, 10**5 // n)
-    functions = list(contenders(n).values())
+    values = np.random.default_rng(0).normal(size=shape)
+    repeats = max(1, 10**5 // values.size)
+    functions = list(contenders(shape[-1]).values())
     found = np.empty((rounds, len(functions), len(EPSILONS)))
     argsorts = []
     for r in range(rounds):
@@ -74,13 +78,14 @@ def ratios(n, rounds):
     return np.median(found, axis=0), np.median(argsorts)
 
 
-def table(n, rounds):
-    """Lines of a Markdown table for one size."""
-    found, argsort = ratios(n, rounds)
-    yield f"n = {n}: numpy.argsort takes {1e3 * argsort:.3g} ms\n"
+def table(shape, rounds):
+    """Lines of a Markdown table for one shape."""
+    found, argsort = ratios(shape, rounds)
+    size = " rows of ".join(map(str, shape)) if len(shape) > 1 else f"n = {shape[0]}"
+    yield f"{size}: numpy.argsort takes {1e3 * argsort:.3g} ms\n"
     yield "| operator \\ epsilon | " + " | ".join(f"{e:g}" for e in EPSILONS) + " |"
     yield "|---|" + "---|" * len(EPSILONS)
-    for label, row in zip(contenders(n), found, strict=True):
+    for label, row in zip(contenders(shape[-1]), found, strict=True):
         yield f"| {label} | " + " | ".join(f"{ratio:.2f}" for ratio in row) + " |"
     yield ""
 
@@ -94,13 +99,14 @@ def main():
     lines = [
         "# Quantile and top-k operators: CPU time / numpy.argsort",
         "",
-        f"Median of {arguments.rounds} rounds on standard normal values, k = n / 100; "
+        f"Median of {arguments.rounds} rounds on standard normal values, k = n / 100, "
+        f"at least 1; "
         f"NumPy {np.__version__}, Python {platform.python_version()}. Written by",
         "`python benchmarks/toolbox.py --out docs/benchmarks`.",
         "",
     ]
-    for n in arguments.sizes:
-        lines.extend(table(n, arguments.rounds))
+    for shape in [*((n,) for n in arguments.sizes), BATCH]:
+        lines.extend(table(shape, arguments.rounds))
     text = "\n".join(lines)
     print(text)
     if arguments.out is not None:

@@ -96,7 +96,7 @@ def plot(searches, y_test, y_predicted, path):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
+    parser = argparse.ArgumentParser(description="Label ranking on one data set.")
     parser.add_argument("--data", type=Path, help="CSV file of another set")
     parser.add_argument(
         "--output", type=Path, default=Path("label_ranking.png"), help="figure"

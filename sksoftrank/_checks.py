@@ -118,6 +118,13 @@ def check_flag(value, name):
     return bool(value)
 
 
+def check_nan_policy(nan_policy):
+    """Return whether `nan_policy` is to omit NaN, or say that it is not known."""
+    if not isinstance(nan_policy, str) or nan_policy not in ("raise", "omit"):
+        raise ValueError(f"nan_policy must be 'raise' or 'omit', got {nan_policy!r}.")
+    return nan_policy == "omit"
+
+
 def check_regularization(regularization, allowed):
     """Return the kernel's number of `regularization`."""
     if not isinstance(regularization, str) or regularization not in allowed:

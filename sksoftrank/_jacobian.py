@@ -5,7 +5,8 @@ import math
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from ._projection import MAX_DENSE_SIZE, _check_direction
+# Above this order `toarray` would fill the memory of an ordinary machine.
+MAX_DENSE_SIZE = 10_000
 
 
 class RowwiseJacobian(LinearOperator):
@@ -34,8 +35,7 @@ class RowwiseJacobian(LinearOperator):
 
     def __init__(self, input_slices, output_slices, multiply, *, shapes, dtype):
         self.input_shape, self.output_shape = (tuple(shape) for shape in shapes)
-        self._input_slices = input_slices
-        self._output_slices = output_slices
+        self._slices = input_slices, output_slices
         # multiply(rows, transpose=...) of float64 rows
         self._multiply = multiply
         super().__init__(
@@ -56,10 +56,7 @@ class RowwiseJacobian(LinearOperator):
         ndarray of shape `output_shape`
             The change of the result for a unit step along `u`.
         """
-        u = _check_direction(u, self.input_shape, "u")
-        rows = self._input_slices.to_rows(u.astype(np.float64, copy=False))
-        result = self._output_slices.from_rows(self._multiply(rows, transpose=False))
-        return self._finish(result, self.output_shape, u)
+        return self._product(u, "u", transpose=False)
 
     def vjp(self, g):
         """Vector-Jacobian product: the gradient of a scalar whose gradient in the
@@ -75,10 +72,7 @@ class RowwiseJacobian(LinearOperator):
         ndarray of shape `input_shape`
             Gradient in the input.
         """
-        g = _check_direction(g, self.output_shape, "g")
-        rows = self._output_slices.to_rows(g.astype(np.float64, copy=False))
-        result = self._input_slices.from_rows(self._multiply(rows, transpose=True))
-        return self._finish(result, self.input_shape, g)
+        return self._product(g, "g", transpose=True)
 
     def toarray(self):
         """The dense matrix, for small inputs.
@@ -99,14 +93,33 @@ class RowwiseJacobian(LinearOperator):
                 f"{MAX_DENSE_SIZE} entries, got {self.shape[0]} x {self.shape[1]}; "
                 f"use jvp or vjp."
             )
+        if 0 in self.shape:  # SciPy multiplies at least one column
+            return np.zeros(self.shape, dtype=self.dtype)
         return self @ np.eye(self.shape[1], dtype=self.dtype)
 
-    def _finish(self, result, shape, direction):
+    def _product(self, direction, name, *, transpose):
+        shapes, slices = (self.input_shape, self.output_shape), self._slices
+        if transpose:
+            shapes, slices = shapes[::-1], slices[::-1]
+        direction = _check_direction(direction, shapes[0], name)
+        rows = slices[0].to_rows(direction.astype(np.float64, copy=False))
+        result = slices[1].from_rows(self._multiply(rows, transpose=transpose))
         dtype = np.result_type(self.dtype, direction.dtype)
-        return result.reshape(shape).astype(dtype, copy=False)
+        return result.reshape(shapes[1]).astype(dtype, copy=False)
 
     def _matvec(self, x):
         return self.jvp(np.reshape(x, self.input_shape)).ravel()
 
     def _rmatvec(self, x):
         return self.vjp(np.reshape(x, self.output_shape)).ravel()
+
+
+def _check_direction(direction, shape, name):
+    array = np.asarray(direction)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"{name} must be an array of real numbers, got dtype {array.dtype}."
+        )
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {array.shape}.")
+    return array if array.dtype.kind == "f" else array.astype(np.float64)

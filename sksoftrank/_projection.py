@@ -1,9 +1,9 @@
 """Isotonic and permutahedron projections, and the Jacobian object of every operator."""
 
 import math
+from functools import cached_property
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator
 
 from . import _pav
 from ._checks import (
@@ -13,9 +13,7 @@ from ._checks import (
     check_regularization,
     check_values,
 )
-
-# Above this order `toarray` would fill the memory of an ordinary machine.
-MAX_DENSE_SIZE = 10_000
+from ._jacobian import RowwiseJacobian
 
 
 class Slices:
@@ -56,7 +54,7 @@ def argsort_rows(rows, *, descending):
     return keys.view(np.int64), sorted_rows
 
 
-class ProjectionJacobian(LinearOperator):
+class ProjectionJacobian(RowwiseJacobian):
     """Jacobian of a projection or of an operator built on one, in O(n) memory.
 
     A `scipy.sparse.linalg.LinearOperator` on the raveled (C order) arrays, of shape
@@ -70,6 +68,9 @@ class ProjectionJacobian(LinearOperator):
     wrt_w : ProjectionJacobian or None
         The derivative with respect to `w`, for `isotonic_projection` and
         `project_permutahedron`; None for the operators that have no `w`.
+    wrt_epsilon : ndarray of shape `output_shape` or None
+        The derivative in `epsilon`, for `soft_rank` and `soft_sort`; None for the
+        projections, which have no `epsilon`.
 
     Notes
     -----
@@ -97,137 +98,56 @@ class ProjectionJacobian(LinearOperator):
     def __init__(
         self,
         input_shape,
-        output_slices,
+        slices,
         pools,
         *,
         dtype,
         weights=None,
         input_order=None,
         output_order=None,
+        is_kept=None,
         matrix=_pav.AVERAGE,
         divisor=1.0,
         wrt_w=None,
+        find_wrt_epsilon=None,
     ):
-        self.input_shape = tuple(input_shape)
-        self.output_shape = output_slices.shape
-        self._slices = output_slices
-        self._pools = pools
-        self._weights = weights
-        self._input_order = input_order
-        self._output_order = output_order
-        self._matrix = matrix
-        self._divisor = divisor
-        self.wrt_w = wrt_w
-        size = math.prod(self.input_shape)
         # One 1-D input may have served every slice.
-        self._is_shared = size != output_slices.count * output_slices.length
-        super().__init__(
-            dtype=np.dtype(dtype), shape=(math.prod(self.output_shape), size)
-        )
+        is_shared = math.prod(input_shape) != slices.count * slices.length
 
-    def jvp(self, u):
-        """Jacobian-vector product: the directional derivative along `u`.
-
-        Parameters
-        ----------
-        u : array-like of shape `input_shape`
-            Direction in the input.
-
-        Returns
-        -------
-        ndarray of shape `output_shape`
-            The change of the result for a unit step along `u`.
-        """
-        u = _check_direction(u, self.input_shape, "u")
-        if self._is_shared:
-            rows = np.broadcast_to(u, (self._slices.count, self._slices.length))
-        else:
-            rows = self._slices.to_rows(u)
-        result = self._multiply(rows, transpose=False)
-        return self._slices.from_rows(result).astype(self._product_dtype(u), copy=False)
-
-    def vjp(self, g):
-        """Vector-Jacobian product: the gradient of a scalar whose gradient in the
-        result is `g`.
-
-        Parameters
-        ----------
-        g : array-like of shape `output_shape`
-            Gradient in the result.
-
-        Returns
-        -------
-        ndarray of shape `input_shape`
-            Gradient in the input.
-        """
-        g = _check_direction(g, self.output_shape, "g")
-        result = self._multiply(self._slices.to_rows(g), transpose=True)
-        if self._is_shared:
-            result = result.sum(axis=0)
-        else:
-            result = self._slices.from_rows(result)
-        return result.reshape(self.input_shape).astype(
-            self._product_dtype(g), copy=False
-        )
-
-    def toarray(self):
-        """The dense matrix, for small inputs.
-
-        Returns
-        -------
-        ndarray of shape (result.size, input.size)
-            The Jacobian.
-
-        Raises
-        ------
-        ValueError
-            If a side is longer than 10 000.
-        """
-        if max(self.shape) > MAX_DENSE_SIZE:
-            raise ValueError(
-                f"toarray is for Jacobians of at most {MAX_DENSE_SIZE} x "
-                f"{MAX_DENSE_SIZE} entries, got {self.shape[0]} x {self.shape[1]}; "
-                f"use jvp or vjp."
+        def multiply(rows, *, transpose):
+            if is_shared and not transpose:
+                rows = np.broadcast_to(rows, (slices.count, slices.length))
+            if is_kept is not None and transpose:
+                rows = rows * is_kept
+            out = np.empty(rows.shape)
+            orders = (input_order, output_order)
+            _pav.pool_product_rows(
+                np.ascontiguousarray(rows),
+                *(orders[::-1] if transpose else orders),
+                pools,
+                weights,
+                matrix,
+                transpose,
+                divisor,
+                out,
             )
-        return self @ np.eye(self.shape[1], dtype=self.dtype)
+            if is_kept is not None and not transpose:
+                out *= is_kept
+            return out.sum(axis=0, keepdims=True) if is_shared and transpose else out
 
-    def _multiply(self, rows, *, transpose):
-        source, target = self._input_order, self._output_order
-        if transpose:
-            source, target = target, source
-        out = np.empty(rows.shape)
-        _pav.pool_product_rows(
-            np.ascontiguousarray(rows, dtype=np.float64),
-            source,
-            target,
-            self._pools,
-            self._weights,
-            self._matrix,
-            transpose,
-            self._divisor,
-            out,
+        super().__init__(
+            Slices((slices.length,), 0) if is_shared else slices,
+            slices,
+            multiply,
+            shapes=(input_shape, slices.shape),
+            dtype=dtype,
         )
-        return out
+        self.wrt_w = wrt_w
+        self._find_wrt_epsilon = find_wrt_epsilon
 
-    def _product_dtype(self, other):
-        return np.result_type(self.dtype, other.dtype)
-
-    def _matvec(self, x):
-        return self.jvp(np.reshape(x, self.input_shape)).ravel()
-
-    def _rmatvec(self, x):
-        return self.vjp(np.reshape(x, self.output_shape)).ravel()
-
-
-def _check_direction(direction, shape, name):
-    array = np.asarray(direction)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(
-            f"{name} must be an array of real numbers, got dtype {array.dtype}."
-        )
-    if array.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {array.shape}.")
-    return array if array.dtype.kind == "f" else array.astype(np.float64)
+    @cached_property
+    def wrt_epsilon(self):
+        return self._find_wrt_epsilon and self._find_wrt_epsilon(self)
 
 
 def isotonic_projection(

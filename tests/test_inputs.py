@@ -272,7 +272,7 @@ def test_kl_is_for_ranks_only(function):
 
 @pytest.mark.parametrize("bad", ["ranks", None, soft_rank])
 def test_bad_operator(bad):
-    with pytest.raises(ValueError, match=r"^operator must be 'rank' or 'sort', got"):
+    with pytest.raises(ValueError, match=r"^operator must be one of 'rank', 'sort',"):
         epsilon_bounds(X, operator=bad)
 
 

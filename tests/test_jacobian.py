@@ -82,6 +82,30 @@ def test_gradients(operator, regularization, epsilon, descending, shape, axis):
 
 
 @shapes
+@pytest.mark.parametrize("epsilon", [0, 0.05, 0.6, 3.0, 80.0])
+@all_cases
+@directions
+def test_derivatives_in_epsilon(
+    operator, regularization, epsilon, descending, shape, axis
+):
+    x = draw(*shape)
+    options = {"regularization": regularization, "axis": axis, "descending": descending}
+    result, jacobian = OPERATORS[operator](x, epsilon, return_jacobian=True, **options)
+    shape = result.shape
+    result[...] = np.nan  # the Jacobian does not look at what the caller has
+    found = jacobian.wrt_epsilon
+    if epsilon == 0:
+        assert_array_equal(found, np.zeros(shape))
+        return
+    step = 1e-6 * epsilon
+    up, down = (
+        OPERATORS[operator](x, epsilon + sign * step, **options) for sign in (1, -1)
+    )
+    expected = (up - down) / (2 * step)
+    assert_allclose(found, expected, rtol=0, atol=1e-7 * max(1, 1 / epsilon))
+
+
+@shapes
 @all_projections
 @pytest.mark.parametrize("scale", [0.1, 1.0, 5.0])
 @pytest.mark.parametrize("w_kind", ["same shape", "shared"])
@@ -100,6 +124,7 @@ def test_projection_gradients(projection, regularization, scale, w_kind, shape, 
     assert_allclose(jacobian.vjp(weights), in_z, rtol=0, atol=1e-8)
     in_w = central_differences(lambda w: functional(z, w), w)
     assert_allclose(jacobian.wrt_w.vjp(weights), in_w, rtol=0, atol=1e-8)
+    assert jacobian.wrt_epsilon is None
 
 
 @pytest.mark.parametrize("regularization", ["quadratic", "entropic"])

@@ -14,7 +14,7 @@ import reference
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sksoftrank import _pav, soft_rank, soft_sort
-from sksoftrank.operators import _sorting
+from sksoftrank.operators import _rows
 
 KINDS = {"quadratic": _pav.QUADRATIC, "entropic": _pav.ENTROPIC, "kl": _pav.KL}
 
@@ -201,7 +201,7 @@ def test_chunks_and_threads_change_no_bit(operator, monkeypatch):
     x = np.random.default_rng(3).normal(size=(101, 37))
     g = np.random.default_rng(4).normal(size=x.shape)
     whole, jacobian = operator(x, 0.7, return_jacobian=True)
-    monkeypatch.setattr(_sorting, "CHUNK_SIZE", 100)
+    monkeypatch.setattr(_rows, "CHUNK_SIZE", 100)
     for n_jobs in (None, 2, 5):
         part, part_jacobian = operator(x, 0.7, return_jacobian=True, n_jobs=n_jobs)
         assert_array_equal(part, whole)

@@ -10,6 +10,7 @@ from numpydoc.validate import validate
 
 import sksoftrank
 from sksoftrank import (
+    classification,
     datasets,
     feature_selection,
     losses,
@@ -23,6 +24,7 @@ from sksoftrank import (
 
 MODULES = [
     sksoftrank,
+    classification,
     datasets,
     feature_selection,
     losses,

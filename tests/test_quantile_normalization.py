@@ -53,6 +53,44 @@ def test_quantile_normalization(target, regularization, shape, axis):
     g = draw(*jacobian.output_shape, seed=2)
     forward, backward = np.sum(g * jacobian.jvp(u)), np.sum(u * jacobian.vjp(g))
     assert_allclose(forward, backward, rtol=0, atol=1e-12)
+    expected = difference(
+        lambda e: soft_quantile_normalize(values, target, e, **options), 0.8, 1.0
+    )
+    assert_allclose(jacobian.wrt_epsilon, expected, rtol=0, atol=1e-7)
+
+
+@shapes
+@pytest.mark.parametrize("target", [draw(4, seed=5), norm(1.0, 2.0)])
+def test_omitted_values_are_not_there(target, shape, axis):
+    values = draw(*shape)
+    values[draw(*shape, seed=3) > 0.5] = np.nan
+    if len(shape) > 1:
+        values[0] = np.nan
+    found, jacobian = soft_quantile_normalize(
+        values, target, 0.8, axis=axis, nan_policy="omit", return_jacobian=True
+    )
+    g = draw(*found.shape, seed=4)
+    gradient = jacobian.vjp(g).reshape(g.shape)
+
+    def rows_of(array):
+        moved = array.reshape(1, -1) if axis is None else np.moveaxis(array, axis, -1)
+        return moved.reshape(-1, moved.shape[-1])
+
+    arrays = values, found, g, gradient, jacobian.wrt_epsilon
+    for x, y, row_g, pulled, moved in zip(*map(rows_of, arrays), strict=True):
+        kept = ~np.isnan(x)
+        assert np.isnan(y[~kept]).all()
+        assert_array_equal(pulled[~kept], 0)
+        assert_array_equal(moved[~kept], 0)
+        if not kept.any():
+            continue
+        expected, kept_jacobian = soft_quantile_normalize(
+            x[kept], target, 0.8, return_jacobian=True
+        )
+        assert_allclose(y[kept], expected, rtol=0, atol=1e-13)
+        expected = kept_jacobian.vjp(row_g[kept])
+        assert_allclose(pulled[kept], expected, rtol=0, atol=1e-13)
+        assert_allclose(moved[kept], kept_jacobian.wrt_epsilon, rtol=0, atol=1e-13)
 
 
 def test_hard_quantile_normalization_has_the_values_of_the_target():

@@ -118,6 +118,25 @@ def test_small_shares_keep_their_digits(mass, regularization):
     assert_allclose(found, expected, rtol=0, atol=1e-12)
 
 
+def test_small_windows_at_both_ends():
+    values, share = draw(7), 1e-9
+    for regularization in REGULARIZATIONS:
+        options = {"regularization": regularization}
+        for epsilon in (1e-3, 0.3):
+            low = soft_trimmed_mean(values, (0, 1 - share), epsilon, **options)
+            high = soft_trimmed_mean(-values, (1 - share, 0), epsilon, **options)
+            assert_allclose(high, -low, rtol=1e-11)
+    for cut in ((0, 1 - share), (1 - share, 0)):
+        _, jacobian = soft_trimmed_mean(
+            values, cut, 0.1, regularization="entropic", return_jacobian=True
+        )
+        assert_allclose(jacobian.vjp(1.0).sum(), 1, rtol=1e-10)
+    low = soft_trimmed_mean(values, (0, 1 - share), 0)
+    assert_allclose(low, values.min(), rtol=1e-14)
+    high = soft_trimmed_mean(values, (1 - share, 0), 0)
+    assert_allclose(high, values.max(), rtol=1e-7)
+
+
 @regularizations
 @pytest.mark.parametrize("epsilon", [0, 0.4])
 def test_extremes_ignore_values_without_weight(epsilon, regularization):
@@ -184,27 +203,64 @@ def test_far_values_do_not_matter():
             values, 0.2, 0.5, return_jacobian=True, **options
         )
         assert abs(mean) < 1
+        _, sharp = soft_trimmed_mean(
+            values, 0.2, 1e-10, return_jacobian=True, **options
+        )
+        assert np.isfinite(sharp.wrt_epsilon)
         assert np.abs(jacobian.wrt_weights.toarray()).max() < 10
 
 
-@pytest.mark.parametrize("n", [7000, 40_000])
-def test_long_rows(n):
-    # Above 6000 the kernel searches in a window, above 16384 rows pass in blocks.
-    values, weights = draw(n), np.random.default_rng(1).uniform(0, 2, size=n)
+@regularizations
+@pytest.mark.parametrize("n", [7000, 40_000, 150_000])
+@pytest.mark.parametrize("kind", ["plain", "weighted", "few weights"])
+def test_long_rows(n, kind, regularization):
+    # From 4097, 6001 and 131073 values on the kernel starts from a part of them.
+    values, rng = draw(n), np.random.default_rng(1)
+    weights = None if kind == "plain" else rng.uniform(0, 2, size=n)
+    if kind == "few weights":
+        weights[::32] = 0  # of which the part of the values is made
+    options = {"weights": weights, "regularization": regularization}
     for epsilon in (0, 1e-3, 1.0, 1e3):
         found, jacobian = soft_quantile(
-            values, 0.3, epsilon, weights=weights, return_jacobian=True
+            values, 0.3, epsilon, return_jacobian=True, **options
         )
         u = draw(n, seed=2)
         expected = difference(
-            lambda x, e=epsilon: soft_quantile(x, 0.3, e, weights=weights), values, u
+            lambda x, e=epsilon: soft_quantile(x, 0.3, e, **options), values, u
         )
         if epsilon >= 1:  # otherwise the step is beyond the gaps
-            assert_allclose(jacobian.jvp(u), expected, rtol=0, atol=1e-7)
-        assert_allclose(jacobian.vjp(1.0).sum(), 1, rtol=1e-11)
+            assert_allclose(jacobian.jvp(u), expected, rtol=0, atol=1e-11 * n)
+        assert_allclose(jacobian.vjp(1.0).sum(), 1, rtol=1e-15 * n)
         # Homogeneous of degree one in values and epsilon together.
         euler = jacobian.jvp(values) + epsilon * jacobian.wrt_epsilon
         assert_allclose(euler, found, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("n", [12, 9000])
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_batches_are_rows_one_by_one(n, is_weighted):
+    values = draw(6, n)
+    weights = np.random.default_rng(1).uniform(0.1, 2, size=(6, n))
+    for regularization in REGULARIZATIONS:
+        for epsilon in (0, 0.05, 2.0):
+            options = {"epsilon": epsilon, "regularization": regularization}
+            found = soft_quantile(
+                values, [0, 0.4, 1], weights=weights if is_weighted else None, **options
+            )
+            for i in range(6):
+                row_weights = weights[i] if is_weighted else None
+                expected = soft_quantile(
+                    values[i], [0, 0.4, 1], weights=row_weights, **options
+                )
+                assert_array_equal(found[:, i], expected)
+
+
+def test_strided_weights():
+    values, weights = draw(2, 5), np.repeat(WEIGHTS, 2)[::2]
+    assert_array_equal(
+        soft_median(values, 0.3, weights=weights),
+        soft_median(values, 0.3, weights=WEIGHTS),
+    )
 
 
 finite = st.floats(-100, 100).map(lambda x: round(x, 3))
@@ -382,31 +438,48 @@ def test_derivatives_of_extremes(q, epsilon):
 @regularizations
 @shapes
 @pytest.mark.parametrize("epsilon", [0, 0.15, 1.3, 40.0])
-@pytest.mark.parametrize("weighting", [None, "shared"])
+@pytest.mark.parametrize("weighting", [None, "shared", "full"])
 def test_derivatives_of_winsorized_values(
     weighting, epsilon, shape, axis, regularization
 ):
     values, u = draw(*shape), draw(*shape, seed=1)
-    weights = None
-    if weighting:
-        weights = np.random.default_rng(1).uniform(0.7, 2, size=length_of(shape, axis))
-    options = {"axis": axis, "regularization": regularization, "weights": weights}
+    n, rng = length_of(shape, axis), np.random.default_rng(1)
+    weights = {
+        None: np.ones(shape),
+        "shared": rng.uniform(0.7, 2, size=n),
+        "full": rng.uniform(0.7, 2, size=shape),
+    }[weighting]
+    options = {"axis": axis, "regularization": regularization}
+    cut = np.array([0.17, 0.26])
 
-    def winsorize(values=values, epsilon=epsilon):
-        return soft_winsorize(values, (0.17, 0.26), epsilon, **options)
+    def winsorize(values=values, cut=cut, epsilon=epsilon, weights=weights):
+        return soft_winsorize(values, cut, epsilon, weights=weights, **options)
 
     _, jacobian = soft_winsorize(
-        values, (0.17, 0.26), epsilon, return_jacobian=True, **options
+        values,
+        cut,
+        epsilon,
+        weights=None if weighting is None else weights,
+        return_jacobian=True,
+        **options,
     )
-    tolerance = {"rtol": 0, "atol": 1e-8 * max(1, 1 / epsilon if epsilon else 1)}
+    tolerance = {"rtol": 0, "atol": 2e-8 * max(1, 1 / epsilon if epsilon else 1)}
     expected = difference(winsorize, values, u)
     assert_allclose(jacobian.jvp(u), expected, **tolerance)
-    g = draw(*jacobian.output_shape, seed=2)
-    forward, backward = np.sum(g * jacobian.jvp(u)), np.sum(u * jacobian.vjp(g))
-    assert_allclose(forward, backward, rtol=0, atol=1e-12)
+    v = rng.normal(size=weights.shape)
+    expected = difference(lambda a: winsorize(weights=a), weights, v)
+    assert_allclose(jacobian.wrt_weights.jvp(v), expected, **tolerance)
+    for derivative, direction in zip(jacobian.wrt_cut, np.eye(2), strict=True):
+        expected = difference(lambda c: winsorize(cut=c), cut, direction)
+        assert_allclose(derivative, expected, **tolerance)
     if epsilon > 0:
         expected = difference(lambda e: winsorize(epsilon=e), epsilon, 1.0)
         assert_allclose(jacobian.wrt_epsilon, expected, **tolerance)
+    for operator in (jacobian, jacobian.wrt_weights):
+        u = rng.normal(size=operator.input_shape)
+        g = rng.normal(size=operator.output_shape)
+        forward, backward = np.sum(g * operator.jvp(u)), np.sum(u * operator.vjp(g))
+        assert_allclose(forward, backward, rtol=0, atol=1e-12)
 
 
 # Missing values
@@ -441,6 +514,13 @@ def test_omit_is_as_if_they_were_not_there(weights, epsilon, regularization):
             expected_gradient = expected_jacobian.vjp(np.ones(np.shape(expected)))
             assert_allclose(gradient[i, kept], expected_gradient, rtol=0, atol=1e-14)
             assert_array_equal(gradient[i, ~kept], 0)
+            in_weights = jacobian.wrt_weights.vjp(g)
+            in_weights = in_weights if weights is not None else in_weights[i]
+            expected_gradient = expected_jacobian.wrt_weights.vjp(
+                np.ones(np.shape(expected))
+            )
+            assert_allclose(in_weights[kept], expected_gradient, rtol=0, atol=1e-14)
+            assert_array_equal(in_weights[~kept], 0)
         assert np.isnan(found[..., 2]).all()
         assert np.isfinite(jacobian.wrt_weights.toarray()).all()
         assert_array_equal(jacobian.vjp(np.ones(found.shape))[2], 0)

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 from scipy.stats import rankdata
 
-from sksoftrank import project_permutahedron, soft_topk, soft_topk_rank
+from sksoftrank import project_permutahedron, soft_rank, soft_topk, soft_topk_rank
 
 REGULARIZATIONS = ["quadratic", "entropic"]
 SHAPES = [((7,), 0), ((3, 5), 1), ((5, 3), 0), ((2, 5, 3), 1), ((2, 3), None)]
@@ -159,6 +159,26 @@ def test_entropic_parts_of_small_shares_have_all_digits():
     assert_allclose(parts, 1e-30 * expected / expected.sum(), rtol=1e-12)
 
 
+@pytest.mark.parametrize("n", [6, 5000, 140_000])
+@pytest.mark.parametrize("epsilon", [1e-4, 0.1, 10.0, 1e6])
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_entropic_parts_have_their_sum_and_odds(n, epsilon, is_weighted):
+    values, weights = draw(n), np.ones(n)
+    if is_weighted:
+        weights = np.random.default_rng(1).uniform(0, 2, size=n)
+    for k in (0.37, 0.26 * n, 0.8 * weights.sum()):
+        parts = soft_topk(
+            values, k, epsilon, weights=weights, regularization="entropic"
+        )
+        assert_allclose(weights @ parts, k, rtol=2e-12)
+        with np.errstate(divide="ignore"):
+            odds = np.log(parts) - np.log1p(-parts)
+        inside = (parts > 1e-9) & (parts < 1 - 1e-5)
+        threshold = (values - epsilon * odds)[inside]
+        assert inside.any()
+        assert np.ptp(threshold) <= 1e-10 * max(1, epsilon)
+
+
 finite = st.floats(-100, 100).map(lambda x: round(x, 3))
 
 
@@ -255,7 +275,8 @@ def assert_adjoint(jacobian, seed=3):
 @pytest.mark.parametrize("epsilon", [0, 0.15, 40.0])
 @pytest.mark.parametrize("is_shared", [False, True])
 def test_products_are_adjoint(shape, axis, epsilon, is_shared, regularization):
-    weights = np.ones(length_of(shape, axis) if is_shared else shape)
+    rng = np.random.default_rng(2)
+    weights = rng.uniform(0.5, 2, size=length_of(shape, axis) if is_shared else shape)
     options = {"regularization": regularization, "axis": axis, "return_jacobian": True}
     _, jacobian = soft_topk(draw(*shape), 1.83, epsilon, weights=weights, **options)
     assert_adjoint(jacobian)
@@ -281,17 +302,39 @@ def test_jacobian_is_symmetric_without_weights():
 @pytest.mark.parametrize("epsilon", [1e-3, 0.03, 0.3, 2.0, 50.0])
 @pytest.mark.parametrize(("n", "k"), [(1, 1), (6, 1), (6, 6), (60, 3), (60, 20)])
 def test_ranks_are_a_projection_with_all_values_sorted(n, k, epsilon, regularization):
-    values, w = draw(n), np.maximum(np.arange(k, k - n, -1.0), 0)
-    expected = k + 1 - reference.fast_project(values / epsilon, w, regularization)
+    values, w = draw(n), np.minimum(np.arange(n, 0, -1.0), k + 1)
+    expected = reference.fast_project(-values / epsilon, w, regularization)
     ranks = soft_topk_rank(values, k, epsilon, regularization=regularization)
     assert_allclose(ranks, expected.astype(float), rtol=0, atol=1e-11)
 
 
+@regularizations
+@both_ends
+@pytest.mark.parametrize("k", [11, 12])
+@pytest.mark.parametrize("epsilon", [0, 0.1, 1.0, 20.0])
+def test_ranks_of_all_values_are_soft_ranks(epsilon, k, largest, regularization):
+    values, options = draw(12), {"regularization": regularization}
+    expected, jacobian = soft_rank(
+        values, epsilon, descending=largest, return_jacobian=True, **options
+    )
+    ranks, top_jacobian = soft_topk_rank(
+        values, k, epsilon, largest=largest, return_jacobian=True, **options
+    )
+    assert_allclose(ranks, expected, rtol=0, atol=1e-13)
+    found, expected = top_jacobian.toarray(), jacobian.toarray()
+    assert_allclose(found, expected, rtol=0, atol=1e-13 / (epsilon or 1))
+    found, expected = top_jacobian.wrt_epsilon, jacobian.wrt_epsilon
+    assert_allclose(found, expected, rtol=0, atol=1e-13 / (epsilon or 1))
+
+
+@regularizations
 @both_ends
 @shapes
-def test_hard_ranks(shape, axis, largest):
-    values = draw(*shape).round(1)
-    ranks = soft_topk_rank(values, 2, 0, axis=axis, largest=largest)
+def test_hard_ranks(shape, axis, largest, regularization):
+    values = (2 * draw(*shape)).round(0)
+    ranks = soft_topk_rank(
+        values, 2, 0, axis=axis, largest=largest, regularization=regularization
+    )
     slices = [ranks.ravel()] if axis is None else np.moveaxis(ranks, axis, -1)
     inputs = [values.ravel()] if axis is None else np.moveaxis(values, axis, -1)
     n = length_of(shape, axis)
@@ -334,6 +377,16 @@ def test_huge_outliers_do_not_change_ranks():
     values = np.append(draw(20), [1e200, 1e250])
     ranks = soft_topk_rank(values, 5, 1e-200)
     assert_array_equal(ranks, np.minimum(rankdata(-values), 6))
+
+
+@regularizations
+def test_rows_that_need_more_values_than_others(regularization):
+    values = np.array([np.arange(50.0), 0.01 * np.arange(50)])
+    ranks = soft_topk_rank(values, 3, 0.5, regularization=regularization)
+    w = np.minimum(np.arange(50, 0, -1.0), 4)
+    for found, row in zip(ranks, values, strict=True):
+        expected = reference.fast_project(-row / 0.5, w, regularization)
+        assert_allclose(found, expected.astype(float), rtol=0, atol=1e-12)
 
 
 def test_the_tail_is_not_sorted(monkeypatch):

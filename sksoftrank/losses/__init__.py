@@ -4,6 +4,7 @@ They need no estimator and no autodiff framework.
 """
 
 from ._ranking import soft_ndcg_loss, soft_spearman_loss
+from ._topk import soft_topk_loss
 from ._trimmed import (
     selection_quantile_loss,
     selection_trimmed_loss,
@@ -16,6 +17,7 @@ __all__ = [
     "selection_trimmed_loss",
     "soft_ndcg_loss",
     "soft_spearman_loss",
+    "soft_topk_loss",
     "sorted_quantile_loss",
     "sorted_trimmed_loss",
 ]

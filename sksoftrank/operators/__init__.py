@@ -3,22 +3,34 @@
 from ._bounds import epsilon_bounds
 from ._location import LocationJacobian
 from ._normalization import soft_quantile_normalize
-from ._quantiles import soft_median, soft_quantile, soft_trimmed_mean, soft_winsorize
+from ._quantiles import (
+    WinsorizeJacobian,
+    soft_median,
+    soft_quantile,
+    soft_trimmed_mean,
+    soft_winsorize,
+)
+from ._sort_with import SortWithJacobian, soft_sort_with
 from ._sorting import soft_rank, soft_sort
 from ._topk import TopKJacobian, TopKRankJacobian, soft_topk, soft_topk_rank
+from ._topk_sort import soft_topk_sort
 
 __all__ = [
     "LocationJacobian",
+    "SortWithJacobian",
     "TopKJacobian",
     "TopKRankJacobian",
+    "WinsorizeJacobian",
     "epsilon_bounds",
     "soft_median",
     "soft_quantile",
     "soft_quantile_normalize",
     "soft_rank",
     "soft_sort",
+    "soft_sort_with",
     "soft_topk",
     "soft_topk_rank",
+    "soft_topk_sort",
     "soft_trimmed_mean",
     "soft_winsorize",
 ]

@@ -4,6 +4,23 @@ import numpy as np
 
 from .._checks import check_finite, check_flag, check_regularization, check_values
 from .._projection import Slices
+from .._ties import tie_bounds
+from ._location import check_cut, check_fractions
+from ._topk import check_k
+
+# What each operator takes beside epsilon.
+OPERATORS = {
+    "rank": None,
+    "sort": None,
+    "topk": "k",
+    "quantile": "q",
+    "trimmed_mean": "cut",
+    "winsorize": "cut",
+    "sort_with": None,
+}
+
+# Rounding up: the sums are good to about sqrt(n) units in the last place.
+_UP = 1 + 1e-12
 
 
 def epsilon_bounds(
@@ -13,30 +30,49 @@ def epsilon_bounds(
     regularization="quadratic",
     axis=-1,
     descending=False,
+    k=None,
+    q=None,
+    cut=None,
+    largest=True,
 ):
     """The range of `epsilon` in which a soft operator is neither hard nor one block.
 
     Parameters
     ----------
     values : array-like of shape (..., n, ...)
-        Real, finite numbers.
-    operator : {"rank", "sort"}, default="rank"
-        The operator that `epsilon` is for.
+        Real, finite numbers. For "sort_with" the criterion.
+    operator : {"rank", "sort", "topk", "quantile", "trimmed_mean", "winsorize", \
+            "sort_with"}, default="rank"
+        The operator that `epsilon` is for, without "soft_". Medians are quantiles, and
+        quantile normalization has the bounds of ranks.
     regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
         As for the operator; "kl" is for ranks only.
     axis : int or None, default=-1
         Axis of the operator. None flattens `values` first.
     descending : bool, default=False
-        As for the operator. It changes the bounds of "entropic" and "kl", which treat
-        large and small values differently.
+        As for ranks and sorts. It changes the bounds of "entropic" and "kl", which
+        treat large and small values differently.
+    k : float, default=None
+        As for `soft_topk`, and only for "topk".
+    q : float, default=None
+        As for `soft_quantile`, and only for "quantile"; None means 0.5.
+    cut : float or pair of floats, default=None
+        As for `soft_trimmed_mean` or `soft_winsorize`, and only for these; None means
+        their default.
+    largest : bool, default=True
+        As for `soft_topk`.
 
     Returns
     -------
     hard : float or ndarray of the shape of `values` without `axis`
         For ``epsilon <= hard`` the result is hard: no two distinct values are pooled.
+        For "topk" and what follows: the parts with which values are chosen are those
+        for ``epsilon=0``.
     single : float or ndarray of the shape of `values` without `axis`
         For ``epsilon >= single`` all values are pooled in one block: larger epsilon
-        only shrinks the result towards its limit.
+        only shrinks the result towards its limit. For "topk" and what follows: the
+        parts are linear in all values; quantiles (of 0 < q < 1) and trimmed means are
+        the mean.
 
     Raises
     ------
@@ -45,7 +81,7 @@ def epsilon_bounds(
 
     See Also
     --------
-    soft_sort, soft_rank : The operators.
+    soft_rank, soft_sort, soft_topk, soft_quantile : Some of the operators.
 
     Notes
     -----
@@ -55,8 +91,18 @@ def epsilon_bounds(
     1 / largest gap and the maximum of the reciprocals. The bounds hold in floating
     point too: `hard` is rounded down and `single` up (by 1e-12 of itself). For
     "entropic" and "kl" `single` is found by bisection, which costs about a hundred
-    times what the operator does. Where there is nothing to pool `hard` is inf; where
-    nothing makes one block (a sort of equal values) `single` is inf.
+    times what the operator does.
+
+    "topk" and what follows are made of soft choices of the h smallest of n values (see
+    `soft_topk`). Let c be the value at which the choice ends, of which it takes the
+    part f in (0, 1]. It is hard up to the smaller of ``(c - b) / (1 - f)`` and
+    ``(d - c) / f`` for the next values b below and d above; and linear from the larger
+    of ``(max - mean) / (h / n)`` and ``(mean - min) / (1 - h / n)`` on. For several
+    choices these are the smallest and the largest bound. "entropic" choices are
+    neither, for any ``epsilon > 0``: the bounds are 0 and inf.
+
+    Where there is nothing to pool `hard` is inf; where nothing makes one block (a sort
+    of equal values) `single` is inf.
 
     Examples
     --------
@@ -68,28 +114,91 @@ def epsilon_bounds(
     >>> print(f"{hard:.6g} {single:.6g}")
     0.25 0.5
     """
-    if not isinstance(operator, str) or operator not in ("rank", "sort"):
-        raise ValueError(f"operator must be 'rank' or 'sort', got {operator!r}.")
+    if not isinstance(operator, str) or operator not in OPERATORS:
+        options = ", ".join(repr(name) for name in OPERATORS)
+        raise ValueError(f"operator must be one of {options}, got {operator!r}.")
+    for name, value in (("k", k), ("q", q), ("cut", cut)):
+        if value is not None and name != OPERATORS[operator]:
+            raise ValueError(f"{name} is not for operator={operator!r}, got {value!r}.")
     allowed = ("quadratic", "entropic", "kl")[: 3 if operator == "rank" else 2]
     check_regularization(regularization, allowed)
     descending = check_flag(descending, "descending")
+    largest = check_flag(largest, "largest")
     values = check_finite(check_values(values, "values"), "values")
     slices = Slices(values.shape, axis)
     x = slices.to_rows(values).astype(np.float64, copy=False)
-    # As in the operators: x pairs with rho = (n, ..., 1), largest first.
-    if descending == (operator == "rank"):
-        x = -x
-    x = -np.sort(-x, axis=1)
-    if slices.length < 2:
-        hard, single = np.full(slices.count, np.inf), np.zeros(slices.count)
-    elif operator == "rank":
-        hard = _hard_rank_bound(x, regularization)
-        single = _single_rank_bound(x, regularization)
+    if operator in ("rank", "sort"):
+        # As in the operators: x pairs with rho = (n, ..., 1), largest first.
+        x = -x if descending == (operator == "rank") else x
+        hard, single = _pool_bounds(-np.sort(-x, axis=1), operator, regularization)
     else:
-        hard = _hard_sort_bound(x)
-        single = _single_sort_bound(x, regularization)
+        masses = _masses(operator, slices.length, k, q, cut)
+        x = -x if operator == "topk" and largest else x
+        hard, single = _choice_bounds(np.sort(x, axis=1), masses, regularization)
     shape = slices.other_shape
     return hard.reshape(shape)[()], single.reshape(shape)[()]
+
+
+def _pool_bounds(x, operator, regularization):
+    """Bounds for ranks and sorts; x descending."""
+    count, n = x.shape
+    if n < 2:
+        return np.full(count, np.inf), np.zeros(count)
+    if operator == "rank":
+        hard = _hard_rank_bound(x, regularization)
+        return hard, _single_rank_bound(x, regularization)
+    return _hard_sort_bound(x), _single_sort_bound(x, regularization)
+
+
+def _masses(operator, n, k, q, cut):
+    """Numbers of values in the choices of which an operator is made."""
+    if n == 0:
+        raise ValueError("values must not be empty along axis for a choice of them.")
+    if operator == "topk":
+        if k is None:
+            raise ValueError("k must be given for operator='topk', got None.")
+        return np.array([check_k(k, np.array([[float(n)]]))])
+    if operator == "sort_with":
+        return np.arange(1.0, n)
+    if operator == "trimmed_mean":
+        lower, upper = check_cut(0.25 if cut is None else cut)
+        return n * np.array([lower, 1 - upper])
+    if operator == "winsorize":
+        lower, upper = check_cut(0.05 if cut is None else cut)
+        levels = np.array([lower, 1 - upper])
+    else:
+        levels = np.ravel(check_fractions(0.5 if q is None else q, "q", 1.0))
+    low = (n - 1) * levels
+    return np.concatenate([low, low + 1])
+
+
+def _choice_bounds(x, masses, regularization):
+    """Bounds for all choices of these numbers of the smallest values; x ascending."""
+    count, n = x.shape
+    masses = masses[(masses > 0) & (masses < n)]  # others do not depend on epsilon
+    if masses.size == 0:
+        return np.full(count, np.inf), np.zeros(count)
+    if regularization == "entropic":
+        is_constant = x[:, 0] == x[:, -1]
+        return np.where(is_constant, np.inf, 0.0), np.where(is_constant, 0.0, np.inf)
+    first, last = tie_bounds(x)
+    at = np.ceil(masses).astype(int) - 1
+    first, last = first[:, at], last[:, at]
+    part = (masses - first) / (last - first + 1)
+    value = x[:, at]
+    below = np.where(
+        first > 0, np.take_along_axis(x, np.maximum(first - 1, 0), 1), -np.inf
+    )
+    above = np.where(
+        last < n - 1, np.take_along_axis(x, np.minimum(last + 1, n - 1), 1), np.inf
+    )
+    with np.errstate(divide="ignore"):
+        hard = np.minimum((value - below) / (1 - part), (above - value) / part)
+    mean = x.mean(axis=1, keepdims=True)
+    single = np.maximum(
+        (x[:, -1:] - mean) / (masses / n), (mean - x[:, :1]) / (1 - masses / n)
+    )
+    return hard.min(axis=1) / _UP, single.max(axis=1) * _UP
 
 
 def _rho(n):
@@ -171,10 +280,6 @@ def _log_odds(x):
     below = np.logaddexp.accumulate(wide[:, ::-1], axis=1)[:, -2::-1]
     odds[~is_narrow] = (above - np.log(k)) - (below - np.log(k[::-1]))
     return odds
-
-
-# Rounding up: the sums above are good to about sqrt(n) units in the last place.
-_UP = 1 + 1e-12
 
 
 def _single_rank_bound(x, regularization):

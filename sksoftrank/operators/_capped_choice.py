@@ -12,17 +12,10 @@ minimises ``sum(a * p * x) + epsilon * sum(a * phi(p))`` under ``sum(a * p) = h`
 
 import numpy as np
 from scipy.special import expit
-from sklearn.utils import gen_batches
 
 from .. import _pav
-from .._checks import check_finite, check_values
-from .._selection import select_row
-
-# Steps of Newton's method or bisection, of which about ten are the rule.
-MAX_STEPS = 200
-
-# Long rows pass in blocks of this size, which stay in cache.
-BLOCK_SIZE = 2**14
+from .._checks import check_finite, check_nan_policy, check_values
+from .._selection import difference_rows, select_rows
 
 # Distances beyond are as good as infinite, but their differences are finite.
 FARTHEST = 1e300
@@ -43,8 +36,8 @@ class WeightedRows:
         Which values are not omitted.
     is_shared : bool
         Whether one row of weights serves all slices.
-    is_plain : bool
-        Whether all weights are 1.
+    kernel_weights : ndarray or None
+        The weights for the kernel, None where all are 1.
     weights_shape : tuple of int
         Shape of the weights, or of `values` without weights.
     is_empty : ndarray of bool, shape (count, 1)
@@ -52,13 +45,13 @@ class WeightedRows:
     """
 
     def __init__(self, values, slices, weights, nan_policy="raise"):
-        check_nan_policy(nan_policy)
+        omits_nan = check_nan_policy(nan_policy)
         if slices.length == 0:
             raise ValueError(
                 f"values must not be empty along axis, got shape {values.shape}."
             )
         self.rows = slices.to_rows(values).astype(np.float64, copy=False)
-        missing = np.isnan(self.rows) if nan_policy == "omit" else None
+        missing = np.isnan(self.rows) if omits_nan else None
         if missing is not None and missing.any():
             self.rows = np.where(missing, 0.0, self.rows)
         else:
@@ -66,13 +59,14 @@ class WeightedRows:
         check_finite(self.rows, "values")
         self.weights_shape = values.shape if weights is None else np.shape(weights)
         self.is_shared = False
-        self.is_plain = weights is None and missing is None
         if weights is None:
             self.weights = np.broadcast_to(1.0, self.rows.shape)
         else:
             weights = _check_weights(weights, slices, values.shape)
             self.is_shared = weights.shape != values.shape
-            if not self.is_shared:
+            if self.is_shared:
+                weights = np.ascontiguousarray(weights)
+            else:
                 weights = slices.to_rows(weights)
             self.weights = np.broadcast_to(weights, self.rows.shape)
         self.is_empty = np.zeros((slices.count, 1), dtype=bool)
@@ -80,17 +74,13 @@ class WeightedRows:
         if missing is not None:
             self.is_empty = missing.all(axis=1, keepdims=True)
             self.weights = np.where(self.is_empty, 1.0, self.weights * self.is_kept)
+        is_plain = weights is None and missing is None
+        self.kernel_weights = None if is_plain else self.weights
         self.total = self.weights.sum(axis=1, keepdims=True)
         if (self.total == 0).any():
             raise ValueError(
                 "weights must not be all zero along axis, where values are not omitted."
             )
-
-
-def check_nan_policy(nan_policy):
-    """Raise unless `nan_policy` is one of those that are supported."""
-    if not isinstance(nan_policy, str) or nan_policy not in ("raise", "omit"):
-        raise ValueError(f"nan_policy must be 'raise' or 'omit', got {nan_policy!r}.")
 
 
 def _check_weights(weights, slices, shape):
@@ -120,6 +110,8 @@ class CappedChoice:
     epsilon : float
     kind : int
         Number of the regularization.
+    guess : ndarray of shape (count, 1), default=None
+        The centre of a choice of similar mass.
 
     Attributes
     ----------
@@ -130,24 +122,29 @@ class CappedChoice:
         value, the mean for large epsilon.
     """
 
-    def __init__(self, data, mass, rest, epsilon, kind):
-        self.data, self.epsilon = data, epsilon
+    def __init__(self, data, mass, rest, epsilon, kind, guess=None):
+        self.data, self.mass, self.rest, self.epsilon = data, mass, rest, epsilon
         self.is_logistic = kind == _pav.ENTROPIC and epsilon > 0
         self.share, self.other_share = mass / data.total, rest / data.total
-        # The slope of the logistic function is 1 / 4: close to a clip of width 4.
-        width = 4 * epsilon if self.is_logistic else epsilon
-        self.anchor, self.offset = _thresholds(data, mass, width)
-        if self.is_logistic:
-            distance = self.distance(slice(None))
-            self.offset = _logistic_offsets(data, distance, 4 * self.offset, self)
+        self.anchor, self.offset = np.empty((2, *mass.shape))
+        select_rows(
+            data.rows,
+            data.kernel_weights,
+            *(np.ravel(column) for column in (mass, rest, data.total)),
+            epsilon,
+            self.is_logistic,
+            None if guess is None else guess.ravel(),
+            self.anchor.ravel(),
+            self.offset.ravel(),
+        )
         self.centre = self.anchor
         if epsilon > 0:
             self.centre = self.anchor + epsilon * self.offset
 
-    def distance(self, columns):
+    def distance(self):
         """(x - anchor) / epsilon."""
         with np.errstate(over="ignore"):
-            distance = (self.data.rows[:, columns] - self.anchor) / self.epsilon
+            distance = (self.data.rows - self.anchor) / self.epsilon
         if self.is_logistic:
             np.clip(distance, -FARTHEST, FARTHEST, out=distance)
         return distance
@@ -157,24 +154,48 @@ class CappedChoice:
         with np.errstate(divide="ignore"):
             return np.log(self.share) - np.log(self.other_share)
 
-    def parts(self, columns=slice(None)):
-        """The parts of the values in these columns of the rows."""
+    def parts(self):
+        """The parts of the values."""
         if self.epsilon == 0:
-            return HardParts(self, columns)
-        return (LogisticParts if self.is_logistic else ClippedParts)(self, columns)
+            return HardParts(self)
+        return (LogisticParts if self.is_logistic else ClippedParts)(self)
+
+
+def window_excess(first, last, origin):
+    """How the soft sums of the values, less `origin`, differ between two choices.
+
+    The sum of ``a * (p * (x - origin) + epsilon * D(p, share))`` for the last less that
+    for the first, of shape (count, 1). For ``epsilon > 0`` origin is the last centre.
+    """
+    data = last.data
+    numbers = [
+        np.hstack([c.anchor, c.offset, c.share, c.other_share, c.mass, c.rest])
+        for c in (first, last)
+    ]
+    excess = np.empty((len(data.rows), 1))
+    difference_rows(
+        data.rows,
+        data.kernel_weights,
+        *numbers,
+        last.epsilon,
+        last.is_logistic,
+        origin.ravel(),
+        excess.ravel(),
+    )
+    return excess
 
 
 class HardParts:
-    """Parts p for epsilon = 0, and functions of them, for some columns.
+    """Parts p for epsilon = 0, and functions of them.
 
     Attributes
     ----------
-    part : ndarray of shape (count, n_columns)
+    part : ndarray of shape (count, n)
         p.
     """
 
-    def __init__(self, choice, columns):
-        rows = choice.data.rows[:, columns]
+    def __init__(self, choice):
+        rows = choice.data.rows
         self._is_tied, self._share = rows == choice.anchor, choice.share
         self.part = (rows < choice.anchor) + choice.offset * self._is_tied
 
@@ -194,8 +215,8 @@ class HardParts:
 class ClippedParts:
     """The same for the quadratic regularization and epsilon > 0."""
 
-    def __init__(self, choice, columns):
-        step, share = choice.offset - choice.distance(columns), choice.share
+    def __init__(self, choice):
+        step, share = choice.offset - choice.distance(), choice.share
         # Small deviations from the share are kept, and a part of 1 is 1.
         self._deviation = np.clip(step, -share, 1.0 - share, out=step)
         self.part = self._deviation + share
@@ -216,9 +237,9 @@ class ClippedParts:
 class LogisticParts:
     """The same for the entropic regularization and epsilon > 0."""
 
-    def __init__(self, choice, columns):
+    def __init__(self, choice):
         self._share, self._other_share = choice.share, choice.other_share
-        self._step = choice.offset - choice.distance(columns)
+        self._step = choice.offset - choice.distance()
         u = choice.logit() + self._step
         self.part, self.rest = expit(u), expit(-u)
 
@@ -243,89 +264,3 @@ class LogisticParts:
             near = part * step - np.log1p(share * np.expm1(np.minimum(step, 30.0)))
             far = np.logaddexp(np.log(share), np.log1p(-share) - step)
         return np.where(step < 30, near, (part - 1.0) * step - far)
-
-
-def _thresholds(data, mass, epsilon):
-    """anchor, offset with t = anchor + epsilon * (offset + share), quadratic.
-
-    For epsilon = 0 the offset is the part of the values at the anchor.
-    """
-    anchor, offset = np.empty((2, *mass.shape))
-    for i, (row, h) in enumerate(zip(data.rows, mass[:, 0], strict=True)):
-        total = data.total[i, 0]
-        if 0 < h < total:
-            a = None if data.is_plain else np.ascontiguousarray(data.weights[i])
-            _, anchor[i], offset[i], _ = select_row(
-                row, a, h, total, epsilon, np.nan, None, None
-            )
-        else:
-            present = row[data.weights[i] > 0]
-            anchor[i] = present.min() if h <= 0 else present.max()
-            offset[i] = 0.0 if epsilon > 0 else float(h > 0)
-    return anchor, offset
-
-
-def _logistic_offsets(data, distance, offset, choice):
-    """Solve mean(expit(offset + logit - distance)) = share for the offset, by row.
-
-    Newton's method on the logarithm of the smaller of share and 1 - share, within a
-    bracket that is halved where a step leaves it. Where the share is 0 or 1 the offset
-    is the limit.
-    """
-    weights = data.weights / data.total
-    share, other, logit = choice.share, choice.other_share, choice.logit()
-    low, high = _range_of_present(distance, data.weights)
-    offset = np.clip(offset, low, high)
-    sign = np.where(share <= 0.5, 1.0, -1.0)
-    target = np.minimum(share, other)
-    is_edge = target == 0
-    # Any logit serves where it is infinite: the result is replaced.
-    logit, target = np.where(is_edge, 0.0, logit), np.where(is_edge, 0.5, target)
-    for _ in range(MAX_STEPS):
-        mean, slope = _mean_and_slope(weights, distance, offset + logit, sign)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            error = sign * np.log(mean / target)
-            step = offset - error * (mean / slope)
-        is_done = (np.abs(error) <= 1e-15) | (high - low <= 4e-16 * np.abs(offset))
-        if (is_done | is_edge).all():
-            break
-        low, high = np.where(error < 0, offset, low), np.where(error > 0, offset, high)
-        middle = 0.5 * low + 0.5 * high
-        step = np.where((low <= step) & (step <= high), step, middle)
-        is_still = (step == offset) & np.isfinite(error)
-        offset = step
-        if (is_still | is_done | is_edge).all():
-            break
-    if is_edge.any():
-        towards = np.where(share > 0.5, 1.0, -1.0)
-        limit = towards * _log_mean_exp(towards * distance, weights)
-        offset = np.where(is_edge, limit, offset)
-    return offset
-
-
-def _mean_and_slope(weights, distance, shift, sign):
-    """Weighted mean of expit(sign * (shift - distance)), and its derivative's size."""
-    mean, slope = np.zeros((2, *shift.shape))
-    for columns in gen_batches(distance.shape[1], BLOCK_SIZE):
-        a, part = weights[:, columns], expit(sign * (shift - distance[:, columns]))
-        mean += row_dot(a, part)
-        slope += row_dot(a, part * (1 - part))
-    return mean, slope
-
-
-def row_dot(x, y):
-    """Scalar products of rows, as a column."""
-    return np.einsum("ij,ij->i", x, y)[:, None]
-
-
-def _range_of_present(distance, weights):
-    low = np.where(weights > 0, distance, np.inf).min(axis=1, keepdims=True)
-    high = np.where(weights > 0, distance, -np.inf).max(axis=1, keepdims=True)
-    return low, high
-
-
-def _log_mean_exp(x, weights):
-    _, top = _range_of_present(x, weights)
-    with np.errstate(over="ignore"):
-        excess = np.where(weights > 0, np.expm1(np.minimum(x - top, 0.0)), 0.0)
-    return top + np.log1p(np.sum(weights * excess, axis=1, keepdims=True))

@@ -15,6 +15,7 @@ def soft_quantile_normalize(
     *,
     regularization="quadratic",
     axis=-1,
+    nan_policy="raise",
     return_jacobian=False,
 ):
     """Values with their order, but the distribution of a target.
@@ -22,8 +23,7 @@ def soft_quantile_normalize(
     Parameters
     ----------
     values : array-like of shape (..., n, ...)
-        Real, finite numbers. float32 is kept, float16 becomes float32, all else
-        float64.
+        Real numbers. float32 is kept, float16 becomes float32, all else float64.
     target : array-like of shape (m,) or frozen distribution
         A sample of the target distribution, in any order, or an object with methods
         ``ppf`` and ``pdf`` like ``scipy.stats.norm()``.
@@ -34,6 +34,8 @@ def soft_quantile_normalize(
         As for `soft_rank`.
     axis : int or None, default=-1
         Axis along which to normalize. None flattens `values` first.
+    nan_policy : {"raise", "omit"}, default="raise"
+        Whether NaN are an error, or are left out and stay NaN.
     return_jacobian : bool, default=False
         Whether to return the derivative too.
 
@@ -41,8 +43,8 @@ def soft_quantile_normalize(
     -------
     normalized : ndarray of the shape of `values`
     jacobian : RowwiseJacobian
-        The derivative in `values`, with methods ``jvp`` and ``vjp``. Only with
-        ``return_jacobian=True``.
+        The derivative in `values`, with methods ``jvp`` and ``vjp`` and the attribute
+        ``wrt_epsilon``. Only with ``return_jacobian=True``. NaN have the derivative 0.
 
     Raises
     ------
@@ -88,14 +90,20 @@ def soft_quantile_normalize(
         epsilon,
         regularization=regularization,
         axis=axis,
+        nan_policy=nan_policy,
         return_jacobian=return_jacobian,
     )
     ranks, rank_jacobian = result if return_jacobian else (result, None)
-    level = (ranks.astype(np.float64) - 0.5) / slices.length
-    normalized = quantile(level).astype(values.dtype, copy=False)
+    is_kept = ~np.isnan(ranks)
+    axis = 0 if axis is None else axis
+    counts = np.count_nonzero(is_kept, axis=axis, keepdims=True)
+    # The middle of the target for slices of NaN only, which all become NaN.
+    level = np.where(is_kept, (ranks.astype(np.float64) - 0.5) / counts.clip(1), 0.5)
+    normalized = np.where(is_kept, quantile(level), np.nan)
+    normalized = normalized.astype(values.dtype, copy=False)
     if not return_jacobian:
         return normalized
-    factor = slope(level) / slices.length
+    factor = np.where(is_kept, slope(level) / counts.clip(1), 0.0)
     # All of the array is one row: the ranks know their slices.
     whole = Slices((values.size,), 0)
 
@@ -107,6 +115,8 @@ def soft_quantile_normalize(
     jacobian = RowwiseJacobian(
         whole, whole, multiply, shapes=(values.shape, ranks.shape), dtype=values.dtype
     )
+    change = rank_jacobian.wrt_epsilon * factor
+    jacobian.wrt_epsilon = change.astype(values.dtype, copy=False)
     return normalized, jacobian
 
 

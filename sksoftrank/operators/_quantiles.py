@@ -1,5 +1,7 @@
 """Soft quantiles, medians, trimmed means and winsorized values."""
 
+import math
+
 import numpy as np
 
 from .._checks import check_flag, check_values
@@ -312,9 +314,10 @@ def soft_winsorize(
     Returns
     -------
     winsorized : ndarray of the shape of `values`
-    jacobian : RowwiseJacobian
-        The derivative in `values`, with methods ``jvp`` and ``vjp`` and the attribute
-        ``wrt_epsilon``. Only with ``return_jacobian=True``. NaN have the derivative 0.
+    jacobian : WinsorizeJacobian
+        The derivative in `values`, with methods ``jvp`` and ``vjp`` and attributes
+        ``wrt_cut``, ``wrt_epsilon`` and ``wrt_weights``. Only with
+        ``return_jacobian=True``. NaN have the derivative 0.
 
     Raises
     ------
@@ -338,8 +341,9 @@ def soft_winsorize(
     array([1.1, 1.1, 2. , 2.9, 2.9])
     """
     lower, upper = check_cut(cut)
+    return_jacobian = check_flag(return_jacobian, "return_jacobian")
     values = check_values(values, "values")
-    bounds, bounds_jacobian = soft_quantile(
+    quantiles = soft_quantile(
         values,
         [lower, 1 - upper],
         epsilon,
@@ -347,37 +351,94 @@ def soft_winsorize(
         regularization=regularization,
         axis=axis,
         nan_policy=nan_policy,
-        return_jacobian=True,
+        return_jacobian=return_jacobian,
     )
+    bounds, bounds_jacobian = quantiles if return_jacobian else (quantiles, None)
     slices = Slices(values.shape, axis)
     rows = slices.to_rows(values)
     low, high = bounds.reshape(2, -1, 1)
-    is_below, is_above = rows < low, rows > high
-    winsorized = np.clip(rows, low, high)
-    result = slices.from_rows(winsorized)
-    if not check_flag(return_jacobian, "return_jacobian"):
+    result = slices.from_rows(np.clip(rows, low, high))
+    if not return_jacobian:
         return result
-    bound_slices = Slices(bounds.shape, 0)
-    is_inside = ~(is_below | is_above | np.isnan(rows))
-
-    def multiply(rows, *, transpose):
-        if not transpose:
-            moves = bounds_jacobian.jvp(
-                slices.from_rows(rows).reshape(values.shape)
-            ).reshape(2, -1, 1)
-            return rows * is_inside + is_below * moves[0] + is_above * moves[1]
-        pulls = np.stack([np.sum(rows * side, axis=1) for side in (is_below, is_above)])
-        pulled = bounds_jacobian.vjp(pulls.reshape(bounds.shape))
-        return rows * is_inside + slices.to_rows(pulled)
-
-    jacobian = RowwiseJacobian(
-        slices,
-        slices,
-        multiply,
-        shapes=(values.shape, slices.shape),
-        dtype=values.dtype,
+    return result, WinsorizeJacobian(
+        slices, (rows < low, rows > high, np.isnan(rows)), bounds_jacobian
     )
-    moves = bound_slices.to_rows(bounds_jacobian.wrt_epsilon)
-    moves = is_below * moves[:, :1] + is_above * moves[:, 1:]
-    jacobian.wrt_epsilon = slices.from_rows(moves)
-    return result, jacobian
+
+
+class WinsorizeJacobian(RowwiseJacobian):
+    """Jacobian of winsorized values.
+
+    A `scipy.sparse.linalg.LinearOperator` with methods ``jvp``, ``vjp`` and
+    ``toarray``, like all Jacobians here.
+
+    Attributes
+    ----------
+    input_shape, output_shape : tuple of int
+        Shapes of the differentiated argument and of the result.
+    wrt_epsilon : ndarray of shape `output_shape`
+        The derivative in `epsilon`.
+    wrt_weights : RowwiseJacobian
+        The derivative in the weights, for ``weights=None`` at weights of one.
+    wrt_cut : pair of ndarrays of shape `output_shape`
+        The derivatives in the lower and the upper cut.
+
+    See Also
+    --------
+    ProjectionJacobian : The same for soft sorts and ranks.
+
+    Examples
+    --------
+    >>> from sksoftrank import soft_winsorize
+    >>> values = [0.0, 1.0, 2.0, 100.0]
+    >>> _, jacobian = soft_winsorize(values, 0.25, 0.5, return_jacobian=True)
+    >>> jacobian.vjp([0.0, 0.0, 0.0, 1.0])
+    array([0.  , 0.  , 0.75, 0.25])
+    """
+
+    def __init__(self, slices, sides, quantiles):
+        is_below, is_above, is_nan = sides
+        is_inside = ~(is_below | is_above | is_nan)
+
+        def spread(bounds):
+            """Both bounds, by slice, to the values that are clipped at them."""
+            low, high = np.reshape(bounds, (2, -1, 1))
+            return is_below * low + is_above * high
+
+        def collect(rows):
+            """The transpose of `spread`."""
+            sums = [np.sum(rows * side, axis=1) for side in (is_below, is_above)]
+            return np.reshape(sums, quantiles.output_shape)
+
+        def multiply(rows, *, transpose):
+            if transpose:
+                pulled = quantiles.vjp(collect(rows))
+                return rows * is_inside + slices.to_rows(pulled)
+            u = slices.from_rows(rows).reshape(quantiles.input_shape)
+            return rows * is_inside + spread(quantiles.jvp(u))
+
+        wrt_weights = quantiles.wrt_weights
+        whole = Slices((math.prod(wrt_weights.input_shape),), 0)
+
+        def multiply_weights(rows, *, transpose):
+            if transpose:
+                return wrt_weights.vjp(collect(rows)).reshape(1, -1)
+            return spread(wrt_weights.jvp(rows.reshape(wrt_weights.input_shape)))
+
+        def as_values(bounds):
+            return slices.from_rows(spread(bounds)).astype(self.dtype, copy=False)
+
+        shapes, dtype = (quantiles.input_shape, slices.shape), quantiles.dtype
+        super().__init__(slices, slices, multiply, shapes=shapes, dtype=dtype)
+        self.wrt_weights = RowwiseJacobian(
+            whole,
+            slices,
+            multiply_weights,
+            shapes=(wrt_weights.input_shape, slices.shape),
+            dtype=dtype,
+        )
+        self.wrt_epsilon = as_values(quantiles.wrt_epsilon)
+        in_lower, in_upper = quantiles.wrt_q
+        self.wrt_cut = (
+            as_values([in_lower, np.zeros_like(in_upper)]),
+            as_values([np.zeros_like(in_lower), -in_upper]),
+        )

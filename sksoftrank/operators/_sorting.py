@@ -1,24 +1,18 @@
 """Soft sort and soft rank: thin names over projections on permutahedra."""
 
-from concurrent.futures import ThreadPoolExecutor
-from numbers import Integral
-
 import numpy as np
-from joblib import effective_n_jobs
-from sklearn.utils import gen_batches
 
 from .. import _pav
 from .._checks import (
     check_epsilon,
     check_flag,
+    check_nan_policy,
     check_regularization,
     check_values,
     nonfinite_error,
 )
 from .._projection import ProjectionJacobian, Slices
-
-# Rows are sorted and solved in chunks of about this many values, which stay in cache.
-CHUNK_SIZE = 2**15
+from ._rows import solve_rows, solve_rows_without_nan
 
 # The kernels by dtype: a lookup here costs less than dispatch on every call.
 RANK_ROWS = {
@@ -38,6 +32,7 @@ def soft_rank(
     regularization="quadratic",
     axis=-1,
     descending=False,
+    nan_policy="raise",
     return_jacobian=False,
     n_jobs=None,
 ):
@@ -50,8 +45,7 @@ def soft_rank(
     Parameters
     ----------
     values : array-like of shape (..., n, ...)
-        Real, finite numbers. float32 is kept, float16 becomes float32, all else
-        float64.
+        Real numbers. float32 is kept, float16 becomes float32, all else float64.
     epsilon : float, default=1.0
         Strength of the regularization, in the units of `values`. Where all neighbours
         differ by `epsilon` or more the ranks are hard; groups that are denser are
@@ -66,6 +60,9 @@ def soft_rank(
         Axis along which to rank. None flattens `values` first.
     descending : bool, default=False
         If True the largest value has rank 1, else the smallest.
+    nan_policy : {"raise", "omit"}, default="raise"
+        Whether NaN are an error, or are left out of the ranking and have the rank NaN,
+        as for ``scipy.stats.rankdata``.
     return_jacobian : bool, default=False
         Whether to return the derivative too.
     n_jobs : int, default=None
@@ -77,7 +74,8 @@ def soft_rank(
     ranks : ndarray of the shape of `values`
     jacobian : ProjectionJacobian
         The derivative in `values`, with methods ``jvp`` and ``vjp``. Only with
-        ``return_jacobian=True``. It is zero where the ranks are hard.
+        ``return_jacobian=True``. It is zero where the ranks are hard and for NaN.
+        Its attribute ``wrt_epsilon`` is the derivative in `epsilon`.
 
     Raises
     ------
@@ -120,35 +118,41 @@ def soft_rank(
     descending = check_flag(descending, "descending")
     return_jacobian = check_flag(return_jacobian, "return_jacobian")
     values = check_values(values, "values")
+    omits_nan = check_nan_policy(nan_policy)
     slices = Slices(values.shape, axis)
-    rows = slices.to_rows(values)
     # The kernel works on z = values / epsilon (ascending ranks) or its negative.
     sign = -1.0 if descending else 1.0
-    keys, pools, weights = _jacobian_arrays(rows.shape, kind, return_jacobian)
-    out = np.empty(rows.shape, rows.dtype)
-    rank_rows = RANK_ROWS[rows.dtype]
+    rank_rows = RANK_ROWS[values.dtype]
 
     def solve(rows, keys, out, pools, weights):
         if keys is None:  # without a Jacobian the order is not kept
             keys = np.empty(rows.shape)
-        if rank_rows(rows, epsilon, kind, sign, keys, out, pools, weights) < 0:
-            raise nonfinite_error(values, "values")
+        return rank_rows(rows, epsilon, kind, sign, keys, out, pools, weights)
 
-    _in_chunks(solve, n_jobs, rows, keys, out, pools, weights)
-    ranks = slices.from_rows(out)
+    solved = _solve(
+        values, slices, omits_nan, solve, kind, return_jacobian, n_jobs, in_place=True
+    )
+    ranks = slices.from_rows(solved.out)
     if not return_jacobian:
         return ranks
-    order = keys.view(np.int64)
+    own_ranks = ranks.copy()
+
+    def find_wrt_epsilon(jacobian):
+        # The ranks of a pool are affine in values / epsilon, "kl" their logarithms.
+        affine = np.log(own_ranks) if kind == _pav.KL else own_ranks
+        return -sign * jacobian.jvp(np.nan_to_num(affine).reshape(values.shape))
+
     jacobian = ProjectionJacobian(
         values.shape,
         slices,
-        pools,
+        solved.pools,
         dtype=values.dtype,
-        weights=weights,
-        input_order=order,
-        output_order=order,
+        weights=solved.weights,
+        input_order=solved.order,
+        output_order=solved.order,
         matrix=_pav.COVARIANCE if kind == _pav.KL else _pav.DEVIATION,
         divisor=sign * epsilon or 1.0,
+        find_wrt_epsilon=find_wrt_epsilon,
     )
     return ranks, jacobian
 
@@ -160,6 +164,7 @@ def soft_sort(
     regularization="quadratic",
     axis=-1,
     descending=False,
+    nan_policy="raise",
     return_jacobian=False,
     n_jobs=None,
 ):
@@ -173,8 +178,7 @@ def soft_sort(
     Parameters
     ----------
     values : array-like of shape (..., n, ...)
-        Real, finite numbers. float32 is kept, float16 becomes float32, all else
-        float64.
+        Real numbers. float32 is kept, float16 becomes float32, all else float64.
     epsilon : float, default=1.0
         Strength of the regularization, in units of 1 / `values`: gaps between
         neighbours above ``1 / epsilon`` are smoothed. 0 gives the hard sort.
@@ -187,6 +191,9 @@ def soft_sort(
         Axis along which to sort. None flattens `values` first.
     descending : bool, default=False
         If True the largest value comes first.
+    nan_policy : {"raise", "omit"}, default="raise"
+        Whether NaN are an error, or are left out and come last, where ``numpy.sort``
+        puts them, also with ``descending=True``.
     return_jacobian : bool, default=False
         Whether to return the derivative too.
     n_jobs : int, default=None
@@ -198,7 +205,8 @@ def soft_sort(
     sorted_values : ndarray of the shape of `values`
     jacobian : ProjectionJacobian
         The derivative in `values`, with methods ``jvp`` and ``vjp``. Only with
-        ``return_jacobian=True``. It is a permutation where the result is hard.
+        ``return_jacobian=True``. It is a permutation where the result is hard, and
+        zero for NaN. Its attribute ``wrt_epsilon`` is the derivative in `epsilon`.
 
     Raises
     ------
@@ -235,14 +243,12 @@ def soft_sort(
     descending = check_flag(descending, "descending")
     return_jacobian = check_flag(return_jacobian, "return_jacobian")
     values = check_values(values, "values")
+    omits_nan = check_nan_policy(nan_policy)
     slices = Slices(values.shape, axis)
-    rows = slices.to_rows(values)
     sign = 1.0 if descending else -1.0
     # At epsilon = 0 no pools form, whatever the regularization.
     kind = kind if epsilon > 0 else _pav.QUADRATIC
-    keys, pools, weights = _jacobian_arrays(rows.shape, kind, return_jacobian)
-    out = np.empty(rows.shape, rows.dtype)
-    sort_rows = SORT_ROWS[rows.dtype]
+    sort_rows = SORT_ROWS[values.dtype]
 
     def solve(rows, keys, out, pools, weights):
         if keys is None:  # values alone sort faster than with their order
@@ -253,70 +259,87 @@ def soft_sort(
             work = 0
         else:
             work = _pav.argsort_rows(rows, sign, keys, out)
-        if work < 0 or sort_rows(out, epsilon, kind, sign, pools, weights) < 0:
-            raise nonfinite_error(values, "values")
+        return work if work < 0 else sort_rows(out, epsilon, kind, sign, pools, weights)
 
-    _in_chunks(solve, n_jobs, rows, keys, out, pools, weights)
-    sorted_values = slices.from_rows(out)
+    solved = _solve(
+        values, slices, omits_nan, solve, kind, return_jacobian, n_jobs, in_place=False
+    )
+    sorted_values = slices.from_rows(solved.out)
     if not return_jacobian:
         return sorted_values
+    is_kept = output_order = None
+    if solved.n_kept is not None:  # NaN have the first places, but come last
+        place, n_kept = np.arange(slices.length), solved.n_kept[:, None]
+        is_kept = place < n_kept
+        output_order = (place + n_kept) % slices.length
+
+    def find_wrt_epsilon(_):
+        return sort_wrt_epsilon(solved, slices, output_order, epsilon, kind, sign)
+
     jacobian = ProjectionJacobian(
         values.shape,
         slices,
-        pools,
+        solved.pools,
         dtype=values.dtype,
-        weights=weights,
-        input_order=keys.view(np.int64),
+        weights=solved.weights,
+        input_order=solved.order,
+        output_order=output_order,
+        is_kept=is_kept,
+        find_wrt_epsilon=find_wrt_epsilon,
     )
     return sorted_values, jacobian
 
 
-def _jacobian_arrays(shape, kind, return_jacobian):
-    """Arrays in which the kernel leaves what the Jacobian needs, else None."""
-    if not return_jacobian:
-        return None, None, None
-    n_rows, n = shape
-    keys = np.empty(shape)
-    pools = np.empty((n_rows, n + 1), dtype=np.int64)
-    pools[:, 0] = n  # rows the kernel does not see, those of n = 0, have no pools
-    weights = None if kind == _pav.QUADRATIC else np.empty(shape)
-    return keys, pools, weights
+def _solve(values, slices, omits_nan, solve, kind, keep, n_jobs, *, in_place):
+    """`solve_rows` on the slices of the values, or without their NaN."""
+
+    def solve_finite(*arrays):
+        if solve(*arrays) < 0:
+            kept = values[~np.isnan(values)] if omits_nan else values
+            raise nonfinite_error(kept, "values")
+
+    rows, options = slices.to_rows(values), (solve_finite, kind, keep, n_jobs)
+    if omits_nan:
+        return solve_rows_without_nan(rows, *options, in_place=in_place)
+    return solve_rows(rows, *options)
 
 
-def _in_chunks(solve, n_jobs, rows, *arrays):
-    """Call `solve` on chunks of the rows of all arrays; None stays None."""
-    if n_jobs is None and rows.size <= CHUNK_SIZE:
-        solve(rows, *arrays)
-        return
-    n_threads = _check_n_jobs(n_jobs)
-    n_rows, n = rows.shape
-    if n_threads == 1:
-        size = max(1, CHUNK_SIZE // max(n, 1))
-    else:
-        # One chunk a thread: they need the GIL between chunks.
-        size = max(1, -(-n_rows // n_threads))
-    if n_rows <= size:
-        solve(rows, *arrays)
-        return
-    chunks = [
-        [None if array is None else array[batch] for array in (rows, *arrays)]
-        for batch in gen_batches(n_rows, size)
-    ]
-    if n_threads == 1:
-        for chunk in chunks:
-            solve(*chunk)
-    else:
-        with ThreadPoolExecutor(n_threads) as threads:
-            # list: raise what a thread raised.
-            list(threads.map(lambda chunk: solve(*chunk), chunks))
+def sort_wrt_epsilon(solved, slices, output_order, epsilon, kind, sign):
+    """Derivative of soft sorted values in epsilon, from their pools.
+
+    The values of a pool are a constant plus rho / epsilon. The constant changes so that
+    the uniform or the softmax average of the changes is 0.
+    """
+    if epsilon == 0:
+        return np.zeros(slices.shape, solved.out.dtype)
+    rho = np.arange(slices.length, 0, -1, dtype=np.float64)
+    weights = None
+    if kind == _pav.ENTROPIC:
+        weights = _softmax_of_rho(solved.pools, slices.length, epsilon)
+    centred_rho = ProjectionJacobian(
+        rho.shape,
+        slices,
+        solved.pools,
+        dtype=np.float64,
+        weights=weights,
+        output_order=output_order,
+        matrix=_pav.DEVIATION,
+        divisor=-sign * epsilon,
+    ).jvp(rho)
+    return (centred_rho / epsilon).astype(solved.out.dtype, copy=False)
 
 
-def _check_n_jobs(n_jobs):
-    """Number of threads that `n_jobs` asks for."""
-    if n_jobs is not None and (
-        not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool)
-    ):
-        raise TypeError(f"n_jobs must be a non-zero integer or None, got {n_jobs!r}.")
-    if n_jobs == 0:
-        raise ValueError("n_jobs must be a non-zero integer or None, got 0.")
-    return effective_n_jobs(n_jobs)
+def _softmax_of_rho(pools, n, epsilon):
+    """Softmax of rho / epsilon within the pools of each row."""
+    start, end = pools[:, 0 : n - 1 : 2], pools[:, 1:n:2]
+    # What follows a start of n is not a pool.
+    is_pool = np.logical_and.accumulate(start < n, axis=1)
+    row, start, end = np.nonzero(is_pool)[0], start[is_pool], end[is_pool]
+    size = end - start
+    inside = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
+    weights = np.ones((len(pools), n))
+    with np.errstate(over="ignore", invalid="ignore"):
+        top = np.expm1(-1 / epsilon) / np.expm1(-size / epsilon)
+        softmax = np.repeat(top, size) * np.exp(-inside / epsilon)
+    weights[np.repeat(row, size), np.repeat(start, size) + inside] = softmax
+    return weights

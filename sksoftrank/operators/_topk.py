@@ -113,7 +113,7 @@ def soft_topk(
     values = check_values(values, "values")
     slices = Slices(values.shape, axis)
     data = WeightedRows(values, slices, weights)
-    mass = np.full_like(data.total, _check_k(k, data.total))
+    mass = np.full_like(data.total, check_k(k, data.total))
     if largest:
         data.rows = -data.rows
     choice = CappedChoice(data, mass, data.total - mass, epsilon, kind)
@@ -253,12 +253,17 @@ def soft_topk_rank(
 
     Notes
     -----
-    The ranks are k + 1 less the projection of ``values / epsilon`` on the permutahedron
-    of ``(k, k - 1, ..., 1, 0, ..., 0)`` ([1]_, sections 4 and 6.1), with the signs of
-    `values` turned if `largest` is False. What lies below the last pool of the k
-    largest is a block of its own for every value, whatever its order: so only that
-    pool is sorted, in O(n + m log m) time for the m values of the first pools; m is
-    close to k unless `epsilon` is large.
+    The hard ranks, cut at k + 1, are a permutation of ``w = (k + 1, ..., k + 1, k, ...,
+    2, 1)``. The soft ones are the projection of ``-values / epsilon`` on the
+    permutahedron of w, as those of `soft_rank` are that of all ranks ([1]_, section 4),
+    with the signs of `values` turned if `largest` is False. For k of n - 1 or more they
+    are ``soft_rank(values, descending=largest)``.
+
+    Where w is constant no values are pooled but with those above. So one value that is
+    not pooled with larger ones, in a place beyond k, shows that all below it have the
+    rank k + 1, whatever their order. Only the m largest values are sorted, in O(n + m
+    log m) time, with m growing from k + 1 until that is so; it stays close to k unless
+    `epsilon` is large.
 
     References
     ----------
@@ -279,17 +284,17 @@ def soft_topk_rank(
     return_jacobian = check_flag(return_jacobian, "return_jacobian")
     values = check_values(values, "values")
     slices = Slices(values.shape, axis)
-    k = _check_whole_k(k, slices.length)
+    k = check_whole_k(k, slices.length)
     rows = slices.to_rows(values).astype(np.float64, copy=False)
     check_finite(rows, "values")
     kind = kind if epsilon > 0 else _pav.QUADRATIC
     top = _TopRows(rows if largest else -rows, k, epsilon, kind)
     ranks = np.full(rows.shape, k + 1.0)
-    np.put_along_axis(ranks, top.index, k + 1.0 - top.projection, axis=1)
-    ranks = slices.from_rows(ranks).astype(values.dtype, copy=False)
+    np.put_along_axis(ranks, top.index, top.ranks, axis=1)
+    result = slices.from_rows(ranks).astype(values.dtype, copy=False)
     if not return_jacobian:
-        return ranks
-    return ranks, TopKRankJacobian(values, slices, top, largest)
+        return result
+    return result, TopKRankJacobian(values, slices, top, ranks, largest)
 
 
 class TopKRankJacobian(RowwiseJacobian):
@@ -318,10 +323,11 @@ class TopKRankJacobian(RowwiseJacobian):
     array([-0.5,  0. ,  0. ,  0.5])
     """
 
-    def __init__(self, values, slices, top, largest):
-        steepness = 0.0 if top.epsilon == 0 else 1 / top.epsilon
+    def __init__(self, values, slices, top, ranks, largest):
+        sign = 1.0 if largest else -1.0
+        steepness = 0.0 if top.epsilon == 0 else sign / top.epsilon
 
-        def multiply(rows, *, transpose, factor=steepness if largest else -steepness):
+        def multiply(rows, *, transpose):
             inside = np.take_along_axis(rows, top.index, axis=1)
             product = np.empty_like(inside)
             _pav.pool_product_rows(
@@ -336,24 +342,26 @@ class TopKRankJacobian(RowwiseJacobian):
                 product,
             )
             out = np.zeros(rows.shape)
-            np.put_along_axis(out, top.index, -factor * product, axis=1)
+            np.put_along_axis(out, top.index, -steepness * product, axis=1)
             return out
 
         shapes = (values.shape, slices.shape)
         super().__init__(slices, slices, multiply, shapes=shapes, dtype=values.dtype)
-        # Ranks depend on values / epsilon only.
-        self.wrt_epsilon = -steepness * self.jvp(values)
+        # The ranks of a pool are affine in values / epsilon.
+        change = slices.from_rows(sign * multiply(ranks, transpose=False))
+        self.wrt_epsilon = change.astype(values.dtype, copy=False)
 
 
 class _TopRows:
-    """Projection of rows / epsilon on the permutahedron of (k, ..., 1, 0, ..., 0).
+    """Projection of -rows / epsilon on the permutahedron of (k + 1, ..., k, ..., 1).
 
     Attributes
     ----------
     index : ndarray of int, shape (count, m)
-        Where the m largest values of each row are, largest first. The projection of the
-        others is 0, and its derivative too.
-    projection : ndarray of shape (count, m)
+        Where the m largest values of each row are, smallest first. The projection of
+        the others is k + 1, and its derivative 0.
+    ranks : ndarray of shape (count, m)
+        The projection.
     pools, weights : ndarrays of shape (count, m + 1) and (count, m)
         Pools of the m values, and the softmax weights within, None if uniform.
     """
@@ -370,35 +378,35 @@ class _TopRows:
         if m < n:
             index = np.argpartition(rows, n - m, axis=1)[:, n - m :]
             top = np.take_along_axis(rows, index, axis=1)
-            order, top = argsort_rows(top, descending=True)
+            order, top = argsort_rows(top, descending=False)
             self.index = np.take_along_axis(index, order, axis=1)
         else:
-            self.index, top = argsort_rows(rows, descending=True)
+            self.index, top = argsort_rows(rows, descending=False)
         # w spans k: larger gaps separate pools, like these. The hard ranks have no
         # pools but of ties.
-        gap = np.diff(-top, axis=1, prepend=-top[:, :1])
+        gap = np.diff(top, axis=1, prepend=top[:, :1])
         with np.errstate(over="ignore"):
             gap = gap / self.epsilon if self.epsilon > 0 else (k + 2.0) * (gap > 0)
         z = -np.cumsum(np.minimum(gap, k + 2.0), axis=1)
-        w = np.maximum(np.arange(k, k - m, -1, dtype=np.float64), 0.0)
-        self.projection = np.empty((count, m))
+        w = np.minimum(np.arange(m, 0, -1, dtype=np.float64), k + 1.0)
+        self.ranks = np.empty((count, m))
         self.pools = np.zeros((count, m + 1), dtype=np.int64)
         self.weights = None if kind == _pav.QUADRATIC else np.empty((count, m))
         others = None if kind == _pav.QUADRATIC else np.empty((count, m))
         _pav.isotonic_rows(
-            z, w[None], kind, True, self.projection, self.pools, self.weights, others
+            z, w[None], kind, True, self.ranks, self.pools, self.weights, others
         )
-        # A pool of two or more up to the end may reach farther; what follows a block of
-        # one below the k largest is in blocks of one too, for there w is constant.
-        reaches_end = (self.pools[:, 1::2] == m).any(axis=1)
-        return m == n or not reaches_end.any()
+        # A pool that begins with the first may reach farther down. Otherwise that is a
+        # block of one, and so are all below it, for there w is constant.
+        return m == n or not (self.pools[:, 0] == 0).any()
 
 
 def _sum(array):
     return np.sum(array, axis=1, keepdims=True)
 
 
-def _check_k(k, total):
+def check_k(k, total):
+    """Return `k` as a float above 0 and at most `total`, or say what is wrong."""
     if not isinstance(k, Real) or isinstance(k, (bool, np.bool_)):
         raise TypeError(f"k must be a real number, got {k!r}.")
     highest = float(total.min(initial=np.inf))
@@ -410,7 +418,8 @@ def _check_k(k, total):
     return float(k)
 
 
-def _check_whole_k(k, n):
+def check_whole_k(k, n):
+    """Return `k` as an integer from 1 to n, or say what is wrong with it."""
     if not isinstance(k, Integral) or isinstance(k, bool):
         raise TypeError(f"k must be an integer, got {k!r}.")
     if not 1 <= k <= n:

@@ -1,9 +1,8 @@
 """Soft mean of the values between two masses, from which quantiles are made."""
 
 import numpy as np
-from sklearn.utils import gen_batches
 
-from ._capped_choice import BLOCK_SIZE, CappedChoice, row_dot
+from ._capped_choice import CappedChoice, window_excess
 
 
 class WindowMean:
@@ -34,21 +33,13 @@ class WindowMean:
     def __init__(self, data, low, high, growth, epsilon, kind):
         self._data, self._growth = data, growth
         first = self._first = CappedChoice(data, *low, epsilon, kind)
-        last = self._last = CappedChoice(data, *high, epsilon, kind)
+        last = self._last = CappedChoice(data, *high, epsilon, kind, first.centre)
         # The smaller masses have the more digits.
         is_early = high[0] <= low[1]
         self._width = np.where(is_early, high[0] - low[0], low[1] - high[1])
         # Relative to a value inside: far values with the part 0 do not overflow.
-        origin = last.centre if epsilon > 0 else 0.0
-        deviation = np.zeros_like(self._width)
-        self._penalty = np.zeros_like(self._width)
-        for columns in gen_batches(data.rows.shape[1], BLOCK_SIZE):
-            weights = data.weights[:, columns]
-            before, after = first.parts(columns), last.parts(columns)
-            change = after.above(before) * (data.rows[:, columns] - origin)
-            deviation += row_dot(weights, change)
-            self._penalty += row_dot(weights, after.divergence() - before.divergence())
-        self.value = origin + (deviation + epsilon * self._penalty) / self._width
+        origin = last.centre if epsilon > 0 else np.zeros_like(last.centre)
+        self.value = origin + window_excess(first, last, origin) / self._width
 
     def wrt_low(self):
         """Derivative by the lower mass, of shape (count, 1)."""
@@ -60,7 +51,10 @@ class WindowMean:
 
     def wrt_epsilon(self):
         """Derivative by epsilon, of shape (count, 1)."""
-        return self._penalty / self._width
+        before, after = self._first.parts(), self._last.parts()
+        change = after.divergence() - before.divergence()
+        penalty = np.einsum("ij,ij->i", self._data.weights, change)[:, None]
+        return penalty / self._width
 
     def wrt_values(self):
         """Derivatives by the values, of shape (count, n); their sums are 1."""

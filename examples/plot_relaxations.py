@@ -1,0 +1,65 @@
+"""
+Soft ranks of four kinds
+========================
+
+Besides the projections of Blondel et al. (2020) the package holds the operators that
+paper compares with: ranks by entropic optimal transport (Cuturi et al. 2019) in
+``sksoftrank.sinkhorn``, and sums over all pairs of values in ``sksoftrank.pairwise``.
+All have a strength called `epsilon`, but in different units.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from sksoftrank import soft_rank
+from sksoftrank.pairwise import all_pairs_rank
+from sksoftrank.sinkhorn import sinkhorn_rank
+
+moving = np.linspace(-1.0, 3.0, 301)
+rows = np.column_stack([moving, np.tile([0.0, 1.2, 2.0], (moving.size, 1))])
+
+# %%
+# One value moves, the others stay
+# --------------------------------
+#
+# Projections are exactly hard where values are far apart, and the quadratic one is
+# piecewise linear; sums over pairs and optimal transport are smooth everywhere and
+# never quite hard.
+
+ranks = {
+    "soft_rank, quadratic, 0.6": soft_rank(rows, 0.6),
+    "soft_rank, kl, 1.5": soft_rank(rows, 1.5, regularization="kl"),
+    "sinkhorn_rank, 0.02": sinkhorn_rank(rows, 0.02),
+    "all_pairs_rank, 0.15": all_pairs_rank(rows, 0.15),
+}
+figure, axes = plt.subplots(
+    1, 4, figsize=(12, 3), layout="constrained", sharex=True, sharey=True
+)
+for axis, (name, result) in zip(axes, ranks.items(), strict=True):
+    axis.plot(moving, soft_rank(rows, 0)[:, 0], "k", linewidth=0.7)
+    axis.plot(moving, result[:, 0], linewidth=2)
+    axis.plot(moving, result[:, 1:], linewidth=1, alpha=0.5)
+    axis.set(title=name, xlabel="moving value")
+axes[0].set_ylabel("rank")
+plt.show()
+
+# %%
+# Their Jacobians
+# ---------------
+#
+# How each rank answers to each value, for twelve sorted values. The Jacobian of a
+# projection is made of blocks; those of the others are dense, and cost O(n^2).
+
+values = np.sort(np.random.default_rng(3).normal(size=12))
+jacobians = {
+    "soft_rank, quadratic": soft_rank(values, 0.2, return_jacobian=True)[1],
+    "sinkhorn_rank": sinkhorn_rank(values, 0.005, return_jacobian=True)[1],
+    "all_pairs_rank": all_pairs_rank(values, 0.15, return_jacobian=True)[1],
+}
+figure, axes = plt.subplots(1, 3, figsize=(10, 3.4), layout="constrained")
+for axis, (name, jacobian) in zip(axes, jacobians.items(), strict=True):
+    matrix = jacobian.toarray()
+    limit = abs(matrix).max()
+    axis.imshow(matrix, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    axis.set(title=name, xlabel="value", ylabel="rank", xticks=[], yticks=[])
+plt.show()

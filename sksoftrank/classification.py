@@ -1,0 +1,465 @@
+"""Classification: linear scores that put the true class among the k best."""
+
+import warnings
+from numbers import Integral, Real
+from typing import ClassVar
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import log_softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._callbacks import CallbackSupportMixin, FitCallbacks
+from ._linear import LinearDesign, PenalizedLoss
+from ._sklearn import Interval, StrOptions, check_sample_weight, fit_context
+from .losses._topk import GROWTHS, OPERATORS, TopKLoss, check_k
+
+
+class SoftTopKClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+    """Linear classification that minimises a soft top-k error.
+
+    Each class gets a linear score. A multinomial logistic regression is fitted first;
+    then its scores are changed so that the soft rank of the true class is at most k in
+    as many rows as possible ([1]_, [2]_, section 6.1). It pays where a linear model
+    cannot fit all rows: logistic regression spends its coefficients on rows that are
+    far from right, this classifier on those that can still be got right.
+
+    Parameters
+    ----------
+    k : int or dict of int to float, default=1
+        How many of the best classes may hold the true one; at least 1, and less than
+        the number of classes. 1 stands for the usual error. ``{k: weight, ...}`` is a
+        distribution over k [3]_, with weights that are made to sum to 1.
+    epsilon : float, default=0.3
+        Strength of the operator, at least 0, in units of the scores, which begin as log
+        odds. The larger, the more rows around the border count. For "sinkhorn" it is in
+        units of its cost, and should be from 1e-4 to 1e-2. With 0 ranks are hard
+        and have no gradient: the fit remains the logistic regression.
+    operator : str, default="quadratic"
+        Operator of the soft ranks: "quadratic", "entropic" or "kl" for `soft_rank` with
+        this regularization, "all_pairs" for `all_pairs_rank`, "gaussian" for
+        `gaussian_soft_rank`, "sinkhorn" for `sinkhorn_rank`, by far the slowest.
+    growth : {"bounded", "linear"}, default="bounded"
+        How the loss of a row grows with the excess u of its soft rank over k: "linear"
+        is u, as in the papers, "bounded" is ``u / (1 + u)``, closer to the top-k error.
+    squashing : {"logistic"} or None, default=None
+        Function of the scores before they are ranked. "logistic" maps them to (0, 1),
+        as in [2]_; `epsilon` should then be about a tenth as large.
+    alpha : float, default=0.001
+        Strength of the ridge penalty, at least 0: in the logistic regression on the
+        coefficients of the standardised features, then on how far they move from there.
+        It competes with the *mean* loss of a row: that of ``LogisticRegression(C=C)``
+        is ``1 / (C * n_samples)``.
+    fit_intercept : bool, default=True
+        Whether the scores have an intercept. It is not penalised.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, times those of the rows. "balanced" gives each class the
+        same total weight; classes not in a dict have weight 1.
+    max_iter : int, default=1000
+        Largest number of L-BFGS iterations, of each of the two fits.
+    tol : float, default=1e-4
+        Iterations stop where no derivative of the objective exceeds this in whitened
+        coordinates, or where an iteration lowers it by less than ``tol / 100`` of it.
+    warm_start : bool, default=False
+        Whether both fits start from the coefficients of the previous ones, which needs
+        the same features and classes.
+    verbose : int, default=0
+        1 prints the start and the result, 2 also every tenth iteration.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The classes, sorted: those of the rows of positive weight.
+    coef_ : ndarray of shape (n_classes, n_features)
+        Coefficients of the scores, in the dtype of `X`.
+    intercept_ : ndarray of shape (n_classes,)
+        Intercepts of the scores, 0.0 if ``fit_intercept=False``.
+    init_coef_ : ndarray of shape (n_classes, n_features)
+        Coefficients of the logistic regression.
+    init_intercept_ : ndarray of shape (n_classes,)
+        Intercepts of the logistic regression.
+    objective_ : float
+        The minimum found.
+    n_iter_ : int
+        Number of L-BFGS iterations of both fits, and one for the start.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if all are strings.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If `max_iter` is too small, or "sinkhorn" does not converge. The fit is kept.
+
+    See Also
+    --------
+    sksoftrank.losses.soft_topk_loss : The loss.
+    sklearn.metrics.top_k_accuracy_score : Takes the result of `decision_function`.
+    sklearn.linear_model.LogisticRegression : The model it starts from.
+
+    Notes
+    -----
+    With scores ``z_i = W x_i + c``, true classes t_i, row weights w_i that sum to one,
+    feature scales s_j (standard deviations; without an intercept root mean squares) and
+    the coefficients V of the logistic regression, the minimised `objective_` is ::
+
+        sum_i w_i h(max(0, soft_rank(z_i)[t_i] - k))
+            + alpha/2 sum_cj (s_j (W_cj - V_cj))^2
+
+    where the largest score has rank 1 and h is the `growth`. It is not convex; the
+    penalty keeps the minimum near the logistic regression, which counts where that
+    makes no errors in training. Units of the features do not matter.
+
+    Scores are no log odds any more, and there is no `predict_proba`: where calibrated
+    probabilities are needed wrap it in `sklearn.calibration.CalibratedClassifierCV`.
+
+    Tune `epsilon` and `alpha` on grids over powers of ten, with ``scoring=make_scorer(
+    top_k_accuracy_score, k=k, response_method="decision_function")``. Labels that were
+    not seen in `fit` are never predicted: `score` counts them as errors,
+    `top_k_accuracy_score` refuses them.
+
+    References
+    ----------
+    .. [1] M. Cuturi, O. Teboul, J.-P. Vert, "Differentiable Ranks and Sorting using
+       Optimal Transport", NeurIPS 2019, arXiv:1905.11885.
+    .. [2] M. Blondel, O. Teboul, Q. Berthet, J. Djolonga, "Fast Differentiable Sorting
+       and Ranking", ICML 2020, arXiv:2002.08871.
+    .. [3] F. Petersen, H. Kuehne, C. Borgelt, O. Deussen, "Differentiable Top-k
+       Classification Learning", ICML 2022, arXiv:2206.07290.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.metrics import top_k_accuracy_score
+    >>> from sksoftrank import SoftTopKClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = SoftTopKClassifier(k=2).fit(X, y)
+    >>> model.predict_topk(X[:2])
+    array([[0, 1],
+           [0, 1]])
+    >>> float(top_k_accuracy_score(y, model.decision_function(X), k=2))
+    1.0
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "k": [Interval(Integral, 1, None, closed="left"), dict],
+        "epsilon": [Interval(Real, 0, None, closed="left")],
+        "operator": [StrOptions(set(OPERATORS))],
+        "growth": [StrOptions(set(GROWTHS))],
+        "squashing": [StrOptions({"logistic"}), None],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "fit_intercept": ["boolean"],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        k=1,
+        epsilon=0.3,
+        operator="quadratic",
+        growth="bounded",
+        squashing=None,
+        alpha=1e-3,
+        fit_intercept=True,
+        class_weight=None,
+        max_iter=1000,
+        tol=1e-4,
+        warm_start=False,
+        verbose=0,
+    ):
+        self.k = k
+        self.epsilon = epsilon
+        self.operator = operator
+        self.growth = growth
+        self.squashing = squashing
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
+        self.max_iter = max_iter
+        self.tol = tol
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Fit the scores.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features. The largest size of each must be 0 or from 1e-140 to 1e140.
+        y : array-like of shape (n_samples,)
+            Classes, numbers or strings.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, at least 0. Only their ratios matter, and rows of
+            weight 0 are as good as removed.
+
+        Returns
+        -------
+        SoftTopKClassifier
+            The fitted estimator.
+        """
+        callbacks = FitCallbacks(self, X, y, {"sample_weight": sample_weight})
+        is_warm = self.warm_start and hasattr(self, "coef_")
+        X, labels, weight = self._read_training_data(X, y, sample_weight, is_warm)
+        shares = check_k(self.k, self.classes_.size)
+        design = LinearDesign(
+            X.astype(np.float64, copy=False),
+            weight,
+            fit_intercept=self.fit_intercept,
+            alpha=float(self.alpha),
+        )
+        z_init, n_iter = self._fit_logistic(design, labels, weight, is_warm)
+        loss = TopKLoss(
+            labels,
+            weight,
+            shares,
+            float(self.epsilon),
+            operator=self.operator,
+            growth=self.growth,
+            squashing=self.squashing,
+        )
+        self._minimize(loss, design, z_init, n_iter, is_warm, callbacks, X.dtype)
+        self.init_coef_, self.init_intercept_ = _coefficients(design, z_init, X.dtype)
+        callbacks.end_fit()
+        return self
+
+    def decision_function(self, X):
+        """Scores of the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Scores, the larger the more likely. For two classes, of shape (n_samples,):
+            the score of the second class minus that of the first.
+        """
+        scores = self._scores(X)
+        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+
+    def predict(self, X):
+        """Predict the class of largest score.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Entries of `classes_`.
+        """
+        best = self._scores(X).argmax(axis=1)
+        return self.classes_[best]
+
+    def predict_topk(self, X, k=None):
+        """Predict the k classes of largest scores.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+        k : int, default=None
+            How many classes, from 1 to their number. None means the `k` of the
+            classifier; if that is a distribution, the largest one.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, k)
+            Entries of `classes_`, the one of the largest score first. Of equal scores
+            the first class comes first.
+        """
+        scores = self._scores(X)
+        if k is None:
+            k = max(self.k) if isinstance(self.k, dict) else self.k
+        if not isinstance(k, Integral) or not 1 <= k <= scores.shape[1]:
+            raise ValueError(
+                f"k must be an integer from 1 to {scores.shape[1]}, the number of "
+                f"classes, or None, got {k!r}."
+            )
+        return self.classes_[np.argsort(-scores, axis=1, kind="stable")[:, :k]]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _read_training_data(self, X, y, sample_weight, is_warm):
+        """Checked X, numbers of the classes and weights, of rows of positive weight."""
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            dtype=[np.float64, np.float32],
+            reset=not is_warm,
+        )
+        check_classification_targets(y)
+        weight = check_sample_weight(
+            sample_weight, X, dtype=np.float64, ensure_non_negative=True
+        )
+        used = weight > 0
+        if not used.all():
+            X, y, weight = X[used], y[used], weight[used]
+        classes, labels = np.unique(y, return_inverse=True)
+        if classes.size < 2:
+            raise ValueError(
+                f"y must have at least two classes in rows of positive weight, got "
+                f"{classes.size} class."
+            )
+        if is_warm and not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"y must have the classes of the previous fit with warm_start=True, "
+                f"{self.classes_}, got {classes}."
+            )
+        self.classes_ = classes
+        return X, labels, self._weigh_classes(labels, y, weight / weight.max())
+
+    def _weigh_classes(self, labels, y, weight):
+        if self.class_weight is None:
+            return weight
+        if self.class_weight == "balanced":
+            class_weight = 1 / np.bincount(labels, weight)
+        else:
+            class_weight = compute_class_weight(
+                self.class_weight, classes=self.classes_, y=y
+            )
+        weight = weight * class_weight[labels]
+        if not weight.min() >= 0 or not 0 < weight.max() < np.inf:
+            raise ValueError(
+                f"class_weight must be finite, at least 0, and positive for a class, "
+                f"got {self.class_weight}."
+            )
+        return weight / weight.max()
+
+    def _fit_logistic(self, design, labels, weight, is_warm):
+        """Coordinates of the logistic regression, and the number of iterations."""
+        if is_warm:
+            z = design.coordinates(
+                self.init_coef_.T.astype(np.float64), self.init_intercept_
+            )
+        else:
+            z = np.zeros((design.n_coordinates, self.classes_.size))
+        objective = PenalizedLoss(_CrossEntropy(labels, weight), design)
+        result = self._lbfgs(objective, z)
+        n_iter = 1 + result.nit
+        self._report(f"start: {n_iter} iterations, cross-entropy {result.fun:.6g}")
+        return result.x.reshape(z.shape), n_iter
+
+    def _minimize(self, loss, design, z_init, n_iter, is_warm, callbacks, dtype):
+        """Minimise the objective over the distance from the logistic regression."""
+        objective = PenalizedLoss(loss, design, offset=design.predict(z_init))
+        start = np.zeros(z_init.shape)
+        if is_warm:
+            coef = self.coef_.T.astype(np.float64)
+            start = design.coordinates(coef, self.intercept_) - z_init
+
+        def attributes(z):
+            z = z_init + z.reshape(z_init.shape)
+            return dict(
+                zip(
+                    ("coef_", "intercept_"),
+                    _coefficients(design, z, dtype),
+                    strict=True,
+                )
+            )
+
+        def evaluate(z):
+            callbacks.begin_iteration()
+            return objective(z)
+
+        def after_iteration(intermediate_result):
+            nonlocal n_iter
+            n_iter += 1
+            z = intermediate_result.x
+            if self.verbose > 1 and n_iter % 10 == 0:
+                self._report(
+                    f"iteration {n_iter}, objective {intermediate_result.fun:.6g}"
+                )
+            if callbacks.end_iteration(lambda: attributes(z)):
+                raise StopIteration
+
+        result = self._lbfgs(evaluate, start, after_iteration)
+        self.objective_ = float(result.fun)
+        self.n_iter_ = n_iter
+        for name, value in attributes(result.x).items():
+            setattr(self, name, value)
+        self._report(f"end: {n_iter} iterations, objective {self.objective_:.6g}")
+
+    def _lbfgs(self, evaluate, z, callback=None):
+        """SciPy's result, with a warning if a limit was reached."""
+        result = minimize(
+            evaluate,
+            z.ravel(),
+            jac=True,
+            method="L-BFGS-B",
+            callback=callback,
+            options={
+                "maxiter": self.max_iter,
+                "maxfun": 20 * self.max_iter,
+                "gtol": self.tol,
+                "ftol": self.tol / 100,
+            },
+        )
+        if result.status == 1:
+            warnings.warn(
+                f"SoftTopKClassifier did not converge: {result.message}",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+        return result
+
+    def _scores(self, X):
+        """Scores of all classes, also of two."""
+        check_is_fitted(self)
+        X = validate_data(
+            self,
+            X,
+            accept_sparse=["csr", "csc"],
+            dtype=[np.float64, np.float32],
+            reset=False,
+        )
+        return X @ self.coef_.T + self.intercept_
+
+    def _report(self, text):
+        if self.verbose:
+            print(f"[SoftTopKClassifier] {text}")
+
+
+class _CrossEntropy:
+    """Weighted mean of minus the log probabilities of the true classes."""
+
+    def __init__(self, labels, weight):
+        self.true = np.arange(labels.size), labels
+        self.weight = weight / weight.sum()
+
+    def __call__(self, scores):
+        """Value and gradient."""
+        log_probability = log_softmax(scores, axis=1)
+        value = -(self.weight @ log_probability[self.true])
+        gradient = np.exp(log_probability)
+        gradient[self.true] -= 1.0
+        gradient *= self.weight[:, None]
+        return value, gradient
+
+
+def _coefficients(design, z, dtype):
+    """Coefficients and intercepts of the classes at the coordinates z."""
+    coef, intercept = design.coefficients(z)
+    intercept = np.broadcast_to(intercept, z.shape[1:]).astype(dtype)
+    return np.ascontiguousarray(coef.T, dtype=dtype), intercept

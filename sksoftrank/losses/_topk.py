@@ -1,0 +1,255 @@
+"""Top-k classification: a loss on the soft rank of the true class of each row."""
+
+from functools import partial
+from numbers import Integral, Real
+
+import numpy as np
+from scipy.special import expit
+from sklearn.utils import gen_batches
+
+from .._checks import check_epsilon, check_finite, check_values
+from ..operators import soft_rank
+from ..pairwise import all_pairs_rank, gaussian_soft_rank
+from ..sinkhorn import sinkhorn_rank
+from ._ranking import BATCH_SIZE, _check_row_weight
+
+# Functions of (scores, epsilon) that take `descending` and `return_jacobian`.
+OPERATORS = {
+    "quadratic": partial(soft_rank, regularization="quadratic"),
+    "entropic": partial(soft_rank, regularization="entropic"),
+    "kl": partial(soft_rank, regularization="kl"),
+    "all_pairs": all_pairs_rank,
+    "gaussian": gaussian_soft_rank,
+    "sinkhorn": sinkhorn_rank,
+}
+
+# Functions of the excess u >= 0 of a rank, and their derivatives.
+GROWTHS = {
+    "linear": (lambda u: u, np.ones_like),
+    "bounded": (lambda u: u / (1 + u), lambda u: (1 + u) ** -2.0),
+}
+
+
+def soft_topk_loss(
+    scores,
+    labels,
+    k=1,
+    epsilon=1.0,
+    *,
+    operator="quadratic",
+    growth="linear",
+    squashing=None,
+    sample_weight=None,
+):
+    """Top-k loss of the soft rank of the true class.
+
+    The largest score has rank 1. With s the soft rank of the true class of a row, its
+    loss is ``h(max(0, s - k))`` with an increasing h: 0 where the true class is safely
+    among the k best. The value is the mean over rows.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_rows, n_classes)
+        Scores, finite; the larger, the more likely.
+    labels : array-like of shape (n_rows,)
+        Columns of the true classes, integers from 0 to ``n_classes - 1``.
+    k : int or dict of int to float, default=1
+        How many of the best classes may hold the true one, from 1 to ``n_classes - 1``;
+        1 is a soft 0/1 loss. ``{k: weight, ...}`` is a distribution over k: the mean of
+        their losses with these weights, which are made to sum to 1.
+    epsilon : float, default=1.0
+        Strength of the operator, at least 0, in units of `scores` (after `squashing`),
+        but for "sinkhorn" in units of its cost, with useful values from 1e-4 to 1e-1.
+        With 0 the ranks are hard and the gradient is 0.
+    operator : str, default="quadratic"
+        Operator of the soft ranks: "quadratic", "entropic" or "kl" for `soft_rank` with
+        this regularization, "all_pairs" for `all_pairs_rank`, "gaussian" for
+        `gaussian_soft_rank`, "sinkhorn" for `sinkhorn_rank`, which standardises the
+        scores of each row and squashes them in any case.
+    growth : {"linear", "bounded"}, default="linear"
+        The function h: "linear" is ``h(u) = u``, the loss of the papers, "bounded" is
+        ``h(u) = u / (1 + u)``, closer to the top-k error, which does not tell whether
+        the true class is just behind the k best or the last.
+    squashing : {"logistic"} or None, default=None
+        Function of the scores before they are ranked. "logistic" maps each to (0, 1),
+        so that no pair is further apart than 1.
+    sample_weight : array-like of shape (n_rows,), default=None
+        Weights of the rows in the mean, at least 0 and not all 0. None means ones.
+
+    Returns
+    -------
+    value : float
+        The weighted mean, 0.0 if there are no rows.
+    gradient : ndarray of shape (n_rows, n_classes)
+        Derivatives of the value by the scores. At kinks, those of an adjacent piece.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If "sinkhorn" does not converge.
+
+    See Also
+    --------
+    sksoftrank.SoftTopKClassifier : Linear scores that minimise it.
+    sklearn.metrics.top_k_accuracy_score : The hard measure.
+
+    Notes
+    -----
+    With ``epsilon=0``, ``growth="linear"`` and no ties the value is the mean number of
+    places by which the true class misses the k best. [1]_ introduced the loss with the
+    ranks of `sinkhorn_rank`, [2]_ (section 6.1) used `soft_rank` and found logistic
+    squashing beneficial, [3]_ proposed distributions over k.
+
+    References
+    ----------
+    .. [1] M. Cuturi, O. Teboul, J.-P. Vert, "Differentiable Ranks and Sorting using
+       Optimal Transport", NeurIPS 2019, arXiv:1905.11885.
+    .. [2] M. Blondel, O. Teboul, Q. Berthet, J. Djolonga, "Fast Differentiable Sorting
+       and Ranking", ICML 2020, arXiv:2002.08871.
+    .. [3] F. Petersen, H. Kuehne, C. Borgelt, O. Deussen, "Differentiable Top-k
+       Classification Learning", ICML 2022, arXiv:2206.07290.
+
+    Examples
+    --------
+    >>> from sksoftrank.losses import soft_topk_loss
+    >>> value, gradient = soft_topk_loss([[0.5, 0.0, 3.0]], [0])
+    >>> value, gradient
+    (1.25, array([[-0.5,  0.5,  0. ]]))
+    >>> soft_topk_loss([[0.5, 0.0, 3.0]], [0], k={1: 0.5, 2: 0.5})[0]
+    0.75
+    """
+    scores = check_finite(check_values(scores, "scores"), "scores").astype(np.float64)
+    if scores.ndim != 2:
+        raise ValueError(
+            f"scores must have shape (n_rows, n_classes), got {scores.shape}."
+        )
+    labels = _check_labels(labels, scores.shape)
+    _check_option(operator, "operator", OPERATORS)
+    _check_option(growth, "growth", GROWTHS)
+    if squashing is not None:
+        _check_option(squashing, "squashing", ["logistic"], " or None")
+    loss = TopKLoss(
+        labels,
+        _check_row_weight(sample_weight, len(scores)),
+        check_k(k, scores.shape[1]),
+        check_epsilon(epsilon),
+        operator=operator,
+        growth=growth,
+        squashing=squashing,
+    )
+    return loss(scores)
+
+
+class TopKLoss:
+    """See `soft_topk_loss`.
+
+    Parameters
+    ----------
+    labels : ndarray of int of shape (n_rows,)
+        Columns of the true classes.
+    weight : ndarray of shape (n_rows,)
+        Weights of the rows, made to sum to 1 unless all are 0.
+    shares : dict of int to float
+        Weights of the values of k, with sum 1.
+    epsilon : float
+        Strength of the operator.
+    operator, growth, squashing : str, None for no squashing
+        As in `soft_topk_loss`.
+    """
+
+    def __init__(self, labels, weight, shares, epsilon, *, operator, growth, squashing):
+        self.labels = labels
+        self.weight = weight / (weight.sum() or 1.0)
+        self.shares = shares
+        self.epsilon = epsilon
+        self.rank = OPERATORS[operator]
+        self.growth, self.slope = GROWTHS[growth]
+        self.squashing = squashing
+
+    def __call__(self, scores):
+        """Value and gradient."""
+        value = 0.0
+        gradient = np.empty_like(scores)
+        n_rows, n_classes = scores.shape
+        size = max(1, BATCH_SIZE // n_classes)
+        for rows in gen_batches(n_rows, size) if n_rows else ():
+            part, gradient[rows] = self._of_rows(
+                scores[rows], self.labels[rows], self.weight[rows]
+            )
+            value += part
+        return float(value), gradient
+
+    def _of_rows(self, scores, labels, weight):
+        if self.squashing is not None:
+            scores = expit(scores)
+        ranks, jacobian = self.rank(
+            scores, self.epsilon, descending=True, return_jacobian=True
+        )
+        true = np.arange(len(labels)), labels
+        value, slope = 0.0, np.zeros(len(labels))
+        for k, share in self.shares.items():
+            excess = np.maximum(ranks[true] - k, 0.0)
+            value += share * (weight @ self.growth(excess))
+            slope += share * (excess > 0) * self.slope(excess)
+        rank_gradient = np.zeros_like(scores)
+        rank_gradient[true] = weight * slope
+        gradient = jacobian.vjp(rank_gradient)
+        if self.squashing is not None:
+            gradient *= scores * (1 - scores)
+        return value, gradient
+
+
+def check_k(k, n_classes):
+    """Return `k` as a dict of values and weights with sum 1, or say what is wrong."""
+    values = list(k) if isinstance(k, dict) else [k]
+    if not all(isinstance(v, Integral) and not isinstance(v, bool) for v in values):
+        raise TypeError(
+            f"k must be an integer, or a dict of integers to weights, got {k!r}."
+        )
+    shares = k if isinstance(k, dict) else {k: 1.0}
+    for value, weight in shares.items():
+        if not 1 <= value < n_classes:
+            raise ValueError(
+                f"k must be at least 1 and less than the number of classes, "
+                f"{n_classes}, got {value}."
+            )
+        if not isinstance(weight, Real) or not 0 <= weight < np.inf:
+            raise ValueError(
+                f"k must have weights that are finite numbers >= 0, got {k!r}."
+            )
+    total = float(sum(shares.values()))
+    if not 0 < total < np.inf:
+        raise ValueError(f"k must have weights of positive, finite sum, got {k!r}.")
+    return {int(value): weight / total for value, weight in shares.items()}
+
+
+def _check_labels(labels, shape):
+    """`labels` as columns of an array of that shape, or what is wrong with them."""
+    labels = np.asarray(labels)
+    n_rows, n_classes = shape
+    if labels.shape != (n_rows,):
+        raise ValueError(
+            f"labels must have shape ({n_rows},), one for each row of scores, got "
+            f"{labels.shape}."
+        )
+    if not labels.size:
+        return labels.astype(np.intp)
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"labels must be integers, got dtype {labels.dtype}.")
+    if labels.min() < 0 or labels.max() >= n_classes:
+        raise ValueError(
+            f"labels must be from 0 to {n_classes - 1}, a column of scores each, got "
+            f"values from {labels.min()} to {labels.max()}."
+        )
+    return labels
+
+
+def _check_option(option, name, allowed, otherwise=""):
+    if not isinstance(option, str) or option not in allowed:
+        options = " or ".join(map(repr, allowed))
+        raise ValueError(f"{name} must be {options}{otherwise}, got {option!r}.")

@@ -1,0 +1,224 @@
+"""Records in the soft order of a criterion."""
+
+import numpy as np
+
+from .._checks import (
+    check_epsilon,
+    check_finite,
+    check_flag,
+    check_regularization,
+    check_values,
+)
+from .._jacobian import RowwiseJacobian
+from .._projection import Slices
+from ._capped_choice import CappedChoice, WeightedRows
+
+
+def soft_sort_with(
+    values,
+    criterion,
+    epsilon=1.0,
+    *,
+    regularization="quadratic",
+    axis=0,
+    descending=False,
+    return_jacobian=False,
+):
+    """Records sorted by a criterion, differentiable in both.
+
+    As `epsilon` goes to 0 the result becomes ``values[numpy.argsort(criterion)]``, with
+    the mean of records of equal criterion in all their places; as it grows all records
+    approach the mean of all.
+
+    Parameters
+    ----------
+    values : array-like of shape (n, ...)
+        Records, along `axis`: real, finite numbers.
+    criterion : array-like of shape (n,)
+        By what to sort: real, finite numbers.
+    epsilon : float, default=1.0
+        Strength of the regularization, in the units of `criterion`: records whose
+        criteria differ by less are mixed. 0 gives the hard sort.
+    regularization : {"quadratic", "entropic"}, default="quadratic"
+        "quadratic" mixes only records that are close; "entropic" is infinitely
+        differentiable.
+    axis : int, default=0
+        Axis of the records in `values`.
+    descending : bool, default=False
+        If True the record with the largest criterion comes first.
+    return_jacobian : bool, default=False
+        Whether to return the derivatives too.
+
+    Returns
+    -------
+    sorted_values : ndarray of the shape of `values`
+        float32 where `values` and `criterion` are, else float64.
+    jacobian : SortWithJacobian
+        The derivative in `values`, with methods ``jvp`` and ``vjp``, and attributes
+        ``wrt_criterion``, ``wrt_epsilon`` and ``permutation``. Only with
+        ``return_jacobian=True``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described, or not finite.
+
+    See Also
+    --------
+    soft_sort : Sorted values, without records, in O(n log n).
+    soft_topk : The choices of which the order is made.
+    numpy.lexsort : The hard order by several criteria.
+
+    Notes
+    -----
+    Let p(k) be the soft choice of the k records with the smallest criteria, that is
+    ``soft_topk(criterion, k, epsilon, largest=False)``, p(0) = 0 and p(n) = 1. Place k
+    of the result takes what the k-th choice has more than the one before: it is ::
+
+        sum_i (p(k) - p(k - 1))_i values_i
+
+    The differences form a soft permutation matrix: as choices grow with k its entries
+    are non-negative, its rows and columns have the sum 1, and it is continuous in the
+    criterion. Its rows are also the derivatives of `soft_quantile` of the criterion for
+    ``q = (k - 1) / (n - 1)``. All its entries are computed: time and memory are
+    O(n^2).
+
+    Examples
+    --------
+    >>> from sksoftrank import soft_sort_with
+    >>> soft_sort_with([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]], [0.3, 0.1, 0.2], 0)
+    array([[ 2., 20.],
+           [ 3., 30.],
+           [ 1., 10.]])
+    >>> soft_sort_with([1.0, 2.0, 3.0], [0.3, 0.1, 0.2], 0.2)
+    array([2.25, 2.25, 1.5 ])
+    """
+    epsilon = check_epsilon(epsilon)
+    kind = check_regularization(regularization, ("quadratic", "entropic"))
+    descending = check_flag(descending, "descending")
+    return_jacobian = check_flag(return_jacobian, "return_jacobian")
+    values = check_finite(check_values(values, "values"), "values")
+    criterion = check_values(criterion, "criterion")
+    if axis is None:
+        raise TypeError("axis must be an integer, got None.")
+    slices = Slices(values.shape, axis)
+    if criterion.shape != (slices.length,) or slices.length == 0:
+        raise ValueError(
+            f"criterion must have a number for each record, shape ({slices.length},) "
+            f"and not empty, got shape {criterion.shape}."
+        )
+    dtype = np.result_type(values.dtype, criterion.dtype)
+    criterion = check_finite(criterion, "criterion").astype(np.float64)
+    order = _SoftOrder(criterion, epsilon, kind, -1.0 if descending else 1.0)
+    rows = slices.to_rows(values).astype(np.float64, copy=False)
+    mixed = slices.from_rows(rows @ order.permutation.T).astype(dtype, copy=False)
+    if not return_jacobian:
+        return mixed
+    return mixed, SortWithJacobian(rows, slices, order, dtype)
+
+
+class SortWithJacobian(RowwiseJacobian):
+    """Jacobian of records sorted by a criterion.
+
+    A `scipy.sparse.linalg.LinearOperator` with methods ``jvp``, ``vjp`` and
+    ``toarray``, like all Jacobians here.
+
+    Attributes
+    ----------
+    input_shape, output_shape : tuple of int
+        Shapes of the differentiated argument and of the result.
+    permutation : ndarray of shape (n, n)
+        The soft permutation matrix, of which row k has the shares of all records in
+        place k. Along its axis it maps `values` to the result.
+    wrt_criterion : RowwiseJacobian
+        The derivative in the criterion.
+    wrt_epsilon : ndarray of shape `output_shape`
+        The derivative in `epsilon`.
+
+    See Also
+    --------
+    ProjectionJacobian : The same for soft sorts and ranks.
+
+    Examples
+    --------
+    >>> from sksoftrank import soft_sort_with
+    >>> records, criterion = [5.0, 7.0], [0.0, 1.0]
+    >>> _, jacobian = soft_sort_with(records, criterion, 2.0, return_jacobian=True)
+    >>> jacobian.permutation
+    array([[0.75, 0.25],
+           [0.25, 0.75]])
+    >>> jacobian.wrt_criterion.vjp([1.0, 0.0])
+    array([ 0.5, -0.5])
+    """
+
+    def __init__(self, rows, slices, order, dtype):
+        permutation = self.permutation = order.permutation
+
+        def multiply(rows, *, transpose):
+            return rows @ (permutation if transpose else permutation.T)
+
+        shapes = (slices.shape, slices.shape)
+        super().__init__(slices, slices, multiply, shapes=shapes, dtype=dtype)
+        # Rows of the permutation have the sum 1: the mean moves nothing.
+        centred = rows - rows.mean(axis=1, keepdims=True)
+        criterion = order.criterion
+
+        def multiply_criterion(rows, *, transpose):
+            product = order.pull if transpose else order.push
+            return product(centred, rows)
+
+        self.wrt_criterion = RowwiseJacobian(
+            Slices(criterion.shape, 0),
+            slices,
+            multiply_criterion,
+            shapes=(criterion.shape, slices.shape),
+            dtype=dtype,
+        )
+        # The permutation depends on criterion / epsilon only.
+        change = self.wrt_criterion.jvp(criterion.mean() - criterion)
+        if order.epsilon > 0:
+            change /= order.epsilon
+        self.wrt_epsilon = change.astype(dtype, copy=False)
+
+
+class _SoftOrder:
+    """Soft permutation matrix of a criterion, and how its products move with it.
+
+    Attributes
+    ----------
+    permutation : ndarray of shape (n, n)
+    """
+
+    def __init__(self, criterion, epsilon, kind, sign):
+        self.criterion, self.epsilon, n = criterion, epsilon, criterion.size
+        self._steepness = -sign / epsilon if epsilon > 0 else 0.0
+        choices = np.zeros((n + 1, n))
+        choices[n] = 1.0
+        self._slope = np.empty((0, n))
+        if n > 1:
+            keys = np.tile(sign * criterion, (n - 1, 1))
+            data = WeightedRows(keys, Slices(keys.shape, 1), None)
+            mass = np.arange(1.0, n)[:, None]
+            parts = CappedChoice(data, mass, n - mass, epsilon, kind).parts()
+            choices[1:n], self._slope = parts.part, parts.slope()
+        self.permutation = np.diff(choices, axis=0)
+        # With the shares c of the open records the parts change by slope * (mean of the
+        # changes of the criterion, by c, - own change) / epsilon.
+        reach = self._slope.sum(axis=1, keepdims=True)
+        self._share = np.divide(
+            self._slope, reach, out=np.zeros_like(self._slope), where=reach > 0
+        )
+
+    def push(self, rows, changes):
+        """Change of ``rows @ permutation.T`` for changes (1, n) of the criterion."""
+        moved = (rows * changes) @ self._slope.T
+        moved -= (rows @ self._slope.T) * (changes @ self._share.T)
+        # No choice but those of 1, ..., n - 1 records changes.
+        return self._steepness * np.diff(np.pad(moved, ((0, 0), (1, 1))), axis=1)
+
+    def pull(self, rows, gradients):
+        """The transpose of `push`, summed over the rows: (1, n)."""
+        falls = -np.diff(gradients, axis=1)
+        pulled = np.sum(rows * (falls @ self._slope), axis=0, keepdims=True)
+        of_choices = np.sum(falls * (rows @ self._slope.T), axis=0, keepdims=True)
+        return self._steepness * (pulled - of_choices @ self._share)

@@ -1,0 +1,217 @@
+"""The k largest values of a soft sort, without sorting the others."""
+
+import numpy as np
+
+from .. import _pav
+from .._checks import (
+    check_epsilon,
+    check_finite,
+    check_flag,
+    check_regularization,
+    check_values,
+)
+from .._jacobian import RowwiseJacobian
+from .._projection import Slices, argsort_rows
+from ._rows import SolvedRows
+from ._sorting import sort_wrt_epsilon
+from ._topk import check_whole_k
+
+
+def soft_topk_sort(
+    values,
+    k,
+    epsilon=1.0,
+    *,
+    regularization="quadratic",
+    axis=-1,
+    largest=True,
+    return_jacobian=False,
+):
+    """Differentiable k largest values, in order.
+
+    The first k values of ``soft_sort(values, epsilon, descending=largest)``, for which
+    the others need not be sorted.
+
+    Parameters
+    ----------
+    values : array-like of shape (..., n, ...)
+        Real, finite numbers. float32 is kept, float16 becomes float32, all else
+        float64.
+    k : int
+        Number of sorted values, from 1 to n.
+    epsilon : float, default=1.0
+        Strength of the regularization, in units of 1 / `values`, as for `soft_sort`. 0
+        gives the hard sort.
+    regularization : {"quadratic", "entropic"}, default="quadratic"
+        As for `soft_sort`.
+    axis : int or None, default=-1
+        Axis along which to sort. None flattens `values` first.
+    largest : bool, default=True
+        If False the k smallest values, smallest first.
+    return_jacobian : bool, default=False
+        Whether to return the derivative too.
+
+    Returns
+    -------
+    sorted_values : ndarray of shape (..., k, ...)
+    jacobian : RowwiseJacobian
+        The derivative in `values`, with methods ``jvp`` and ``vjp`` and the attribute
+        ``wrt_epsilon``. Only with ``return_jacobian=True``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described, or not finite.
+
+    See Also
+    --------
+    soft_sort : All values, with the definition.
+    soft_topk_rank : Ranks of the k largest.
+    numpy.partition : The k largest values without an order.
+
+    Notes
+    -----
+    The result is exact. Only the m largest values are sorted; the others are replaced
+    by their mean ("entropic": the logarithm of the mean of their exponentials). That
+    leaves the sum over all as it is, and makes no sum over fewer of them larger, so it
+    can only make the pools of the soft sort reach farther down. If the pool of place k
+    ends among the m, or takes in all values, it is therefore the right one; else m
+    grows. Time is O(n + m log m), with m close to k unless that pool is large.
+
+    Examples
+    --------
+    >>> from sksoftrank import soft_topk_sort
+    >>> soft_topk_sort([3.0, 0.0, 1.0, 9.0], 2, epsilon=0.1)
+    array([9., 3.])
+    >>> soft_topk_sort([3.0, 0.0, 1.0, 9.0], 2, epsilon=0.5)
+    array([6.25, 4.25])
+    """
+    epsilon = check_epsilon(epsilon)
+    kind = check_regularization(regularization, ("quadratic", "entropic"))
+    largest = check_flag(largest, "largest")
+    return_jacobian = check_flag(return_jacobian, "return_jacobian")
+    values = check_values(values, "values")
+    slices = Slices(values.shape, axis)
+    k = check_whole_k(k, slices.length)
+    rows = slices.to_rows(values).astype(np.float64, copy=False)
+    check_finite(rows, "values", factor=slices.length**2)
+    kind = kind if epsilon > 0 else _pav.QUADRATIC
+    sign = 1.0 if largest else -1.0
+    top = _TopValues(rows if largest else -rows, k, epsilon, kind, return_jacobian)
+    shape = list(slices.shape)
+    shape[slices.axis] = k
+    top_slices = Slices(tuple(shape), slices.axis)
+    result = top_slices.from_rows(sign * top.sorted[:, :k])
+    result = np.ascontiguousarray(result, dtype=values.dtype)
+    if not return_jacobian:
+        return result
+
+    def multiply(rows, *, transpose):
+        if transpose:
+            rows = np.pad(rows, ((0, 0), (0, slices.length - k)))
+        out = np.empty(rows.shape)
+        orders = (None, top.index) if transpose else (top.index, None)
+        _pav.pool_product_rows(
+            np.ascontiguousarray(rows),
+            *orders,
+            top.pools,
+            top.weights,
+            _pav.AVERAGE,
+            transpose,
+            1.0,
+            out,
+        )
+        return out if transpose else out[:, :k]
+
+    jacobian = RowwiseJacobian(
+        slices,
+        top_slices,
+        multiply,
+        shapes=(values.shape, top_slices.shape),
+        dtype=values.dtype,
+    )
+    solved = SolvedRows(top.sorted, top.index, top.pools, top.weights)
+    plain = Slices(rows.shape, 1)
+    change = sign * sort_wrt_epsilon(solved, plain, None, epsilon, kind, 1.0)[:, :k]
+    jacobian.wrt_epsilon = top_slices.from_rows(change).astype(values.dtype, copy=False)
+    return result, jacobian
+
+
+class _TopValues:
+    """Descending soft sort of rows, of which the first k values are right.
+
+    Attributes
+    ----------
+    sorted : ndarray of shape (count, n)
+    index : ndarray of int64, shape (count, n)
+        Where the values of each row are, the m largest sorted, the others not.
+    pools, weights : ndarrays of shape (count, n + 1) and (count, n)
+        Pools, right for the first k places, and the softmax weights within, None if
+        uniform. Without `keep` there are no index and no weights.
+    """
+
+    def __init__(self, rows, k, epsilon, kind, keep):
+        self._kind, self._keep, n = kind, keep, rows.shape[1]
+        self.index = self.weights = None
+        m = min(2 * k + 30, n)
+        while not self._sort(rows, m, k, epsilon) and m < n:
+            m = min(4 * m, n)
+
+    def _sort(self, rows, m, k, epsilon):
+        """With the m largest sorted; whether that is enough."""
+        count, n = rows.shape
+        logits = self._sort_all(rows) if m == n else self._sort_part(rows, m)
+        self.pools = np.empty((count, n + 1), dtype=np.int64)
+        if self._keep and self._kind == _pav.ENTROPIC:
+            self.weights = np.empty((count, n))
+        _pav.sort_rows(self.sorted, epsilon, self._kind, 1.0, self.pools, self.weights)
+        if logits is not None:
+            self.weights[:, m:] *= np.exp(logits)
+        return m == n or _ends_of_pools(self.pools, n, k, m)
+
+    def _sort_all(self, rows):
+        if self._keep:
+            self.index, self.sorted = argsort_rows(rows, descending=True)
+        else:
+            self.sorted = np.sort(rows, axis=1)[:, ::-1].copy()
+
+    def _sort_part(self, rows, m):
+        """Sort the m largest, and replace the others by their mean.
+
+        Returns for the softmax what the others have above the mean, or None.
+        """
+        n = rows.shape[1]
+        parted = np.partition(rows, n - m, axis=1)
+        top, others = np.sort(parted[:, n - m :], axis=1)[:, ::-1], parted[:, : n - m]
+        last = top[:, -1:]
+        mean = _mean(others - last, self._kind)
+        self.sorted = np.empty(rows.shape)
+        self.sorted[:, :m], self.sorted[:, m:] = top, last + mean
+        if not self._keep:
+            return None
+        index = np.argpartition(rows, n - m, axis=1)[:, ::-1].astype(np.int64)
+        top = np.take_along_axis(rows, index[:, :m], axis=1)
+        order, _ = argsort_rows(top, descending=True)
+        index[:, :m] = np.take_along_axis(index, order, axis=1)
+        self.index = index
+        if self._kind == _pav.QUADRATIC:
+            return None
+        return np.take_along_axis(rows, index[:, m:], axis=1) - last - mean
+
+
+def _mean(excess, kind):
+    """Mean of non-positive numbers, or the logarithm of that of exponentials."""
+    if kind == _pav.QUADRATIC:
+        return np.minimum(excess.mean(axis=1, keepdims=True), 0.0)
+    top = excess.max(axis=1, keepdims=True)
+    mean = np.expm1(excess - top).mean(axis=1, keepdims=True)
+    return np.minimum(top + np.log1p(mean), 0.0)
+
+
+def _ends_of_pools(pools, n, k, m):
+    """Whether the pools that hold place k of each row end at most at m, or at n."""
+    # At most k pools, of two places or more, begin before place k.
+    start, end = pools[:, 0 : n - 1 : 2][:, :k], pools[:, 1:n:2][:, :k]
+    is_pool = np.logical_and.accumulate(start < n, axis=1)
+    is_open = is_pool & (start < k) & (end > m) & (end < n)
+    return not is_open.any()
