@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._callbacks import CallbackSupportMixin, FitCallbacks
 from ._label_rankings import TARGETS, LabelRankerMixin
-from ._linear import LinearDesign
+from ._linear import LinearDesign, PenalizedLoss
 from ._sklearn import Interval, StrOptions, fit_context
 from .losses._ranking import SpearmanLoss
 
@@ -243,7 +243,7 @@ class SoftSpearmanLabelRanker(CallbackSupportMixin, LabelRankerMixin, BaseEstima
         if z is None:
             z, n_iter = self._start(design, ranks, weight)
         self._report(f"start: {n_iter} iterations")
-        objective = _Objective(
+        objective = PenalizedLoss(
             SpearmanLoss(ranks, weight, 1.0, self.regularization), design
         )
 
@@ -283,7 +283,7 @@ class SoftSpearmanLabelRanker(CallbackSupportMixin, LabelRankerMixin, BaseEstima
             n_ranked = (~np.isnan(logs)).sum(axis=1, keepdims=True)
             centre = np.nansum(logs, axis=1, keepdims=True) / np.maximum(n_ranked, 1)
             targets = logs - centre + (n_ranked + 1) / 2
-        ridge = _Objective(SpearmanLoss(targets, weight, 1.0, None), design)
+        ridge = PenalizedLoss(SpearmanLoss(targets, weight, 1.0, None), design)
         z = np.zeros(design.n_coordinates * ranks.shape[1])
         if design.basis.ndim == 2:  # whitened
             # The minimum for complete rankings, and close to it for others.
@@ -428,20 +428,3 @@ class DummyLabelRanker(LabelRankerMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         tags.input_tags.string = True
         return tags
-
-
-class _Objective:
-    """Loss of linear scores and the penalty, as a function of raveled coordinates."""
-
-    def __init__(self, loss, design):
-        self.loss = loss
-        self.design = design
-        self.penalty = design.penalty[:, None]
-
-    def __call__(self, z):
-        """Value and gradient."""
-        z = z.reshape(self.design.n_coordinates, -1)
-        value, score_gradient = self.loss(self.design.predict(z))
-        penalty_gradient = self.penalty * z
-        gradient = self.design.pull_back(score_gradient) + penalty_gradient
-        return value + 0.5 * np.vdot(penalty_gradient, z), gradient.ravel()
