@@ -75,7 +75,7 @@ class Effort(NamedTuple):
 SMALL = 600
 SMALL_FIT = 500_000
 THOROUGH = Effort(n_best=10, n_minima=8, n_rounds=16, n_parts=30)
-QUICK = Effort(n_best=5, n_minima=1, n_rounds=1, n_parts=20)
+QUICK = Effort(n_best=3, n_minima=1, n_rounds=1, n_parts=12)
 PATIENCE = 5
 
 # A second fit goes on from samples to all rows if its objective is at most this much
