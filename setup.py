@@ -1,11 +1,27 @@
 """The Extension list; everything else about the package is in pyproject.toml."""
 
+import platform
+import sysconfig
+
 from setuptools import Extension, setup
+
+# By the stable ABI one wheel serves CPython 3.11 and newer. Free-threaded Pythons and
+# other implementations have none: they get a wheel for each version.
+has_stable_abi = (
+    platform.python_implementation() == "CPython"
+    and not sysconfig.get_config_var("Py_GIL_DISABLED")
+)
+macros = [("Py_LIMITED_API", "0x030B0000")] if has_stable_abi else []
 
 setup(
     ext_modules=[
-        Extension("sksoftrank._bridge", ["sksoftrank/_bridge.pyx"]),
-        Extension("sksoftrank._pav", ["sksoftrank/_pav.pyx"]),
-        Extension("sksoftrank._selection", ["sksoftrank/_selection.pyx"]),
-    ]
+        Extension(
+            f"sksoftrank.{name}",
+            [f"sksoftrank/{name}.pyx"],
+            define_macros=macros,
+            py_limited_api=has_stable_abi,
+        )
+        for name in ("_bridge", "_pav", "_selection")
+    ],
+    options={"bdist_wheel": {"py_limited_api": "cp311"}} if has_stable_abi else {},
 )

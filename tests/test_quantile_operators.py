@@ -485,6 +485,47 @@ def test_derivatives_of_winsorized_values(
 # Missing values
 
 
+def test_jacobian_of_no_quantiles():
+    values = draw(4, 3)
+    for weights in (None, np.ones(4), np.ones((4, 3))):
+        quantiles, jacobian = soft_quantile(
+            values, [], weights=weights, axis=0, return_jacobian=True
+        )
+        assert quantiles.shape == jacobian.output_shape == (0, 3)
+        for operator in (jacobian, jacobian.wrt_weights):
+            shape = operator.input_shape
+            assert operator.jvp(np.ones(shape)).shape == (0, 3)
+            assert_array_equal(operator.vjp(np.ones((0, 3))), np.zeros(shape))
+
+
+@regularizations
+@pytest.mark.parametrize(
+    "values",
+    [
+        [-1.0, 0.0, 1.0],
+        [2.0, 2.0, 2.0, 2.0],
+        [0.2, 0.1, 0.3, 0.2],
+        [2.0, 0.0, 1.0, -1.0, 0.0, -1.0, 0.0],
+    ],
+)
+def test_bounds_that_have_met_clip_values_equal_to_them(values, regularization):
+    values = np.array([*values, np.nan])
+    for dtype in (np.float64, np.float32):
+        clipped, jacobian = soft_winsorize(
+            values.astype(dtype),
+            0.3,
+            1e30,
+            regularization=regularization,
+            nan_policy="omit",
+            return_jacobian=True,
+        )
+        n = len(values) - 1
+        assert_allclose(clipped[:n], np.nanmean(values), atol=1e-6)
+        expected = np.zeros((n + 1, n + 1))
+        expected[:n, :n] = 1 / n
+        assert_allclose(jacobian.toarray(), expected, atol=1e-6)
+
+
 @regularizations
 @pytest.mark.parametrize("epsilon", [0, 0.4])
 @pytest.mark.parametrize("weights", [None, WEIGHTS])

@@ -221,3 +221,22 @@ BAD = [
 def test_bad_input(arguments, options, error, message):
     with pytest.raises(error, match=re.escape(message)):
         soft_sort_with(*arguments, **options)
+
+
+@pytest.mark.parametrize("regularization", ["quadratic", "entropic"])
+@pytest.mark.parametrize("epsilon", [0.0, 1e-9, 1e-300, 5e-324])
+def test_ties_do_not_move_with_epsilon(epsilon, regularization):
+    criterion = np.array([0.3, 3.7, 0.3, 10.1, 0.3])
+    records = np.array([[1.1, -2.3], [0.7, 0.1], [3.3, 0.2], [9.0, 1.0], [5, 7]])
+    _, jacobian = soft_sort_with(
+        records,
+        criterion,
+        epsilon,
+        regularization=regularization,
+        return_jacobian=True,
+    )
+    assert_allclose(jacobian.wrt_epsilon, np.zeros((5, 2)), atol=1e-6)
+    # Other records than the tied ones have their places.
+    pulled = jacobian.wrt_criterion.vjp(np.ones((5, 2)))
+    assert np.isfinite(pulled).all()
+    assert_array_equal(pulled[[1, 3]], [0.0, 0.0])

@@ -474,3 +474,21 @@ def test_bad_values_of_ranks():
     for bad in (np.nan, np.inf):
         with pytest.raises(ValueError, match="values must be finite"):
             soft_topk_rank([1.0, bad], 1)
+
+
+@pytest.mark.parametrize("largest", [True, False])
+@pytest.mark.parametrize("regularization", REGULARIZATIONS)
+@pytest.mark.parametrize("epsilon", [1e-160, 1e-300, 5e-324])
+@pytest.mark.parametrize("function", [soft_topk, soft_topk_rank])
+def test_derivatives_for_tiny_epsilon(function, epsilon, regularization, largest):
+    values = np.array([3.0, 0.0, 1.0, 10.0])
+    _, jacobian = function(
+        values,
+        2,
+        epsilon,
+        regularization=regularization,
+        largest=largest,
+        return_jacobian=True,
+    )
+    assert_array_equal(jacobian.wrt_epsilon, np.zeros(4))
+    assert_array_equal(jacobian.toarray(), np.zeros((4, 4)))

@@ -19,7 +19,7 @@ class Runs(NamedTuple):
     """Losses in ascending order by equal values, or by buckets of close ones."""
 
     value: np.ndarray  # what occurs, or the mean of the bucket
-    count: np.ndarray
+    size: np.ndarray  # how many losses they are
     is_exact: np.ndarray  # whether the losses are equal
     bucket: np.ndarray
 
@@ -66,15 +66,15 @@ def find_block(losses, counts, position, gap, epsilon):
     else:
         runs, n_opened = _opened_runs(losses, counts, bounds, position, gap, epsilon)
     start, end, _ = _bridge(runs, position, gap, epsilon)
-    ends = np.cumsum(runs.count)
+    ends = np.cumsum(runs.size)
     first, last = _runs_at_ends(ends, start, end)
     return Block(
         start,
         end,
         runs.value[first] if runs.is_exact[first] else -np.inf,
         runs.value[last] if runs.is_exact[last] else np.inf,
-        (ends[first] - runs.count[first], ends[first]),
-        (ends[last] - runs.count[last], ends[last]),
+        (ends[first] - runs.size[first], ends[first]),
+        (ends[last] - runs.size[last], ends[last]),
         n_opened,
     )
 
@@ -99,7 +99,7 @@ def _opened_runs(losses, counts, bounds, position, gap, epsilon):
         is_open = _open_runs(runs, position, gap, epsilon)
         if not is_open.any():
             return runs, n_opened
-        room = int(min(runs.count[is_open].sum(), losses.size))
+        room = int(min(runs.size[is_open].sum(), losses.size))
         if n_opened + room > MAX_SORTED * losses.size:
             break
         found, n_found = buckets.open(runs.bucket[is_open], room)
@@ -174,7 +174,7 @@ def _bridge(runs, position, gap, epsilon):
     """Ends of the block, and which runs may move them."""
     is_open = np.empty(runs.value.size, dtype=np.int8)
     start, end = find_bridge(
-        runs.value, runs.count, runs.is_exact, position, gap, epsilon, is_open
+        runs.value, runs.size, runs.is_exact, position, gap, epsilon, is_open
     )
     return start, end, is_open.view(bool)
 
@@ -182,7 +182,7 @@ def _bridge(runs, position, gap, epsilon):
 def _open_runs(runs, position, gap, epsilon):
     """Which buckets to open: those that may move the block or hold its outer losses."""
     start, end, is_open = _bridge(runs, position, gap, epsilon)
-    first, last = _runs_at_ends(np.cumsum(runs.count), start, end)
+    first, last = _runs_at_ends(np.cumsum(runs.size), start, end)
     is_open[first] |= first > 0 and not runs.is_exact[first]
     is_open[last] |= last < is_open.size - 1 and not runs.is_exact[last]
     return is_open

@@ -108,9 +108,13 @@ class Location:
 
         def multiply(rows, *, transpose):
             if not transpose:
-                products = [np.sum(matrix * rows, axis=1) for matrix in matrices]
-                return np.stack(products, axis=1)
-            total = sum(matrix * rows[:, k, None] for k, matrix in enumerate(matrices))
+                products = np.empty((count, len(matrices)))
+                for k, matrix in enumerate(matrices):
+                    products[:, k] = np.sum(matrix * rows, axis=1)
+                return products
+            total = np.zeros((count, input_slices.length))
+            for k, matrix in enumerate(matrices):
+                total += matrix * rows[:, k, None]
             if input_slices.count != count:
                 total = np.sum(total, axis=0, keepdims=True)
             return total

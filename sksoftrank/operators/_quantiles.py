@@ -360,9 +360,13 @@ def soft_winsorize(
     result = slices.from_rows(np.clip(rows, low, high))
     if not return_jacobian:
         return result
-    return result, WinsorizeJacobian(
-        slices, (rows < low, rows > high, np.isnan(rows)), bounds_jacobian
-    )
+    is_nan = np.isnan(rows)
+    # Bounds that have met but for rounding, as for large epsilon, clip all values.
+    size = np.fmax.reduce(np.abs(rows), axis=1, keepdims=True)
+    has_met = high - low <= 8 * np.finfo(rows.dtype).eps * size
+    is_above = (rows > high) | (has_met & ~is_nan)
+    sides = (rows < low) & ~is_above, is_above, is_nan
+    return result, WinsorizeJacobian(slices, sides, bounds_jacobian)
 
 
 class WinsorizeJacobian(RowwiseJacobian):

@@ -12,6 +12,7 @@ from .._checks import (
 from .._jacobian import RowwiseJacobian
 from .._projection import Slices
 from ._capped_choice import CappedChoice, WeightedRows
+from ._topk import steepness_of
 
 
 def soft_sort_with(
@@ -174,10 +175,7 @@ class SortWithJacobian(RowwiseJacobian):
             shapes=(criterion.shape, slices.shape),
             dtype=dtype,
         )
-        # The permutation depends on criterion / epsilon only.
-        change = self.wrt_criterion.jvp(criterion.mean() - criterion)
-        if order.epsilon > 0:
-            change /= order.epsilon
+        change = slices.from_rows(order.push_epsilon(centred))
         self.wrt_epsilon = change.astype(dtype, copy=False)
 
 
@@ -190,17 +188,19 @@ class _SoftOrder:
     """
 
     def __init__(self, criterion, epsilon, kind, sign):
-        self.criterion, self.epsilon, n = criterion, epsilon, criterion.size
-        self._steepness = -sign / epsilon if epsilon > 0 else 0.0
+        self.criterion, n = criterion, criterion.size
+        self._sign, self._steepness = sign, steepness_of(epsilon)
         choices = np.zeros((n + 1, n))
         choices[n] = 1.0
-        self._slope = np.empty((0, n))
+        self._slope = self._deviation = np.empty((0, n))
         if n > 1:
             keys = np.tile(sign * criterion, (n - 1, 1))
             data = WeightedRows(keys, Slices(keys.shape, 1), None)
             mass = np.arange(1.0, n)[:, None]
-            parts = CappedChoice(data, mass, n - mass, epsilon, kind).parts()
+            choice = CappedChoice(data, mass, n - mass, epsilon, kind)
+            parts = choice.parts()
             choices[1:n], self._slope = parts.part, parts.slope()
+            self._deviation = data.rows - choice.centre
         self.permutation = np.diff(choices, axis=0)
         # With the shares c of the open records the parts change by slope * (mean of the
         # changes of the criterion, by c, - own change) / epsilon.
@@ -213,12 +213,23 @@ class _SoftOrder:
         """Change of ``rows @ permutation.T`` for changes (1, n) of the criterion."""
         moved = (rows * changes) @ self._slope.T
         moved -= (rows @ self._slope.T) * (changes @ self._share.T)
-        # No choice but those of 1, ..., n - 1 records changes.
-        return self._steepness * np.diff(np.pad(moved, ((0, 0), (1, 1))), axis=1)
+        return -self._sign * self._steepness * _steps(moved)
+
+    def push_epsilon(self, rows):
+        """Change of ``rows @ permutation.T`` by epsilon."""
+        # Relative to the centre of each choice, from which open records are not far.
+        deviation = np.where(self._slope > 0, self._deviation, 0) * self._steepness
+        deviation -= np.sum(self._share * deviation, axis=1, keepdims=True)
+        return self._steepness * _steps(rows @ (self._slope * deviation).T)
 
     def pull(self, rows, gradients):
         """The transpose of `push`, summed over the rows: (1, n)."""
         falls = -np.diff(gradients, axis=1)
         pulled = np.sum(rows * (falls @ self._slope), axis=0, keepdims=True)
         of_choices = np.sum(falls * (rows @ self._slope.T), axis=0, keepdims=True)
-        return self._steepness * (pulled - of_choices @ self._share)
+        return -self._sign * self._steepness * (pulled - of_choices @ self._share)
+
+
+def _steps(choices):
+    """Changes of places from those of the choices of 1, ..., n - 1 records."""
+    return np.diff(np.pad(choices, ((0, 0), (1, 1))), axis=1)

@@ -164,7 +164,7 @@ class TopKJacobian(RowwiseJacobian):
         # No part is open: nothing moves but with k and the weights, by a jump.
         per_mass = np.divide(slope, reach, out=np.zeros_like(slope), where=reach > 0)
         pull = data.weights * per_mass
-        steepness = 0.0 if epsilon == 0 else (1.0 if largest else -1.0) / epsilon
+        steepness = steepness_of(epsilon) * (1.0 if largest else -1.0)
 
         def multiply(rows, *, transpose):
             scaled = steepness * slope * rows
@@ -197,7 +197,8 @@ class TopKJacobian(RowwiseJacobian):
         # Rows are negated for the largest values, with the same formula.
         deviation = data.rows - choice.centre
         change = slope * (deviation - _sum(pull * deviation))
-        self.wrt_epsilon = as_values(change * abs(steepness) ** 2)
+        # Not by the square, which may overflow: open values are closer than epsilon.
+        self.wrt_epsilon = as_values(steepness * (steepness * change))
 
 
 def soft_topk_rank(
@@ -325,7 +326,7 @@ class TopKRankJacobian(RowwiseJacobian):
 
     def __init__(self, values, slices, top, ranks, largest):
         sign = 1.0 if largest else -1.0
-        steepness = 0.0 if top.epsilon == 0 else sign / top.epsilon
+        steepness = sign * steepness_of(top.epsilon)
 
         def multiply(rows, *, transpose):
             inside = np.take_along_axis(rows, top.index, axis=1)
@@ -399,6 +400,11 @@ class _TopRows:
         # A pool that begins with the first may reach farther down. Otherwise that is a
         # block of one, and so are all below it, for there w is constant.
         return m == n or not (self.pools[:, 0] == 0).any()
+
+
+def steepness_of(epsilon):
+    """1 / epsilon, such that sums are finite; 0 for hard choices, which do not move."""
+    return min(1 / epsilon, 1e300) if epsilon > 0 else 0.0
 
 
 def _sum(array):
