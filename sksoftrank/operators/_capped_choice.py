@@ -99,6 +99,11 @@ def _check_weights(weights, slices, shape):
     return weights.astype(np.float64, copy=False)
 
 
+def steepness_of(epsilon):
+    """1 / epsilon, such that sums are finite; 0 for hard choices, which do not move."""
+    return min(1 / epsilon, 1e300) if epsilon > 0 else 0.0
+
+
 class CappedChoice:
     """The choice of the smallest values of mass `mass` in each row.
 

@@ -56,7 +56,8 @@ def soft_quantile(
     jacobian : LocationJacobian
         The derivative in `values`, with methods ``jvp`` and ``vjp`` and attributes
         ``wrt_q``, ``wrt_epsilon`` and ``wrt_weights``. Only with
-        ``return_jacobian=True``. At kinks derivatives lie between the one-sided ones.
+        ``return_jacobian=True``. At kinks derivatives lie between the one-sided ones;
+        for ``epsilon=0`` tied values share theirs equally.
 
     Raises
     ------

@@ -11,8 +11,7 @@ from .._checks import (
 )
 from .._jacobian import RowwiseJacobian
 from .._projection import Slices
-from ._capped_choice import CappedChoice, WeightedRows
-from ._topk import steepness_of
+from ._capped_choice import CappedChoice, WeightedRows, steepness_of
 
 
 def soft_sort_with(

@@ -14,7 +14,7 @@ from .._checks import (
 )
 from .._jacobian import RowwiseJacobian
 from .._projection import Slices, argsort_rows
-from ._capped_choice import CappedChoice, WeightedRows
+from ._capped_choice import CappedChoice, WeightedRows, steepness_of
 
 
 def soft_topk(
@@ -400,11 +400,6 @@ class _TopRows:
         # A pool that begins with the first may reach farther down. Otherwise that is a
         # block of one, and so are all below it, for there w is constant.
         return m == n or not (self.pools[:, 0] == 0).any()
-
-
-def steepness_of(epsilon):
-    """1 / epsilon, such that sums are finite; 0 for hard choices, which do not move."""
-    return min(1 / epsilon, 1e300) if epsilon > 0 else 0.0
 
 
 def _sum(array):

@@ -202,7 +202,6 @@ class ColumnLaplacian:
 
     def solve(self, r, rtol):
         """Preconditioned conjugate gradients for M z = r, up to a constant in z."""
-        r = self._balance(r)
         s = self._precondition(r)
         z, p = np.zeros(r.shape), s
         energy = np.einsum("bc,bc->b", r, s)
