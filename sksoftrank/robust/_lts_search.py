@@ -150,10 +150,10 @@ def lts_search(
     data = design, y / unit, sample_weight, n_kept
     if y.size <= MAX_INTERPOLATED:
         # Where all rows can be fitted exactly, others fit h of them as well.
-        z = _weighted_fit(*data[:3], origin)
+        z = _least_squares(*data[:3])
         square = (data[1] - design.predict(z)) ** 2
         if sample_weight @ square <= EXACT_FIT * sample_weight.sum():
-            return Start(z * unit, 1, None)
+            return Start(z * unit, 2, None)
     search = _search_sparse if design.basis.ndim == 1 else _search_dense
     with np.errstate(over="ignore", invalid="ignore"):
         fits, n_fits = search(*data, n_init, random_state, n_jobs, thorough)
