@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-# The matrices are small: threads of the linear algebra only wait for one another.
+# The data are small: threads of linear algebra and of trees only wait for one another.
 export OPENBLAS_NUM_THREADS ?= 1
+export OMP_NUM_THREADS ?= 1
 
 .PHONY: test demo docs lint clean
 
