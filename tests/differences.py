@@ -10,7 +10,8 @@ def central_differences(functional, x, step=1e-5):
         up, down = x.copy(), x.copy()
         up[index] += step
         down[index] -= step
-        gradient[index] = (functional(up) - functional(down)) / (2 * step)
+        rise, run = functional(up) - functional(down), up[index] - down[index]
+        gradient[index] = rise / run
     return gradient
 
 

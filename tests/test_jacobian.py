@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import reference
 from cases import CASES, OPERATORS, all_cases, directions
+from differences import central_differences
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
@@ -26,18 +27,6 @@ all_projections = pytest.mark.parametrize(
 
 def draw(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape)
-
-
-def central_differences(functional, x, step=1e-5):
-    """Gradient of a scalar functional, one entry of x at a time."""
-    gradient = np.empty_like(x)
-    for index in np.ndindex(x.shape):
-        up, down = x.copy(), x.copy()
-        up[index] += step
-        down[index] -= step
-        rise, run = functional(up) - functional(down), up[index] - down[index]
-        gradient[index] = rise / run
-    return gradient
 
 
 def jacobians_under_test():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import reference
+from differences import central_differences
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import rankdata, spearmanr
 from sklearn.metrics import ndcg_score
@@ -49,17 +50,6 @@ def mean_of_rows(function, scores, truth, weight, *arguments):
             value += w * function(s[ranked], t[ranked], *arguments)
             total += w
     return float(value / total)
-
-
-def central_differences(function, scores, step=1e-6):
-    gradient = np.zeros_like(scores)
-    for index in np.ndindex(scores.shape):
-        moved = scores.copy()
-        moved[index] += step
-        above = function(moved)
-        moved[index] -= 2 * step
-        gradient[index] = (above - function(moved)) / (2 * step)
-    return gradient
 
 
 # Values and gradients
