@@ -16,7 +16,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.linear_model import LinearRegression, Ridge
 
-from sksoftrank import SoftLTSRegressor
+from sksoftrank import SoftLTSRegressor, _robust_scale
+from sksoftrank.datasets import make_contaminated_regression
 from sksoftrank.losses import selection_trimmed_loss, sorted_trimmed_loss
 
 # What it is for
@@ -483,3 +484,35 @@ def test_bad_weights(weight, message):
     X, y, _ = contaminated()
     with pytest.raises(ValueError, match=message):
         SoftLTSRegressor().fit(X, y, weight)
+
+
+# The start
+
+
+def test_scale_of_the_start_takes_two_rounds():
+    X, y, _, _ = make_contaminated_regression(500, 3, distance=5, random_state=0)
+    model = SoftLTSRegressor(random_state=0).fit(X, y)
+    hard = SoftLTSRegressor(epsilon=0, warm_start=True, random_state=0).fit(X, y)
+    rows = np.column_stack([X, np.ones(500)])
+    residual, scale = y - hard.predict(X), hard.raw_scale_
+    # A Gaussian cut at its central 97.5 %, and a small-sample factor near one.
+    factor = _robust_scale.consistency_factor(0.975)
+    n_kept = (500 + 4 + 1) // 2
+    factor *= _robust_scale.small_sample_factor(500, 4, n_kept / 500, "reweighted")
+    for _ in range(2):
+        good = np.abs(residual) <= 2.2414 * scale
+        residual = y - rows @ np.linalg.lstsq(rows[good], y[good], rcond=None)[0]
+        scale = factor * np.sqrt((residual[good] ** 2).sum() / (good.sum() - 1))
+    assert_allclose(model.start_scale_, scale, rtol=1e-6)
+    assert scale < 0.95 * hard.raw_scale_
+
+
+def test_hard_fits_are_searched_for_thoroughly():
+    better = []
+    for seed in range(3):
+        X, y, _, _ = make_contaminated_regression(1000, 10, random_state=seed)
+        hard = SoftLTSRegressor(epsilon=0, random_state=0).fit(X, y)
+        soft = SoftLTSRegressor(random_state=0).fit(X, y)
+        assert hard.raw_scale_ <= soft.raw_scale_ * (1 + 1e-9)
+        better.append(hard.raw_scale_ < soft.raw_scale_ * (1 - 1e-6))
+    assert any(better)
