@@ -24,7 +24,7 @@ lint: .venv/installed
 	PATH="$(BIN):$$PATH" cython-lint sksoftrank
 	$(BIN)/mypy
 
-.venv/installed: pyproject.toml setup.py $(wildcard sksoftrank/*.pyx)
+.venv/installed: pyproject.toml setup.py $(wildcard sksoftrank/*.pyx sksoftrank/*.pxd)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 	    "sksoftrank needs Python 3.11 or newer; use make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv .venv

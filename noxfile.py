@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent
 DIST = ROOT / "dist"
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 FREE_THREADED = ["3.13t", "3.14t"]
-COMPILED = ["sksoftrank._bridge", "sksoftrank._pav", "sksoftrank._selection"]
+COMPILED = [f"sksoftrank.{path.stem}" for path in ROOT.glob("sksoftrank/*.pyx")]
 USER_SCRIPT = """\
 from sksoftrank import SoftLTSRegressor, soft_rank
 from sksoftrank.losses import soft_topk_loss

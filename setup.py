@@ -2,6 +2,7 @@
 
 import platform
 import sysconfig
+from pathlib import Path
 
 from setuptools import Extension, setup
 
@@ -13,6 +14,8 @@ has_stable_abi = (
 )
 macros = [("Py_LIMITED_API", "0x030B0000")] if has_stable_abi else []
 
+kernels = sorted(path.stem for path in Path(__file__).parent.glob("sksoftrank/*.pyx"))
+
 setup(
     ext_modules=[
         Extension(
@@ -21,7 +24,7 @@ setup(
             define_macros=macros,
             py_limited_api=has_stable_abi,
         )
-        for name in ("_bridge", "_pav", "_selection")
+        for name in kernels
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if has_stable_abi else {},
 )

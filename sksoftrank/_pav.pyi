@@ -7,10 +7,6 @@ QUADRATIC: int
 ENTROPIC: int
 KL: int
 
-AVERAGE: int
-DEVIATION: int
-COVARIANCE: int
-
 class _RankRows(Protocol):
     # By C type, "float" or "double", or dispatched on the arguments.
     def __getitem__(self, ctype: str) -> _RankRows: ...
@@ -48,24 +44,3 @@ def argsort_rows(
     keys: NDArray[float64],
     sorted_values: NDArray[floating],
 ) -> int: ...
-def isotonic_rows(
-    s: NDArray[float64],
-    w: NDArray[float64],
-    kind: int,
-    project: bool,
-    out: NDArray[float64],
-    pools: NDArray[int64],
-    s_weights: NDArray[float64] | None,
-    w_weights: NDArray[float64] | None,
-) -> None: ...
-def pool_product_rows(
-    u: NDArray[float64],
-    input_order: NDArray[int64] | None,
-    output_order: NDArray[int64] | None,
-    pools: NDArray[int64],
-    weights: NDArray[float64] | None,
-    matrix: int,
-    transpose: bool,
-    divisor: float,
-    out: NDArray[float64],
-) -> None: ...

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from . import _pav
+from . import _isotonic, _pav
 from ._checks import (
     check_axis,
     check_finite,
@@ -106,7 +106,7 @@ class ProjectionJacobian(RowwiseJacobian):
         input_order=None,
         output_order=None,
         is_kept=None,
-        matrix=_pav.AVERAGE,
+        matrix=_isotonic.AVERAGE,
         divisor=1.0,
         wrt_w=None,
         find_wrt_epsilon=None,
@@ -121,7 +121,7 @@ class ProjectionJacobian(RowwiseJacobian):
                 rows = rows * is_kept
             out = np.empty(rows.shape)
             orders = (input_order, output_order)
-            _pav.pool_product_rows(
+            _isotonic.pool_product_rows(
                 np.ascontiguousarray(rows),
                 *(orders[::-1] if transpose else orders),
                 pools,
@@ -308,7 +308,9 @@ def _solve(s, w, slices, name, kind, return_jacobian, *, project):
     s_weights = w_weights = None
     if return_jacobian and kind != _pav.QUADRATIC:
         s_weights, w_weights = np.empty(s_rows.shape), np.empty(s_rows.shape)
-    _pav.isotonic_rows(s_rows, w_rows, kind, project, out, pools, s_weights, w_weights)
+    _isotonic.isotonic_rows(
+        s_rows, w_rows, kind, project, out, pools, s_weights, w_weights
+    )
     if project:
         sorted_out, out = out, np.empty_like(out)
         np.put_along_axis(out, s_order, sorted_out, axis=1)
@@ -333,7 +335,7 @@ def _solve(s, w, slices, name, kind, return_jacobian, *, project):
         weights=s_weights,
         input_order=s_order,
         output_order=s_order,
-        matrix=_pav.DEVIATION if project else _pav.AVERAGE,
+        matrix=_isotonic.DEVIATION if project else _isotonic.AVERAGE,
         wrt_w=wrt_w,
     )
     return result, jacobian

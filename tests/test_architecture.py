@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -42,11 +43,20 @@ def imports(path, root):
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
+def cimports(path):
+    """The compiled modules of the package that a Cython file cimports, absolute."""
+    names = re.findall(r"^from \.(\w+) cimport", path.read_text(), re.M)
+    return {f"{PACKAGE}.{name}" for name in names}
+
+
 def import_graph(root):
-    """The modules that each module of the package imports; compiled ones have none."""
+    """The modules that each module of the package imports."""
     package = root / PACKAGE
     files = {module_of(path, root): path for path in sorted(package.rglob("*.py"))}
-    graph = {module_of(path, root): set() for path in package.rglob("*.pyx")}
+    graph = defaultdict(set)
+    for path in [*package.rglob("*.pyx"), *package.rglob("*.pxd")]:
+        module = module_of(path, root)
+        graph[module] |= cimports(path) - {module}
     names = graph.keys() | files.keys()
     for module, path in files.items():
         # A name that is no module is one of something in the module before it.
@@ -91,8 +101,8 @@ def check_package(graph, parent, layers):
 
 def copy_of_package(folder):
     """The package's Python and Cython sources below a folder."""
-    for path in (ROOT / PACKAGE).rglob("*.py*"):
-        if path.suffix in (".py", ".pyx"):
+    for path in (ROOT / PACKAGE).rglob("*.p*"):
+        if path.suffix in (".py", ".pyx", ".pxd"):
             target = folder / path.relative_to(ROOT)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(path.read_text())
@@ -109,6 +119,7 @@ def test_imports_are_from_lines_above():
 @pytest.mark.parametrize(
     ("file", "line"),
     [
+        ("_pav.pxd", "from ._isotonic cimport isotonic_rows"),
         ("_ties.py", "from .metrics import spearman_score"),
         ("_checks.py", "import sksoftrank.plotting"),
         ("losses/_ranking.py", "from ..robust import SoftLTSRegressor"),

@@ -7,7 +7,7 @@ from importlib.resources import files
 import pytest
 
 import sksoftrank
-from sksoftrank import _bridge, _pav, _selection
+from sksoftrank import _bridge, _choices, _isotonic, _pav, _selection
 
 
 def parameters(function):
@@ -36,7 +36,7 @@ def read_stub(module):
     return names
 
 
-@pytest.mark.parametrize("module", [_bridge, _pav, _selection])
+@pytest.mark.parametrize("module", [_bridge, _choices, _isotonic, _pav, _selection])
 def test_stub_has_the_names_and_parameters_of_the_module(module):
     compiled = {
         name: list(inspect.signature(thing).parameters) if callable(thing) else None

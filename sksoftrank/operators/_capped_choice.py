@@ -15,7 +15,7 @@ from scipy.special import expit
 
 from .. import _pav
 from .._checks import check_finite, check_nan_policy, check_values
-from .._selection import difference_rows, select_rows
+from .._choices import difference_rows, select_rows
 
 # Distances beyond are as good as infinite, but their differences are finite.
 FARTHEST = 1e300

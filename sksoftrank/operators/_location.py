@@ -130,11 +130,13 @@ class Location:
 
 def check_fractions(fractions, name, highest):
     """Return `fractions` as a float64 array of numbers in [0, `highest`]."""
+    if fractions is None:
+        raise TypeError(f"{name} must be in [0, {highest:g}], got None.")
     array = check_values(np.atleast_1d(fractions), name).astype(np.float64, copy=False)
-    if not ((array >= 0) & (array <= highest)).all():
+    is_wrong = ~((array >= 0) & (array <= highest))
+    if is_wrong.any():
         raise ValueError(
-            f"{name} must be in [0, {highest:g}], got values from {array.min()} to "
-            f"{array.max()}."
+            f"{name} must be in [0, {highest:g}], got {array[is_wrong][0]:g}."
         )
     return array.reshape(np.shape(fractions))
 

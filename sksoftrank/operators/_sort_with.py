@@ -1,5 +1,7 @@
 """Records in the soft order of a criterion."""
 
+from functools import cached_property
+
 import numpy as np
 
 from .._checks import (
@@ -160,22 +162,29 @@ class SortWithJacobian(RowwiseJacobian):
         shapes = (slices.shape, slices.shape)
         super().__init__(slices, slices, multiply, shapes=shapes, dtype=dtype)
         # Rows of the permutation have the sum 1: the mean moves nothing.
-        centred = rows - rows.mean(axis=1, keepdims=True)
-        criterion = order.criterion
+        self._centred = rows - rows.mean(axis=1, keepdims=True)
+        self._order = order
 
-        def multiply_criterion(rows, *, transpose):
+    @cached_property
+    def wrt_criterion(self):
+        order, shape = self._order, self._order.criterion.shape
+
+        def multiply(rows, *, transpose):
             product = order.pull if transpose else order.push
-            return product(centred, rows)
+            return product(self._centred, rows)
 
-        self.wrt_criterion = RowwiseJacobian(
-            Slices(criterion.shape, 0),
-            slices,
-            multiply_criterion,
-            shapes=(criterion.shape, slices.shape),
-            dtype=dtype,
+        return RowwiseJacobian(
+            Slices(shape, 0),
+            self._slices[1],
+            multiply,
+            shapes=(shape, self.output_shape),
+            dtype=self.dtype,
         )
-        change = slices.from_rows(order.push_epsilon(centred))
-        self.wrt_epsilon = change.astype(dtype, copy=False)
+
+    @cached_property
+    def wrt_epsilon(self):
+        change = self._slices[1].from_rows(self._order.push_epsilon(self._centred))
+        return change.astype(self.dtype, copy=False)
 
 
 class _SoftOrder:
@@ -189,24 +198,28 @@ class _SoftOrder:
     def __init__(self, criterion, epsilon, kind, sign):
         self.criterion, n = criterion, criterion.size
         self._sign, self._steepness = sign, steepness_of(epsilon)
-        choices = np.zeros((n + 1, n))
-        choices[n] = 1.0
-        self._slope = self._deviation = np.empty((0, n))
-        if n > 1:
-            keys = np.tile(sign * criterion, (n - 1, 1))
-            data = WeightedRows(keys, Slices(keys.shape, 1), None)
-            mass = np.arange(1.0, n)[:, None]
-            choice = CappedChoice(data, mass, n - mass, epsilon, kind)
-            parts = choice.parts()
-            choices[1:n], self._slope = parts.part, parts.slope()
-            self._deviation = data.rows - choice.centre
+        keys = np.broadcast_to(sign * criterion, (n - 1, n))
+        self._data = WeightedRows(keys, Slices(keys.shape, 1), None)
+        mass = np.arange(1.0, n)[:, None]
+        self._choice = CappedChoice(self._data, mass, n - mass, epsilon, kind)
+        self._parts = self._choice.parts()
+        choices = np.vstack([np.zeros(n), self._parts.part, np.ones(n)])
         self.permutation = np.diff(choices, axis=0)
-        # With the shares c of the open records the parts change by slope * (mean of the
-        # changes of the criterion, by c, - own change) / epsilon.
+
+    @cached_property
+    def _slope(self):
+        return self._parts.slope()
+
+    @cached_property
+    def _share(self):
+        """The shares c of the open records.
+
+        The parts change by slope * (mean of the changes of the criterion, by c, - own
+        change) / epsilon.
+        """
         reach = self._slope.sum(axis=1, keepdims=True)
-        self._share = np.divide(
-            self._slope, reach, out=np.zeros_like(self._slope), where=reach > 0
-        )
+        share = np.zeros_like(self._slope)
+        return np.divide(self._slope, reach, out=share, where=reach > 0)
 
     def push(self, rows, changes):
         """Change of ``rows @ permutation.T`` for changes (1, n) of the criterion."""
@@ -217,7 +230,8 @@ class _SoftOrder:
     def push_epsilon(self, rows):
         """Change of ``rows @ permutation.T`` by epsilon."""
         # Relative to the centre of each choice, from which open records are not far.
-        deviation = np.where(self._slope > 0, self._deviation, 0) * self._steepness
+        deviation = self._data.rows - self._choice.centre
+        deviation = np.where(self._slope > 0, deviation, 0) * self._steepness
         deviation -= np.sum(self._share * deviation, axis=1, keepdims=True)
         return self._steepness * _steps(rows @ (self._slope * deviation).T)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .. import _pav
+from .. import _isotonic, _pav
 from .._checks import (
     check_epsilon,
     check_flag,
@@ -150,7 +150,7 @@ def soft_rank(
         weights=solved.weights,
         input_order=solved.order,
         output_order=solved.order,
-        matrix=_pav.COVARIANCE if kind == _pav.KL else _pav.DEVIATION,
+        matrix=_isotonic.COVARIANCE if kind == _pav.KL else _isotonic.DEVIATION,
         divisor=sign * epsilon or 1.0,
         find_wrt_epsilon=find_wrt_epsilon,
     )
@@ -323,7 +323,7 @@ def sort_wrt_epsilon(solved, slices, output_order, epsilon, kind, sign):
         dtype=np.float64,
         weights=weights,
         output_order=output_order,
-        matrix=_pav.DEVIATION,
+        matrix=_isotonic.DEVIATION,
         divisor=-sign * epsilon,
     ).jvp(rho)
     return (centred_rho / epsilon).astype(solved.out.dtype, copy=False)

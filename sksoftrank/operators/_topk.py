@@ -4,7 +4,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from .. import _pav
+from .. import _isotonic, _pav
 from .._checks import (
     check_epsilon,
     check_finite,
@@ -331,13 +331,13 @@ class TopKRankJacobian(RowwiseJacobian):
         def multiply(rows, *, transpose):
             inside = np.take_along_axis(rows, top.index, axis=1)
             product = np.empty_like(inside)
-            _pav.pool_product_rows(
+            _isotonic.pool_product_rows(
                 inside,
                 None,
                 None,
                 top.pools,
                 top.weights,
-                _pav.DEVIATION,
+                _isotonic.DEVIATION,
                 transpose,
                 1.0,
                 product,
@@ -394,7 +394,7 @@ class _TopRows:
         self.pools = np.zeros((count, m + 1), dtype=np.int64)
         self.weights = None if kind == _pav.QUADRATIC else np.empty((count, m))
         others = None if kind == _pav.QUADRATIC else np.empty((count, m))
-        _pav.isotonic_rows(
+        _isotonic.isotonic_rows(
             z, w[None], kind, True, self.ranks, self.pools, self.weights, others
         )
         # A pool that begins with the first may reach farther down. Otherwise that is a

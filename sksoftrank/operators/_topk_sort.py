@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .. import _pav
+from .. import _isotonic, _pav
 from .._checks import (
     check_epsilon,
     check_finite,
@@ -111,12 +111,12 @@ def soft_topk_sort(
             rows = np.pad(rows, ((0, 0), (0, slices.length - k)))
         out = np.empty(rows.shape)
         orders = (None, top.index) if transpose else (top.index, None)
-        _pav.pool_product_rows(
+        _isotonic.pool_product_rows(
             np.ascontiguousarray(rows),
             *orders,
             top.pools,
             top.weights,
-            _pav.AVERAGE,
+            _isotonic.AVERAGE,
             transpose,
             1.0,
             out,

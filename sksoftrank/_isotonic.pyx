@@ -1,0 +1,388 @@
+# cython: language_level=3
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
+# cython: cdivision=True, embedsignature=False
+# cython: freethreading_compatible=True
+"""Compiled kernel: isotonic optimisation of arbitrary s and w by PAV, and Jacobians.
+
+Rows, pools and the sense of comparisons are those of `_pav.pyx`. The block sums that
+the functions stack are for comparing; the output sums anew, see `block_sum`.
+"""
+
+from libc.math cimport exp, expm1, log, log1p
+from libc.stdint cimport int64_t
+from libc.stdlib cimport free, malloc
+
+from ._order cimport scan_row
+from ._pav cimport (
+    ENTROPIC, QUADRATIC, Sum, add, block_before, narrow_excess, new_sum, result,
+    rho_sum,
+)
+
+
+cdef void isotonic_quadratic_row(
+    const double* s, const double* w, Py_ssize_t n,
+    int64_t* pools, double* s_sums, double* w_sums,
+) noexcept nogil:
+    """Pools of v_Q(s, w); s_sums, w_sums = sums of s_i - s_first and w_i - w_first.
+
+    Goes as `pav_quadratic_row`. The two sides are never subtracted element by element:
+    where |s| is huge, w would be lost.
+    """
+    cdef Py_ssize_t first = 0, end, size, previous, previous_size, top = -1
+    cdef double s_total, w_total, s_below, w_below, s_step, w_step, area
+    cdef bint has_merged
+    while True:
+        while first + 1 < n and not s[first] - s[first + 1] < w[first] - w[first + 1]:
+            first += 1
+        if first + 1 >= n:
+            break
+        end = first + 1
+        size = 1
+        s_total = 0.0
+        w_total = 0.0
+        has_merged = True
+        while has_merged:
+            while end < n:
+                s_step = s[first] - s[end]
+                w_step = w[first] - w[end]
+                if not s_step * size + s_total < w_step * size + w_total:
+                    break
+                s_total -= s_step
+                w_total -= w_step
+                size += 1
+                end += 1
+            has_merged = False
+            while first > 0:
+                previous = block_before(pools, top, first)
+                previous_size = first - previous
+                s_below = s_sums[top] if previous_size > 1 else 0.0
+                w_below = w_sums[top] if previous_size > 1 else 0.0
+                s_step = s[previous] - s[first]
+                w_step = w[previous] - w[first]
+                area = <double> previous_size * <double> size
+                if not (
+                    s_step * area + (s_below * size - s_total * previous_size)
+                    < w_step * area + (w_below * size - w_total * previous_size)
+                ):
+                    break
+                top -= previous_size > 1
+                s_total = s_below + (s_total - size * s_step)
+                w_total = w_below + (w_total - size * w_step)
+                first = previous
+                size += previous_size
+                has_merged = True
+        top += 1
+        pools[2 * top] = first
+        pools[2 * top + 1] = end
+        s_sums[top] = s_total
+        w_sums[top] = w_total
+        first = end
+    pools[2 * (top + 1)] = n
+
+
+cdef inline double add_exp(
+    double* maximum, double total, double other_maximum, double other_total
+) noexcept nogil:
+    """Add two sums of exp that are scaled by their maxima; updates the maximum."""
+    if other_maximum > maximum[0]:
+        total = total * exp(maximum[0] - other_maximum) + other_total
+        maximum[0] = other_maximum
+        return total
+    return total + other_total * exp(other_maximum - maximum[0])
+
+
+cdef void isotonic_entropic_row(
+    const double* s, const double* w, Py_ssize_t n, int64_t* starts,
+    double* s_maxima, double* s_sums, double* w_maxima, double* w_sums,
+) noexcept nogil:
+    """Blocks of v_E(s, w); logsumexp(s_B) = s_maximum + log(s_sum), w alike.
+
+    starts (OUT, n + 1): first positions of all blocks, ended by n.
+    """
+    cdef Py_ssize_t i, first, top = -1
+    cdef double s_maximum, s_total, w_maximum, w_total, rise
+    for i in range(n):
+        first = i
+        s_maximum = s[i]
+        w_maximum = w[i]
+        s_total = 1.0
+        w_total = 1.0
+        while top >= 0:
+            rise = (s_maximum - s_maxima[top]) - (w_maximum - w_maxima[top])
+            if i - starts[top] == 1:
+                if not rise > 0.0:  # two blocks of one
+                    break
+            elif not s_sums[top] * w_total < s_total * w_sums[top] * exp(rise):
+                break
+            s_total = add_exp(&s_maximum, s_total, s_maxima[top], s_sums[top])
+            w_total = add_exp(&w_maximum, w_total, w_maxima[top], w_sums[top])
+            first = starts[top]
+            top -= 1
+        top += 1
+        starts[top] = first
+        s_maxima[top] = s_maximum
+        s_sums[top] = s_total
+        w_maxima[top] = w_maximum
+        w_sums[top] = w_total
+    starts[top + 1] = n
+
+
+cdef void isotonic_narrow_entropic_row(
+    const double* s, const double* w, Py_ssize_t n,
+    int64_t* starts, double* s_sums, double* w_sums,
+) noexcept nogil:
+    """Blocks of v_E(s, w) where both ranges are < 1; sums of expm1(. - first).
+
+    starts as in `isotonic_entropic_row`.
+    """
+    cdef Py_ssize_t i, first, size, previous, previous_size, top = -1
+    cdef double s_total, w_total, s_step, w_step
+    for i in range(n):
+        first = i
+        size = 1
+        s_total = 0.0
+        w_total = 0.0
+        while top >= 0:
+            previous = starts[top]
+            previous_size = first - previous
+            s_step = s[first] - s[previous]
+            w_step = w[first] - w[previous]
+            if not narrow_excess(
+                previous_size, s_sums[top], w_sums[top], size, s_total, w_total,
+                s_step - w_step,
+            ) < 0.0:
+                break
+            s_total = s_sums[top] + (s_total + (size + s_total) * expm1(s_step))
+            w_total = w_sums[top] + (w_total + (size + w_total) * expm1(w_step))
+            first = previous
+            size += previous_size
+            top -= 1
+        top += 1
+        starts[top] = first
+        s_sums[top] = s_total
+        w_sums[top] = w_total
+    starts[top + 1] = n
+
+
+cdef void pools_of_starts(
+    const int64_t* starts, Py_ssize_t n, int64_t* pools
+) noexcept nogil:
+    """The blocks of two or more among those that begin at starts."""
+    cdef Py_ssize_t k = 0, n_pools = 0
+    while starts[k] < n:
+        if starts[k + 1] - starts[k] > 1:
+            pools[2 * n_pools] = starts[k]
+            pools[2 * n_pools + 1] = starts[k + 1]
+            n_pools += 1
+        k += 1
+    pools[2 * n_pools] = n
+
+
+cdef inline double block_anchor(
+    const double* x, Py_ssize_t first, Py_ssize_t end, bint is_wide
+) noexcept nogil:
+    """What the sums of a block are relative to: the maximum, if exp could overflow."""
+    cdef Py_ssize_t i
+    cdef double anchor = x[first]
+    if is_wide:
+        for i in range(first + 1, end):
+            anchor = max(anchor, x[i])
+    return anchor
+
+
+cdef inline double block_sum(
+    const double* x, Py_ssize_t first, Py_ssize_t end, double anchor, int kind,
+    bint is_narrow,
+) noexcept nogil:
+    """Sum of x - anchor over a block, of exp of it, or (narrow) of expm1 of it."""
+    cdef Py_ssize_t i
+    cdef Sum block = new_sum(0.0)
+    for i in range(first, end):
+        if kind == QUADRATIC:
+            add(&block, x[i] - anchor)
+        elif is_narrow:
+            add(&block, expm1(x[i] - anchor))
+        else:
+            add(&block, exp(x[i] - anchor))
+    return result(&block)
+
+
+cdef inline double block_value(
+    double total, Py_ssize_t size, int kind, bint is_narrow
+) noexcept nogil:
+    """Mean, or log-mean-exp, of a block less its anchor."""
+    if kind == QUADRATIC:
+        return total / size
+    return log1p(total / size) if is_narrow else log(total / size)
+
+
+cdef inline double row_range(const double* x, Py_ssize_t n) noexcept nogil:
+    cdef double low, high
+    scan_row(x, n, 1.0, &low, &high)
+    return high - low
+
+
+def isotonic_rows(
+    const double[:, ::1] s, const double[:, ::1] w, int kind, bint project,
+    double[:, ::1] out, int64_t[:, ::1] pools,
+    double[:, ::1] s_weights, double[:, ::1] w_weights,
+):
+    """v(s, w) of each row, or with project the projection s - v(s, w).
+
+    s (IN, rows x n); w (IN, rows x n, or 1 x n: one w for all rows). For the projection
+    on a permutahedron both are sorted, largest first.
+    out (OUT, rows x n); pools (OUT, rows x (n + 1)).
+    s_weights, w_weights (OUT, rows x n, or None): softmax of s and w within the pools.
+    """
+    cdef Py_ssize_t n = s.shape[1], r, k, i, first, end, size
+    cdef const double* s_row
+    cdef const double* w_row
+    cdef double s_anchor, w_anchor, s_total, w_total, s_value, w_value
+    cdef double* scratch
+    cdef double* s_sums
+    cdef double* w_sums
+    cdef double* s_maxima
+    cdef double* w_maxima
+    cdef int64_t* starts
+    cdef bint is_narrow, is_wide
+    if s.shape[0] == 0 or n == 0:
+        return
+    # Five words an element of one row.
+    scratch = <double*> malloc(5 * (n + 1) * sizeof(double))
+    if scratch == NULL:
+        raise MemoryError
+    s_sums = scratch
+    w_sums = scratch + (n + 1)
+    s_maxima = scratch + 2 * (n + 1)
+    w_maxima = scratch + 3 * (n + 1)
+    starts = <int64_t*> (scratch + 4 * (n + 1))
+    with nogil:
+        for r in range(s.shape[0]):
+            s_row = &s[r, 0]
+            w_row = &w[r if w.shape[0] > 1 else 0, 0]
+            is_narrow = kind == ENTROPIC and row_range(s_row, n) < 1.0 and (
+                row_range(w_row, n) < 1.0)
+            is_wide = kind == ENTROPIC and not is_narrow
+            if kind == QUADRATIC:
+                isotonic_quadratic_row(s_row, w_row, n, &pools[r, 0], s_sums, w_sums)
+            else:
+                if is_narrow:
+                    isotonic_narrow_entropic_row(
+                        s_row, w_row, n, starts, s_sums, w_sums)
+                else:
+                    isotonic_entropic_row(
+                        s_row, w_row, n, starts, s_maxima, s_sums, w_maxima, w_sums)
+                pools_of_starts(starts, n, &pools[r, 0])
+            k = 0
+            end = 0
+            while True:
+                first = pools[r, 2 * k]
+                for i in range(end, first):
+                    out[r, i] = w_row[i] if project else s_row[i] - w_row[i]
+                if first == n:
+                    break
+                end = pools[r, 2 * k + 1]
+                size = end - first
+                s_anchor = block_anchor(s_row, first, end, is_wide)
+                w_anchor = block_anchor(w_row, first, end, is_wide)
+                s_total = block_sum(s_row, first, end, s_anchor, kind, is_narrow)
+                w_total = block_sum(w_row, first, end, w_anchor, kind, is_narrow)
+                s_value = block_value(s_total, size, kind, is_narrow)
+                w_value = block_value(w_total, size, kind, is_narrow)
+                for i in range(first, end):
+                    if project:
+                        out[r, i] = (w_anchor + w_value) + (
+                            (s_row[i] - s_anchor) - s_value)
+                    else:
+                        out[r, i] = (s_anchor - w_anchor) + (s_value - w_value)
+                if s_weights is not None:
+                    if is_narrow:
+                        s_total += size
+                        w_total += size
+                    for i in range(first, end):
+                        s_weights[r, i] = exp(s_row[i] - s_anchor) / s_total
+                        w_weights[r, i] = exp(w_row[i] - w_anchor) / w_total
+                k += 1
+    free(scratch)
+
+
+# --- Jacobians ---------------------------------------------------------------------
+
+cpdef enum:
+    AVERAGE = 0
+    DEVIATION = 1
+    COVARIANCE = 2
+
+
+def pool_product_rows(
+    const double[:, ::1] u, const int64_t[:, ::1] input_order,
+    const int64_t[:, ::1] output_order, const int64_t[:, ::1] pools,
+    const double[:, ::1] weights, int matrix, bint transpose, double divisor,
+    double[:, ::1] out,
+):
+    """out = M u / divisor for each row, or with M transposed.
+
+    M is block diagonal over the pools of the sorted order, with weights p (None: all
+    1 / size):
+    AVERAGE: A, (A u)_i = sum_{j in B} p_j u_j, and the identity outside the pools;
+    DEVIATION: I - A;
+    COVARIANCE: sum(rho_B) (diag(p) - p p^T), and 0 outside the pools.
+    Sorted position i is read from u[input_order[i]] and written to out[output_order[i]]
+    (None: i itself).
+    """
+    cdef Py_ssize_t n = u.shape[1], r, k, i, first, end, source, target
+    cdef double total, value, scale
+    cdef const double* row
+    cdef const double* p = NULL
+    cdef const int64_t* sources = NULL
+    cdef const int64_t* targets = NULL
+    cdef double* row_out
+    cdef Sum block
+    if u.shape[0] == 0 or n == 0:
+        return
+    with nogil:
+        for r in range(u.shape[0]):
+            row = &u[r, 0]
+            row_out = &out[r, 0]
+            if weights is not None:
+                p = &weights[r, 0]
+            if input_order is not None:
+                sources = &input_order[r, 0]
+            if output_order is not None:
+                targets = &output_order[r, 0]
+            k = 0
+            end = 0
+            while True:
+                first = pools[r, 2 * k]
+                for i in range(end, first):
+                    source = i if sources == NULL else sources[i]
+                    target = i if targets == NULL else targets[i]
+                    row_out[target] = (
+                        row[source] / divisor if matrix == AVERAGE else 0.0)
+                if first == n:
+                    break
+                end = pools[r, 2 * k + 1]
+                block = new_sum(0.0)
+                for i in range(first, end):
+                    source = i if sources == NULL else sources[i]
+                    if p == NULL or (transpose and matrix != COVARIANCE):
+                        add(&block, row[source])
+                    else:
+                        add(&block, p[i] * row[source])
+                total = result(&block)
+                if p == NULL:
+                    total /= end - first
+                scale = rho_sum(n, first, end - first)
+                for i in range(first, end):
+                    source = i if sources == NULL else sources[i]
+                    target = i if targets == NULL else targets[i]
+                    if matrix == COVARIANCE:
+                        value = scale * p[i] * (row[source] - total)
+                    else:
+                        value = total
+                        if transpose and p != NULL:
+                            value *= p[i]
+                        if matrix == DEVIATION:
+                            value = row[source] - value
+                    row_out[target] = value / divisor
+                k += 1
