@@ -15,7 +15,7 @@ KINDS = {"quadratic": _pav.QUADRATIC, "entropic": _pav.ENTROPIC, "kl": _pav.KL}
 def check_values(values, name):
     """Return `values` as a float32 or float64 array, or say what is wrong with it."""
     # A plain array, the usual case, is spared the slow tests.
-    array = values if type(values) is np.ndarray else _as_array(values, name)
+    array = values if type(values) is np.ndarray else as_array(values, name)
     if array.dtype != np.float64 and array.dtype != np.float32:
         array = _as_floats(array, name)
     if array.ndim == 0:
@@ -25,7 +25,8 @@ def check_values(values, name):
     return array
 
 
-def _as_array(values, name):
+def as_array(values, name):
+    """Return `values` as an array of any kind, or say why it is none."""
     if sparse.issparse(values):
         raise TypeError(
             f"{name} must be a dense array of real numbers, got a sparse "

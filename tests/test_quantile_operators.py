@@ -616,7 +616,8 @@ BAD = [
     ((GOOD, 0.5), {"weights": [0.1] * 3}, ValueError, "sum to at least 1, got a sum"),
     ((GOOD, 0.5), {"weights": [1, -1, 1]}, ValueError, "non-negative, got -1.0."),
     ((GOOD, 0.5), {"weights": [0] * 3}, ValueError, "weights must not be all zero"),
-    ((GOOD, 0.5), {"weights": [1, 1]}, ValueError, "(3,), or (3,), got (2,)."),
+    ((GOOD, 0.5), {"weights": [1, 1]}, ValueError, "must have shape (3,), got (2,)."),
+    ((GOOD, 0.5), {"weights": [[1], [1, 1]]}, ValueError, "weights must be a rect"),
     ((GOOD, 0.5), {"nan_policy": "propagate"}, ValueError, "'omit', got 'propagate'."),
     (([1, np.nan], 0.5), {}, ValueError, "values must be finite, got 1 NaN and 0"),
     (([1, np.inf], 0.5), {"nan_policy": "omit"}, ValueError, "got 0 NaN and 1 inf"),
@@ -635,6 +636,7 @@ def test_bad_input(arguments, options, error, message):
 @pytest.mark.parametrize(
     ("cut", "message"),
     [
+        ([[0.1], [0.1, 0.2]], "cut must be a rectangular array"),
         (0.5, "cut must leave something: its two parts must sum to less than 1, got"),
         ((0.5, 0.6), "got 0.5 and 0.6."),
         (-0.1, "cut must be in [0, 1], got -0.1."),

@@ -239,6 +239,7 @@ def test_inputs_are_not_changed():
         ({"scores": [1.0, 2.0]}, ValueError, r"scores must have shape .* got \(2,\)"),
         ({"scores": [[1.0, NAN, 2]]}, ValueError, "scores must be finite, got 1 NaN"),
         ({"labels": [0, 1]}, ValueError, r"labels must have shape \(1,\), .* \(2,\)"),
+        ({"labels": [[0], [0, 1]]}, ValueError, "labels must be a rectangular array"),
         ({"labels": [3]}, ValueError, "labels must be from 0 to 2, .* from 3 to 3"),
         ({"labels": [-1]}, ValueError, "labels must be from 0 to 2, .* from -1 to -1"),
         ({"labels": [1.0]}, TypeError, "labels must be integers, got dtype float64"),

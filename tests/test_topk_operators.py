@@ -439,7 +439,12 @@ BAD = [
     ((GOOD, 3), {"weights": [1, 0, 1]}, ValueError, "at most 2, the number of"),
     ((GOOD, 1), {"weights": [1, -1, 1]}, ValueError, "non-negative, got -1.0."),
     ((GOOD, 1), {"weights": [0, 0, 0]}, ValueError, "weights must not be all zero"),
-    ((GOOD, 1), {"weights": [1, 1]}, ValueError, "(3,), or (3,), got (2,)."),
+    (
+        (GOOD, 1),
+        {"weights": [1, 1]},
+        ValueError,
+        "weights must have shape (3,), got (2,).",
+    ),
     ((GOOD, 1), {"weights": [1, 1, np.nan]}, ValueError, "weights must be finite"),
     ((GOOD, 1), {"weights": [1, 1, 1e308]}, ValueError, "have a finite sum"),
     (([1.0, np.nan], 1), {}, ValueError, "values must be finite, got 1 NaN"),

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import expit
 from sklearn.utils import gen_batches
 
-from .._checks import check_epsilon, check_finite, check_values
+from .._checks import as_array, check_epsilon, check_finite, check_values
 from ..operators import soft_rank
 from ..pairwise import all_pairs_rank, gaussian_soft_rank
 from ..sinkhorn import sinkhorn_rank
@@ -230,7 +230,7 @@ def check_k(k, n_classes):
 
 def _check_labels(labels, shape):
     """`labels` as columns of an array of that shape, or what is wrong with them."""
-    labels = np.asarray(labels)
+    labels = as_array(labels, "labels")
     n_rows, n_classes = shape
     if labels.shape != (n_rows,):
         raise ValueError(

@@ -57,12 +57,12 @@ class WeightedRows:
         else:
             missing = None
         check_finite(self.rows, "values")
-        self.weights_shape = values.shape if weights is None else np.shape(weights)
-        self.is_shared = False
+        self.weights_shape, self.is_shared = values.shape, False
         if weights is None:
             self.weights = np.broadcast_to(1.0, self.rows.shape)
         else:
             weights = _check_weights(weights, slices, values.shape)
+            self.weights_shape = weights.shape
             self.is_shared = weights.shape != values.shape
             if self.is_shared:
                 weights = np.ascontiguousarray(weights)
@@ -85,11 +85,10 @@ class WeightedRows:
 
 def _check_weights(weights, slices, shape):
     weights = check_finite(check_values(weights, "weights"), "weights")
-    if weights.shape not in (shape, (slices.length,)):
-        raise ValueError(
-            f"weights must have the shape of values, {shape}, or ({slices.length},), "
-            f"got {weights.shape}."
-        )
+    allowed = dict.fromkeys([shape, (slices.length,)])  # different ones
+    if weights.shape not in allowed:
+        shapes = " or ".join(map(str, allowed))
+        raise ValueError(f"weights must have shape {shapes}, got {weights.shape}.")
     if weights.size and weights.min() < 0:
         raise ValueError(f"weights must be non-negative, got {weights.min()}.")
     if weights.max(initial=0.0) > np.finfo(np.float64).max / slices.length:

@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from .._checks import check_epsilon, check_flag, check_regularization, check_values
+from .._checks import (
+    as_array,
+    check_epsilon,
+    check_flag,
+    check_regularization,
+    check_values,
+)
 from .._jacobian import RowwiseJacobian
 from .._projection import Slices
 from ._capped_choice import WeightedRows
@@ -132,6 +138,7 @@ def check_fractions(fractions, name, highest):
     """Return `fractions` as a float64 array of numbers in [0, `highest`]."""
     if fractions is None:
         raise TypeError(f"{name} must be in [0, {highest:g}], got None.")
+    fractions = as_array(fractions, name)
     array = check_values(np.atleast_1d(fractions), name).astype(np.float64, copy=False)
     is_wrong = ~((array >= 0) & (array <= highest))
     if is_wrong.any():
