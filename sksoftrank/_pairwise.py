@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._projection import argsort_rows
+from ._slices import argsort_rows
 from ._ties import tie_bounds
 
 # Blocks of pairs have about this many entries, which stay in cache.

@@ -16,7 +16,7 @@ from ._pairwise import (
     comparison_product,
     comparison_ranks,
 )
-from ._projection import Slices
+from ._slices import Slices
 
 
 def all_pairs_rank(

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._checks import check_finite, check_flag, check_regularization, check_values
-from .._projection import Slices
+from .._slices import Slices
 from .._ties import tie_bounds
 from ._location import check_cut, check_fractions
 from ._topk import check_k

@@ -4,7 +4,7 @@ import numpy as np
 
 from .._checks import check_finite, check_flag, check_values
 from .._jacobian import RowwiseJacobian
-from .._projection import Slices
+from .._slices import Slices
 from ._sorting import soft_rank
 
 

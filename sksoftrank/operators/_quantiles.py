@@ -6,7 +6,7 @@ import numpy as np
 
 from .._checks import check_flag, check_values
 from .._jacobian import RowwiseJacobian
-from .._projection import Slices
+from .._slices import Slices
 from ._location import Location, check_cut, check_fractions
 
 

@@ -12,7 +12,7 @@ from .._checks import (
     check_values,
 )
 from .._jacobian import RowwiseJacobian
-from .._projection import Slices
+from .._slices import Slices
 from ._capped_choice import CappedChoice, WeightedRows, steepness_of
 
 

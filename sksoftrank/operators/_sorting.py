@@ -11,7 +11,8 @@ from .._checks import (
     check_values,
     nonfinite_error,
 )
-from .._projection import ProjectionJacobian, Slices
+from .._projection import ProjectionJacobian
+from .._slices import Slices
 from ._rows import solve_rows, solve_rows_without_nan
 
 # The kernels by dtype: a lookup here costs less than dispatch on every call.

@@ -13,7 +13,7 @@ from .._checks import (
     check_values,
 )
 from .._jacobian import RowwiseJacobian
-from .._projection import Slices, argsort_rows
+from .._slices import Slices, argsort_rows
 from ._capped_choice import CappedChoice, WeightedRows, steepness_of
 
 

@@ -11,7 +11,7 @@ from .._checks import (
     check_values,
 )
 from .._jacobian import RowwiseJacobian
-from .._projection import Slices, argsort_rows
+from .._slices import Slices, argsort_rows
 from ._rows import SolvedRows
 from ._sorting import sort_wrt_epsilon
 from ._topk import check_whole_k

@@ -5,7 +5,7 @@ from numbers import Real
 import numpy as np
 
 from .._checks import check_flag, check_values
-from .._projection import Slices
+from .._slices import Slices
 from ._solution import SinkhornOperator, check_targets
 
 

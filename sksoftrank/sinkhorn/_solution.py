@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._checks import check_epsilon, check_finite, check_flag, check_values
 from .._jacobian import RowwiseJacobian
-from .._projection import Slices
+from .._slices import Slices
 from ._squashing import SquashedSlices, check_weights
 from ._transport import TransportMeans, make_cost
 
