@@ -533,7 +533,8 @@ def report(times, differences, pairs, skipped):
         f"{' '.join(simd.get('found', []))}), Python {platform.python_version()}, "
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs. "
         "Single thread, process CPU time; every ratio is the median of the ratios "
-        "within each round of all contenders.",
+        "within each round of all contenders. Made by "
+        "`python benchmarks/speed.py --peers --out docs/benchmarks`.",
         "## Targets",
         markdown(
             ["call", "target", "measured", "slowest case", ""], list(target_rows(times))

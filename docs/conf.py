@@ -25,7 +25,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 default_role = "name"  # `soft_rank` links to its page, as in the docstrings
-exclude_patterns = ["_build", "_ext", "_templates", "sg_execution_times.rst"]
+exclude_patterns = ["_build", "_ext", "_static", "_templates", "sg_execution_times.rst"]
 templates_path = ["_templates"]
 myst_heading_anchors = 3
 # Pages of the repository that are included here link to its files.
@@ -43,6 +43,7 @@ html_theme_options = {
 }
 html_sidebars = {"index": [], "start": [], "faq": [], "changelog": []}
 html_show_sourcelink = False
+html_static_path = ["_static"]
 html_math_renderer = "mathml"
 
 # numpydoc lists what a class has; the templates of autosummary need not.

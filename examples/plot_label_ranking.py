@@ -30,7 +30,7 @@ from sklearn.preprocessing import scale
 
 from sksoftrank.label_ranking import DummyLabelRanker, SoftSpearmanLabelRanker
 
-EPSILONS = np.logspace(-3, 1, 9)
+EPSILONS = np.logspace(-2, 1, 7)
 
 
 def load(path):

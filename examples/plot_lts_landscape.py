@@ -52,7 +52,7 @@ for epsilon in (0.0, 3.0, 10.0, 1e4):
 for axis, title in zip(axes, ("selection", "sort"), strict=True):
     axis.axvline(1.0, color="0.6", linestyle=":")
     axis.set(title=title, xlabel="slope", ylim=(0, 6))
-    axis.legend(title="epsilon", loc="upper left")
+    axis.legend(title="epsilon", loc="upper right")
 axes[0].set_ylabel("smoothed mean of the h smallest losses")
 plt.show()
 
@@ -61,18 +61,22 @@ plt.show()
 # ---------------
 #
 # The weight that each formulation gives to the farthest row, at the good slope, while
-# that row moves away. The soft sort lets it back in.
+# that row moves away. The soft sort lets it back in even for a small `epsilon`, here at
+# a distance of some hundred.
 
 distances = np.logspace(0, 4, 200)
 at_good_slope = losses[np.argmin(abs(slopes - 1.0))].copy()
-weights = {"selection": [], "sort": []}
-for distance in distances:
-    at_good_slope[0] = distance**2 / 2
-    weights["selection"].append(selection_trimmed_loss(at_good_slope, h, 4.0)[2][0])
-    weights["sort"].append(sorted_trimmed_loss(at_good_slope, h, 0.01)[2][0])
+formulations = {
+    "selection, epsilon = 4": (selection_trimmed_loss, 4.0),
+    "sort, epsilon = 0.01": (sorted_trimmed_loss, 0.01),
+}
 figure, axis = plt.subplots(figsize=(6, 3.2), layout="constrained")
-for (name, path), style in zip(weights.items(), ("-", "--"), strict=True):
-    axis.semilogx(distances, path, style, label=name)
+for name, (loss, epsilon) in formulations.items():
+    weights = []
+    for distance in distances:
+        at_good_slope[0] = distance**2 / 2
+        weights.append(loss(at_good_slope, h, epsilon)[2][0])
+    axis.semilogx(distances, weights, label=name)
 axis.set(xlabel="distance of the row", ylabel="its weight")
-axis.legend()
+axis.legend(loc="upper center", fontsize="small")
 plt.show()

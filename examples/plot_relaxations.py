@@ -22,9 +22,10 @@ rows = np.column_stack([moving, np.tile([0.0, 1.2, 2.0], (moving.size, 1))])
 # One value moves, the others stay
 # --------------------------------
 #
-# Projections are exactly hard where values are far apart, and the quadratic one is
-# piecewise linear; sums over pairs and optimal transport are smooth everywhere and
-# never quite hard.
+# Black: the hard rank of the moving value. Blue: its soft rank. Pale: the soft ranks of
+# the values that stay. Projections are exactly hard where values are far apart, and the
+# quadratic one is piecewise linear; sums over pairs and optimal transport are smooth
+# everywhere and never quite hard. The number in each title is `epsilon`.
 
 ranks = {
     "soft_rank, quadratic, 0.6": soft_rank(rows, 0.6),

@@ -44,15 +44,15 @@ models = {
     ),
 }
 figure, axis = plt.subplots(figsize=(9, 4.2), layout="constrained")
-axis.scatter(x[~bad], y[~bad], s=8, color="0.6")
-axis.scatter(x[bad], y[bad], s=8, color="C3", alpha=0.6)
+axis.scatter(x[~bad], y[~bad], s=8, color="0.6", label="good rows")
+axis.scatter(x[bad], y[bad], s=8, color="C3", alpha=0.6, label="shifted rows")
 for (name, model), color in zip(models.items(), ("C1", "C4", "C0"), strict=True):
     predicted = model.fit(X, y).predict(X)
     error = np.sqrt(np.mean((predicted - truth) ** 2))
     axis.plot(x, predicted, color=color, label=f"{name} (error {error:.2f})")
 axis.plot(x, truth, "k:", label="truth")
-axis.set(xlabel="x", ylabel="y", ylim=(-2, 8))
-axis.legend(fontsize=9)
+axis.set(xlabel="x", ylabel="y", ylim=(-4, 8))
+axis.legend(fontsize=9, ncols=2, loc="lower right")
 plt.show()
 
 # %%

@@ -32,7 +32,8 @@ def loss(coefs, epsilon):
 # ---------------
 #
 # Ranks do not depend on the length of the coefficients, so the hard landscape consists
-# of wedges. Soft ranks do: close to the origin all scores share a rank.
+# of wedges. Soft ranks do: close to the origin all scores share a rank. The star is at
+# the true coefficients.
 
 grid = np.linspace(-3.0, 3.0, 121)
 first, second = np.meshgrid(grid, grid)
