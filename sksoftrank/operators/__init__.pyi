@@ -1,0 +1,477 @@
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, Literal, Protocol, TypeAlias, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .. import ProjectionJacobian, _RankRegularization, _Regularization
+from .._jacobian import RowwiseJacobian
+
+__all__ = [
+    "LocationJacobian",
+    "SortWithJacobian",
+    "TopKJacobian",
+    "TopKRankJacobian",
+    "WinsorizeJacobian",
+    "epsilon_bounds",
+    "soft_median",
+    "soft_quantile",
+    "soft_quantile_normalize",
+    "soft_rank",
+    "soft_sort",
+    "soft_sort_with",
+    "soft_topk",
+    "soft_topk_rank",
+    "soft_topk_sort",
+    "soft_trimmed_mean",
+    "soft_winsorize",
+]
+
+_NanPolicy: TypeAlias = Literal["raise", "omit"]
+_Operator: TypeAlias = Literal[
+    "rank", "sort", "topk", "quantile", "trimmed_mean", "winsorize", "sort_with"
+]
+_Cut: TypeAlias = float | Sequence[float]
+# Of a single slice a number.
+_Location: TypeAlias = np.floating | NDArray[np.floating]
+_Bound: TypeAlias = np.float64 | NDArray[np.float64]
+
+class _Distribution(Protocol):
+    # A frozen distribution of SciPy.
+    def ppf(self, q: Any, /) -> Any: ...
+    def pdf(self, x: Any, /) -> Any: ...
+
+class _JacobianInEpsilon(RowwiseJacobian):
+    # A `RowwiseJacobian` that was given the attribute.
+    wrt_epsilon: NDArray[np.floating]
+
+class LocationJacobian(RowwiseJacobian):
+    wrt_epsilon: _Location
+    wrt_weights: RowwiseJacobian
+    # Of quantiles only.
+    wrt_q: _Location
+    # Of trimmed means only.
+    wrt_cut: tuple[_Location, _Location]
+
+class SortWithJacobian(RowwiseJacobian):
+    permutation: NDArray[np.float64]
+    def __init__(self, rows: Any, slices: Any, order: Any, dtype: Any) -> None: ...
+    @cached_property
+    def wrt_criterion(self) -> RowwiseJacobian: ...
+    @cached_property
+    def wrt_epsilon(self) -> NDArray[np.floating]: ...
+
+class TopKJacobian(RowwiseJacobian):
+    wrt_k: NDArray[np.floating]
+    wrt_epsilon: NDArray[np.floating]
+    wrt_weights: RowwiseJacobian
+    def __init__(
+        self, values: Any, slices: Any, choice: Any, chosen: Any, largest: Any
+    ) -> None: ...
+
+class TopKRankJacobian(RowwiseJacobian):
+    wrt_epsilon: NDArray[np.floating]
+    def __init__(
+        self, values: Any, slices: Any, top: Any, ranks: Any, largest: Any
+    ) -> None: ...
+
+class WinsorizeJacobian(RowwiseJacobian):
+    wrt_epsilon: NDArray[np.floating]
+    wrt_weights: RowwiseJacobian
+    wrt_cut: tuple[NDArray[np.floating], NDArray[np.floating]]
+    def __init__(self, slices: Any, sides: Any, quantiles: Any) -> None: ...
+
+def epsilon_bounds(
+    values: ArrayLike,
+    *,
+    operator: _Operator = "rank",
+    regularization: _RankRegularization = "quadratic",
+    axis: int | None = -1,
+    descending: bool = False,
+    k: float | None = None,
+    q: float | None = None,
+    cut: _Cut | None = None,
+    largest: bool = True,
+) -> tuple[_Bound, _Bound]: ...
+@overload
+def soft_median(
+    values: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    weights: ArrayLike | None = None,
+    regularization: _Regularization = "quadratic",
+    axis: int | None = -1,
+    nan_policy: _NanPolicy = "raise",
+    return_jacobian: Literal[False] = False,
+) -> _Location: ...
+@overload
+def soft_median(
+    values: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    weights: ArrayLike | None = None,
+    regularization: _Regularization = "quadratic",
+    axis: int | None = -1,
+    nan_policy: _NanPolicy = "raise",
+    return_jacobian: Literal[True],
+) -> tuple[_Location, LocationJacobian]: ...
+@overload
+def soft_median(
+    values: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    weights: ArrayLike | None = None,
+    regularization: _Regularization = "quadratic",
+    axis: int | None = -1,
+    nan_policy: _NanPolicy = "raise",
+    return_jacobian: bool = False,
+) -> _Location | tuple[_Location, LocationJacobian]: ...
+@overload
+def soft_quantile(
+    values: ArrayLike,
+    q: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    weights: ArrayLike | None = None,
+    regularization: _Regularization = "quadratic",
+    axis: int | None = -1,
+    nan_policy: _NanPolicy = "raise",
+    return_jacobian: Literal[False] = False,
+) -> _Location: ...
+@overload
+def soft_quantile(
+    values: ArrayLike,
+    q: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    weights: ArrayLike | None = None,
+    regularization: _Regularization = "quadratic",
+    axis: int | None = -1,
+    nan_policy: _NanPolicy = "raise",
+    return_jacobian: Literal[True],
+) -> tuple[_Location, LocationJacobian]: ...
+@overload
+def soft_quantile(
+    values: ArrayLike,
+    q: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    weights: ArrayLike | None = None,
+    regularization: _Regularization = "quadratic",
+    axis: int | None = -1,
+    nan_policy: _NanPolicy = "raise",
+    return_jacobian: bool = False,
+) -> _Location | tuple[_Location, LocationJacobian]: ...
+@overload
+def soft_quantile_normalize(
+    values: ArrayLike,
+    target: ArrayLike | _Distribution,
+    epsilon: float = 1.0,
+    *,
+    regularization: _RankRegularization = "quadratic",
+    axis: int | None = -1,
+    nan_policy: _NanPolicy = "raise",
+    return_jacobian: Literal[False] = False,
+) -> NDArray[np.floating]: ...
+@overload
+def soft_quantile_normalize(
+    values: ArrayLike,
+    target: ArrayLike | _Distribution,
+    epsilon: float = 1.0,
+    *,
+    regularization: _RankRegularization = "quadratic",
+    axis: int | None = -1,
+    nan_policy: _NanPolicy = "raise",
+    return_jacobian: Literal[True],
+) -> tuple[NDArray[np.floating], _JacobianInEpsilon]: ...
+@overload
+def soft_quantile_normalize(
+    values: ArrayLike,
+    target: ArrayLike | _Distribution,
+    epsilon: float = 1.0,
+    *,
+    regularization: _RankRegularization = "quadratic",
+    axis: int | None = -1,
+    nan_policy: _NanPolicy = "raise",
+    return_jacobian: bool = False,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], _JacobianInEpsilon]: ...
+@overload
+def soft_rank(
+    values: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    regularization: _RankRegularization = "quadratic",
+    axis: int | None = -1,
+    descending: bool = False,
+    nan_policy: _NanPolicy = "raise",
+    return_jacobian: Literal[False] = False,
+    n_jobs: int | None = None,
+) -> NDArray[np.floating]: ...
+@overload
+def soft_rank(
+    values: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    regularization: _RankRegularization = "quadratic",
+    axis: int | None = -1,
+    descending: bool = False,
+    nan_policy: _NanPolicy = "raise",
+    return_jacobian: Literal[True],
+    n_jobs: int | None = None,
+) -> tuple[NDArray[np.floating], ProjectionJacobian]: ...
+@overload
+def soft_rank(
+    values: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    regularization: _RankRegularization = "quadratic",
+    axis: int | None = -1,
+    descending: bool = False,
+    nan_policy: _NanPolicy = "raise",
+    return_jacobian: bool = False,
+    n_jobs: int | None = None,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], ProjectionJacobian]: ...
+@overload
+def soft_sort(
+    values: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    regularization: _Regularization = "quadratic",
+    axis: int | None = -1,
+    descending: bool = False,
+    nan_policy: _NanPolicy = "raise",
+    return_jacobian: Literal[False] = False,
+    n_jobs: int | None = None,
+) -> NDArray[np.floating]: ...
+@overload
+def soft_sort(
+    values: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    regularization: _Regularization = "quadratic",
+    axis: int | None = -1,
+    descending: bool = False,
+    nan_policy: _NanPolicy = "raise",
+    return_jacobian: Literal[True],
+    n_jobs: int | None = None,
+) -> tuple[NDArray[np.floating], ProjectionJacobian]: ...
+@overload
+def soft_sort(
+    values: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    regularization: _Regularization = "quadratic",
+    axis: int | None = -1,
+    descending: bool = False,
+    nan_policy: _NanPolicy = "raise",
+    return_jacobian: bool = False,
+    n_jobs: int | None = None,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], ProjectionJacobian]: ...
+@overload
+def soft_sort_with(
+    values: ArrayLike,
+    criterion: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    regularization: _Regularization = "quadratic",
+    axis: int = 0,
+    descending: bool = False,
+    return_jacobian: Literal[False] = False,
+) -> NDArray[np.floating]: ...
+@overload
+def soft_sort_with(
+    values: ArrayLike,
+    criterion: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    regularization: _Regularization = "quadratic",
+    axis: int = 0,
+    descending: bool = False,
+    return_jacobian: Literal[True],
+) -> tuple[NDArray[np.floating], SortWithJacobian]: ...
+@overload
+def soft_sort_with(
+    values: ArrayLike,
+    criterion: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    regularization: _Regularization = "quadratic",
+    axis: int = 0,
+    descending: bool = False,
+    return_jacobian: bool = False,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], SortWithJacobian]: ...
+@overload
+def soft_topk(
+    values: ArrayLike,
+    k: float,
+    epsilon: float = 1.0,
+    *,
+    weights: ArrayLike | None = None,
+    regularization: _Regularization = "quadratic",
+    axis: int | None = -1,
+    largest: bool = True,
+    return_jacobian: Literal[False] = False,
+) -> NDArray[np.floating]: ...
+@overload
+def soft_topk(
+    values: ArrayLike,
+    k: float,
+    epsilon: float = 1.0,
+    *,
+    weights: ArrayLike | None = None,
+    regularization: _Regularization = "quadratic",
+    axis: int | None = -1,
+    largest: bool = True,
+    return_jacobian: Literal[True],
+) -> tuple[NDArray[np.floating], TopKJacobian]: ...
+@overload
+def soft_topk(
+    values: ArrayLike,
+    k: float,
+    epsilon: float = 1.0,
+    *,
+    weights: ArrayLike | None = None,
+    regularization: _Regularization = "quadratic",
+    axis: int | None = -1,
+    largest: bool = True,
+    return_jacobian: bool = False,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], TopKJacobian]: ...
+@overload
+def soft_topk_rank(
+    values: ArrayLike,
+    k: int,
+    epsilon: float = 1.0,
+    *,
+    regularization: _Regularization = "quadratic",
+    axis: int | None = -1,
+    largest: bool = True,
+    return_jacobian: Literal[False] = False,
+) -> NDArray[np.floating]: ...
+@overload
+def soft_topk_rank(
+    values: ArrayLike,
+    k: int,
+    epsilon: float = 1.0,
+    *,
+    regularization: _Regularization = "quadratic",
+    axis: int | None = -1,
+    largest: bool = True,
+    return_jacobian: Literal[True],
+) -> tuple[NDArray[np.floating], TopKRankJacobian]: ...
+@overload
+def soft_topk_rank(
+    values: ArrayLike,
+    k: int,
+    epsilon: float = 1.0,
+    *,
+    regularization: _Regularization = "quadratic",
+    axis: int | None = -1,
+    largest: bool = True,
+    return_jacobian: bool = False,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], TopKRankJacobian]: ...
+@overload
+def soft_topk_sort(
+    values: ArrayLike,
+    k: int,
+    epsilon: float = 1.0,
+    *,
+    regularization: _Regularization = "quadratic",
+    axis: int | None = -1,
+    largest: bool = True,
+    return_jacobian: Literal[False] = False,
+) -> NDArray[np.floating]: ...
+@overload
+def soft_topk_sort(
+    values: ArrayLike,
+    k: int,
+    epsilon: float = 1.0,
+    *,
+    regularization: _Regularization = "quadratic",
+    axis: int | None = -1,
+    largest: bool = True,
+    return_jacobian: Literal[True],
+) -> tuple[NDArray[np.floating], _JacobianInEpsilon]: ...
+@overload
+def soft_topk_sort(
+    values: ArrayLike,
+    k: int,
+    epsilon: float = 1.0,
+    *,
+    regularization: _Regularization = "quadratic",
+    axis: int | None = -1,
+    largest: bool = True,
+    return_jacobian: bool = False,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], _JacobianInEpsilon]: ...
+@overload
+def soft_trimmed_mean(
+    values: ArrayLike,
+    cut: _Cut = 0.25,
+    epsilon: float = 1.0,
+    *,
+    weights: ArrayLike | None = None,
+    regularization: _Regularization = "quadratic",
+    axis: int | None = -1,
+    nan_policy: _NanPolicy = "raise",
+    return_jacobian: Literal[False] = False,
+) -> _Location: ...
+@overload
+def soft_trimmed_mean(
+    values: ArrayLike,
+    cut: _Cut = 0.25,
+    epsilon: float = 1.0,
+    *,
+    weights: ArrayLike | None = None,
+    regularization: _Regularization = "quadratic",
+    axis: int | None = -1,
+    nan_policy: _NanPolicy = "raise",
+    return_jacobian: Literal[True],
+) -> tuple[_Location, LocationJacobian]: ...
+@overload
+def soft_trimmed_mean(
+    values: ArrayLike,
+    cut: _Cut = 0.25,
+    epsilon: float = 1.0,
+    *,
+    weights: ArrayLike | None = None,
+    regularization: _Regularization = "quadratic",
+    axis: int | None = -1,
+    nan_policy: _NanPolicy = "raise",
+    return_jacobian: bool = False,
+) -> _Location | tuple[_Location, LocationJacobian]: ...
+@overload
+def soft_winsorize(
+    values: ArrayLike,
+    cut: _Cut = 0.05,
+    epsilon: float = 1.0,
+    *,
+    weights: ArrayLike | None = None,
+    regularization: _Regularization = "quadratic",
+    axis: int | None = -1,
+    nan_policy: _NanPolicy = "raise",
+    return_jacobian: Literal[False] = False,
+) -> NDArray[np.floating]: ...
+@overload
+def soft_winsorize(
+    values: ArrayLike,
+    cut: _Cut = 0.05,
+    epsilon: float = 1.0,
+    *,
+    weights: ArrayLike | None = None,
+    regularization: _Regularization = "quadratic",
+    axis: int | None = -1,
+    nan_policy: _NanPolicy = "raise",
+    return_jacobian: Literal[True],
+) -> tuple[NDArray[np.floating], WinsorizeJacobian]: ...
+@overload
+def soft_winsorize(
+    values: ArrayLike,
+    cut: _Cut = 0.05,
+    epsilon: float = 1.0,
+    *,
+    weights: ArrayLike | None = None,
+    regularization: _Regularization = "quadratic",
+    axis: int | None = -1,
+    nan_policy: _NanPolicy = "raise",
+    return_jacobian: bool = False,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], WinsorizeJacobian]: ...

@@ -1,0 +1,124 @@
+from typing import Literal, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._jacobian import RowwiseJacobian
+
+@overload
+def all_pairs_rank(
+    values: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    axis: int | None = -1,
+    descending: bool = False,
+    return_jacobian: Literal[False] = False,
+) -> NDArray[np.floating]: ...
+@overload
+def all_pairs_rank(
+    values: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    axis: int | None = -1,
+    descending: bool = False,
+    return_jacobian: Literal[True],
+) -> tuple[NDArray[np.floating], RowwiseJacobian]: ...
+@overload
+def all_pairs_rank(
+    values: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    axis: int | None = -1,
+    descending: bool = False,
+    return_jacobian: bool = False,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], RowwiseJacobian]: ...
+@overload
+def gaussian_soft_rank(
+    values: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    axis: int | None = -1,
+    descending: bool = False,
+    return_jacobian: Literal[False] = False,
+) -> NDArray[np.floating]: ...
+@overload
+def gaussian_soft_rank(
+    values: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    axis: int | None = -1,
+    descending: bool = False,
+    return_jacobian: Literal[True],
+) -> tuple[NDArray[np.floating], RowwiseJacobian]: ...
+@overload
+def gaussian_soft_rank(
+    values: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    axis: int | None = -1,
+    descending: bool = False,
+    return_jacobian: bool = False,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], RowwiseJacobian]: ...
+@overload
+def neural_sort(
+    values: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    axis: int | None = -1,
+    descending: bool = False,
+    return_matrix: bool = False,
+    return_jacobian: Literal[False] = False,
+) -> NDArray[np.floating]: ...
+@overload
+def neural_sort(
+    values: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    axis: int | None = -1,
+    descending: bool = False,
+    return_matrix: bool = False,
+    return_jacobian: Literal[True],
+) -> tuple[NDArray[np.floating], RowwiseJacobian]: ...
+@overload
+def neural_sort(
+    values: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    axis: int | None = -1,
+    descending: bool = False,
+    return_matrix: bool = False,
+    return_jacobian: bool = False,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], RowwiseJacobian]: ...
+@overload
+def soft_sort_permutation(
+    values: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    power: float = 1.0,
+    axis: int | None = -1,
+    descending: bool = False,
+    return_matrix: bool = False,
+    return_jacobian: Literal[False] = False,
+) -> NDArray[np.floating]: ...
+@overload
+def soft_sort_permutation(
+    values: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    power: float = 1.0,
+    axis: int | None = -1,
+    descending: bool = False,
+    return_matrix: bool = False,
+    return_jacobian: Literal[True],
+) -> tuple[NDArray[np.floating], RowwiseJacobian]: ...
+@overload
+def soft_sort_permutation(
+    values: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    power: float = 1.0,
+    axis: int | None = -1,
+    descending: bool = False,
+    return_matrix: bool = False,
+    return_jacobian: bool = False,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], RowwiseJacobian]: ...
