@@ -104,7 +104,7 @@ class LabelRankerMixin:
         Rows without two ranked labels get weight 0, for they say nothing.
         """
         labels = getattr(y, "columns", None)
-        _check_no_text(y)
+        _check_table(y)
         X, y = validate_data(
             self,
             X,
@@ -141,9 +141,15 @@ class LabelRankerMixin:
         return X, ranks, weight / weight.max(), labels
 
 
-def _check_no_text(y):
-    """Raise an error if y holds text, which would be read as numbers or not at all."""
-    array = np.asarray(y)
+def _check_table(y):
+    """Raise an error if y holds text, which may be read as numbers, or is ragged."""
+    try:
+        array = np.asarray(y)
+    except ValueError as error:
+        raise ValueError(
+            "y must have a column for each label, with NaN where it is not ranked, got "
+            "rows of different lengths."
+        ) from error
     if array.dtype.kind == "O":
         text = next((item for item in array.flat if isinstance(item, str)), None)
     else:

@@ -1,12 +1,16 @@
-"""Linear predictions in well-conditioned coordinates, without a copy of X."""
+"""Linear models: predictions in well-conditioned coordinates, L-BFGS, and mixins."""
 
+import warnings
 from copy import copy
 
 import numpy as np
 from scipy import sparse
+from scipy.optimize import minimize
 from scipy.sparse.linalg import LinearOperator, minres
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
-from sklearn.utils.sparsefuncs import mean_variance_axis, min_max_axis
+from sklearn.utils.sparsefuncs import min_max_axis
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 EPS = np.finfo(np.float64).eps
 
@@ -18,6 +22,9 @@ CHUNK_SIZE = 2**17
 
 # Features are squared to find their scales, so their sizes are limited.
 SMALLEST, LARGEST = 1e-140, 1e140
+
+# What features may be.
+FEATURES = {"accept_sparse": ["csr", "csc"], "dtype": [np.float64, np.float32]}
 
 
 class LinearDesign:
@@ -129,7 +136,7 @@ class LinearDesign:
             return minres(hessian, -gradient, rtol=1e-8)[0]
 
         hessian = self.gram(row_weight) + np.diag(self.penalty)
-        return -determined_inverse(hessian) @ gradient
+        return -determined_inverse(hessian)[0] @ gradient
 
     def gram(self, row_weight):
         """Weighted sum of v v' over the rows v of dense X, in the coordinates."""
@@ -167,9 +174,32 @@ class LinearDesign:
     def _mean_square(self, weight):
         """Weighted mean square of the centred features."""
         if sparse.issparse(self.X):
-            mean, variance = mean_variance_axis(self.X, axis=0, weights=weight)
-            return variance if self.fit_intercept else variance + mean**2
-        return sum(w @ chunk**2 for chunk, w in self._centred_chunks(weight))
+            mean, square = self._sparse_moments(weight)
+        else:
+            mean, square = 0.0, 0.0
+            for chunk, w in self._centred_chunks(weight):
+                mean += w @ chunk
+                square += w @ chunk**2
+        if not self.fit_intercept:
+            return square
+        # Without the error of the mean: else a column of equal numbers would vary.
+        return np.maximum(square - mean**2, 0.0)
+
+    def _sparse_moments(self, weight):
+        """Weighted means of the centred features and of their squares, for sparse X."""
+        entries = self.X.tocoo()
+        row, column = entries.coords
+        deviation = entries.data - self.mean[column]
+
+        def column_sums(values):
+            return np.bincount(column, values, minlength=self.mean.size)
+
+        # No weight is left for zeros where there are none, not even by rounding.
+        is_full = column_sums(weight[row] > 0) == np.count_nonzero(weight)
+        rest = np.where(is_full, 0.0, np.maximum(1 - column_sums(weight[row]), 0.0))
+        mean = column_sums(weight[row] * deviation) - rest * self.mean
+        square = column_sums(weight[row] * deviation**2) + rest * self.mean**2
+        return mean, square
 
     def _root_gram(self, weight):
         """R with R.T @ R the weighted Gram matrix of the centred features.
@@ -234,6 +264,120 @@ class PenalizedLoss:
         return value + 0.5 * np.vdot(penalty_gradient, z), gradient.ravel()
 
 
+def lbfgs(function, z, *, max_iter, tol, ftol, callback=None):
+    """Minimise a function that returns value and gradient, from z on.
+
+    Returns the result of SciPy, with None for a message unless a limit was reached: an
+    end where no step descends, at a kink or within rounding, is as good as convergence.
+    """
+    result = minimize(
+        function,
+        z.ravel(),
+        jac=True,
+        method="L-BFGS-B",
+        callback=callback,
+        options={
+            "maxiter": max_iter,
+            "maxfun": 20 * max_iter,
+            "gtol": tol,
+            "ftol": ftol,
+        },
+    )
+    is_limited = result.status == 1
+    result.message = (
+        f"{result.nit} L-BFGS iterations were not enough." if is_limited else None
+    )
+    return result
+
+
+class LinearModelMixin:
+    """Mixin for linear models of dense or sparse features, which report progress.
+
+    They have `coef_`, `intercept_` and the parameters `max_iter` and `verbose`.
+    """
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _predict_linear(self, X):
+        """Predictions for the rows of X, or the scores of all outputs."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, **FEATURES)
+        return X @ self.coef_.T + self.intercept_
+
+    def _report(self, text):
+        if self.verbose:
+            print(f"[{type(self).__name__}] {text}")
+
+    def _warn_not_converged(self, message, stacklevel):
+        """Warn unless the message is None; `stacklevel` counts from the caller."""
+        if message is not None:
+            warnings.warn(
+                f"{type(self).__name__} did not converge with max_iter="
+                f"{self.max_iter}: {message}",
+                ConvergenceWarning,
+                stacklevel=stacklevel + 1,
+            )
+
+
+class LinearScoresMixin(LinearModelMixin):
+    """Mixin for models that fit a linear score of each class or label by L-BFGS.
+
+    They have the parameter `tol`, too.
+    """
+
+    def _fit_scores(self, objective, z, to_scores, *, n_iter, ftol, callbacks, dtype):
+        """Minimise a `PenalizedLoss` from the coordinates z on; set the attributes.
+
+        `to_scores` leads from there to the coordinates of the scores. `n_iter` is the
+        number of iterations that led to z.
+        """
+        design = objective.design
+
+        def attributes(z):
+            z = to_scores(z.reshape(design.n_coordinates, -1))
+            return score_attributes(design, z, dtype)
+
+        def evaluate(z):
+            callbacks.begin_iteration()
+            return objective(z)
+
+        def after_iteration(intermediate_result):
+            nonlocal n_iter
+            n_iter += 1
+            z, value = intermediate_result.x, intermediate_result.fun
+            if self.verbose > 1 and n_iter % 10 == 0:
+                self._report(f"iteration {n_iter}, objective {value:.6g}")
+            if callbacks.end_iteration(lambda: attributes(z)):
+                raise StopIteration
+
+        result = lbfgs(
+            evaluate,
+            z,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            ftol=ftol,
+            callback=after_iteration,
+        )
+        # From here to the user: this method, `fit` and its decorator.
+        self._warn_not_converged(result.message, stacklevel=4)
+        self.objective_ = float(result.fun)
+        self.n_iter_ = n_iter
+        vars(self).update(attributes(result.x))
+        self._report(f"end: {n_iter} iterations, objective {self.objective_:.6g}")
+
+
+def score_attributes(design, z, dtype):
+    """Coefficients and intercepts of the scores at the coordinates z."""
+    coef, intercept = design.coefficients(z)
+    return {
+        "coef_": np.ascontiguousarray(coef.T, dtype=dtype),
+        "intercept_": np.broadcast_to(intercept, z.shape[1:]).astype(dtype),
+    }
+
+
 def _multiply(matrix, z):
     """The product with a matrix, or with the diagonal matrix of these entries."""
     if matrix.ndim == 2:
@@ -247,11 +391,11 @@ def _append(z, last):
 
 
 def determined_inverse(hessian):
-    """Inverse of a Hessian, zero in the directions that it leaves undetermined."""
+    """Inverse of a Hessian, 0 where it leaves directions undetermined, and these."""
     curvature, axes = np.linalg.eigh(hessian)
     determined = curvature > curvature.max(initial=0.0) * curvature.size * EPS
-    axes = axes[:, determined]
-    return axes / curvature[determined] @ axes.T
+    known = axes[:, determined]
+    return known / curvature[determined] @ known.T, axes[:, ~determined]
 
 
 def _invert(unit):

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import gammainc, gammaincinv
 from scipy.stats import norm
 
+from ._linear import determined_inverse
 from .losses import selection_trimmed_loss
 
 # Residuals beyond this many scales are outlying: 2.5 % of Gaussian ones are.
@@ -24,8 +25,6 @@ FACTOR_CONSTANTS = {
     "soft": (0.365, 0.742, 4.843, -0.818, 1.401, -7.428),
 }
 LARGEST_FACTOR = 10.0
-
-EPS = np.finfo(np.float64).eps
 
 # Parts of the total weight this small are rounding errors.
 ROUNDING = 1e-12
@@ -256,7 +255,7 @@ def standard_errors(design, residual, weight, selection, slope=None):
     n_effective = total**2 / (kept @ selection)
     gram = design.gram(kept)
     penalty = np.diag(total * design.penalty)
-    inverse, _ = _invert(gram + penalty)
+    inverse, _ = determined_inverse(gram + penalty)
     n_coefs = np.vdot(inverse, gram)
     mean_slope = weight @ slope / total
     if n_effective <= n_coefs * (1 + 1e-9) or mean_slope <= 0:
@@ -266,7 +265,7 @@ def standard_errors(design, residual, weight, selection, slope=None):
     variance = kept @ (selection * residual**2) * n_effective / total
     variance /= n_effective - n_coefs
     variance *= _huber_correction(slope, weight * (selection > 0), n_coefs, n_effective)
-    inverse, unknown = _invert(mean_slope * gram + penalty)
+    inverse, unknown = determined_inverse(mean_slope * gram + penalty)
     # A factor F of the covariance F F' keeps twice the digits.
     curvature, axes = np.linalg.eigh(gram)
     factor = inverse @ (axes * np.sqrt(np.maximum(variance * curvature, 0.0)))
@@ -284,14 +283,6 @@ def _huber_correction(slope, weight, n_coefs, n_effective):
     mean = weight @ slope / weight.sum()
     variance = weight @ (slope - mean) ** 2 / weight.sum()
     return (1 + n_coefs / n_effective * variance / mean**2) ** 2
-
-
-def _invert(matrix):
-    """Inverse of a symmetric matrix, and the directions in which there is none."""
-    curvature, axes = np.linalg.eigh(matrix)
-    determined = curvature > curvature.max(initial=0.0) * curvature.size * EPS
-    known = axes[:, determined]
-    return (known / curvature[determined]) @ known.T, axes[:, ~determined]
 
 
 def _errors(functions, factor, unknown):

@@ -1,25 +1,31 @@
 """Classification: linear scores that put the true class among the k best."""
 
-import warnings
 from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from ._callbacks import CallbackSupportMixin, FitCallbacks
-from ._linear import LinearDesign, PenalizedLoss
+from ._linear import (
+    FEATURES,
+    LinearDesign,
+    LinearScoresMixin,
+    PenalizedLoss,
+    lbfgs,
+    score_attributes,
+)
 from ._sklearn import Interval, StrOptions, check_sample_weight, fit_context
 from .losses._topk import GROWTHS, OPERATORS, TopKLoss, check_k
 
 
-class SoftTopKClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class SoftTopKClassifier(
+    CallbackSupportMixin, LinearScoresMixin, ClassifierMixin, BaseEstimator
+):
     """Linear classification that minimises a soft top-k error.
 
     Each class gets a linear score. A multinomial logistic regression is fitted first;
@@ -229,8 +235,22 @@ class SoftTopKClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             growth=self.growth,
             squashing=self.squashing,
         )
-        self._minimize(loss, design, z_init, n_iter, is_warm, callbacks, X.dtype)
-        self.init_coef_, self.init_intercept_ = _coefficients(design, z_init, X.dtype)
+        # Minimised over the distance from the logistic regression.
+        start = np.zeros(z_init.shape)
+        if is_warm:
+            coef = self.coef_.T.astype(np.float64)
+            start = design.coordinates(coef, self.intercept_) - z_init
+        self._fit_scores(
+            PenalizedLoss(loss, design, offset=design.predict(z_init)),
+            start,
+            lambda z: z_init + z,
+            n_iter=n_iter,
+            ftol=self.tol / 100,
+            callbacks=callbacks,
+            dtype=X.dtype,
+        )
+        init = score_attributes(design, z_init, X.dtype)
+        self.init_coef_, self.init_intercept_ = init["coef_"], init["intercept_"]
         callbacks.end_fit()
         return self
 
@@ -248,7 +268,7 @@ class SoftTopKClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             Scores, the larger the more likely. For two classes, of shape (n_samples,):
             the score of the second class minus that of the first.
         """
-        scores = self._scores(X)
+        scores = self._predict_linear(X)
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
     def predict(self, X):
@@ -264,7 +284,7 @@ class SoftTopKClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples,)
             Entries of `classes_`.
         """
-        best = self._scores(X).argmax(axis=1)
+        best = self._predict_linear(X).argmax(axis=1)
         return self.classes_[best]
 
     def predict_topk(self, X, k=None):
@@ -284,7 +304,7 @@ class SoftTopKClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             Entries of `classes_`, the one of the largest score first. Of equal scores
             the first class comes first.
         """
-        scores = self._scores(X)
+        scores = self._predict_linear(X)
         if k is None:
             k = max(self.k) if isinstance(self.k, dict) else self.k
         if not isinstance(k, Integral) or not 1 <= k <= scores.shape[1]:
@@ -294,21 +314,9 @@ class SoftTopKClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
         return self.classes_[np.argsort(-scores, axis=1, kind="stable")[:, :k]]
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
-
     def _read_training_data(self, X, y, sample_weight, is_warm):
         """Checked X, numbers of the classes and weights, of rows of positive weight."""
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            dtype=[np.float64, np.float32],
-            reset=not is_warm,
-        )
+        X, y = validate_data(self, X, y, reset=not is_warm, **FEATURES)
         check_classification_targets(y)
         weight = check_sample_weight(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
@@ -355,90 +363,17 @@ class SoftTopKClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
         else:
             z = np.zeros((design.n_coordinates, self.classes_.size))
-        objective = PenalizedLoss(_CrossEntropy(labels, weight), design)
-        result = self._lbfgs(objective, z)
+        result = lbfgs(
+            PenalizedLoss(_CrossEntropy(labels, weight), design),
+            z,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            ftol=self.tol / 100,
+        )
+        self._warn_not_converged(result.message, stacklevel=4)
         n_iter = 1 + result.nit
         self._report(f"start: {n_iter} iterations, cross-entropy {result.fun:.6g}")
         return result.x.reshape(z.shape), n_iter
-
-    def _minimize(self, loss, design, z_init, n_iter, is_warm, callbacks, dtype):
-        """Minimise the objective over the distance from the logistic regression."""
-        objective = PenalizedLoss(loss, design, offset=design.predict(z_init))
-        start = np.zeros(z_init.shape)
-        if is_warm:
-            coef = self.coef_.T.astype(np.float64)
-            start = design.coordinates(coef, self.intercept_) - z_init
-
-        def attributes(z):
-            z = z_init + z.reshape(z_init.shape)
-            return dict(
-                zip(
-                    ("coef_", "intercept_"),
-                    _coefficients(design, z, dtype),
-                    strict=True,
-                )
-            )
-
-        def evaluate(z):
-            callbacks.begin_iteration()
-            return objective(z)
-
-        def after_iteration(intermediate_result):
-            nonlocal n_iter
-            n_iter += 1
-            z = intermediate_result.x
-            if self.verbose > 1 and n_iter % 10 == 0:
-                self._report(
-                    f"iteration {n_iter}, objective {intermediate_result.fun:.6g}"
-                )
-            if callbacks.end_iteration(lambda: attributes(z)):
-                raise StopIteration
-
-        result = self._lbfgs(evaluate, start, after_iteration)
-        self.objective_ = float(result.fun)
-        self.n_iter_ = n_iter
-        for name, value in attributes(result.x).items():
-            setattr(self, name, value)
-        self._report(f"end: {n_iter} iterations, objective {self.objective_:.6g}")
-
-    def _lbfgs(self, evaluate, z, callback=None):
-        """SciPy's result, with a warning if a limit was reached."""
-        result = minimize(
-            evaluate,
-            z.ravel(),
-            jac=True,
-            method="L-BFGS-B",
-            callback=callback,
-            options={
-                "maxiter": self.max_iter,
-                "maxfun": 20 * self.max_iter,
-                "gtol": self.tol,
-                "ftol": self.tol / 100,
-            },
-        )
-        if result.status == 1:
-            warnings.warn(
-                f"SoftTopKClassifier did not converge: {result.message}",
-                ConvergenceWarning,
-                stacklevel=5,
-            )
-        return result
-
-    def _scores(self, X):
-        """Scores of all classes, also of two."""
-        check_is_fitted(self)
-        X = validate_data(
-            self,
-            X,
-            accept_sparse=["csr", "csc"],
-            dtype=[np.float64, np.float32],
-            reset=False,
-        )
-        return X @ self.coef_.T + self.intercept_
-
-    def _report(self, text):
-        if self.verbose:
-            print(f"[SoftTopKClassifier] {text}")
 
 
 class _CrossEntropy:
@@ -456,10 +391,3 @@ class _CrossEntropy:
         gradient[self.true] -= 1.0
         gradient *= self.weight[:, None]
         return value, gradient
-
-
-def _coefficients(design, z, dtype):
-    """Coefficients and intercepts of the classes at the coordinates z."""
-    coef, intercept = design.coefficients(z)
-    intercept = np.broadcast_to(intercept, z.shape[1:]).astype(dtype)
-    return np.ascontiguousarray(coef.T, dtype=dtype), intercept

@@ -5,7 +5,14 @@ from scipy.sparse.linalg import LinearOperator
 from scipy.stats import t as t_distribution
 from sklearn.utils import check_X_y
 
-from ._checks import check_epsilon, check_finite, check_flag, check_values
+from ._checks import (
+    check_epsilon,
+    check_finite,
+    check_flag,
+    check_regularization,
+    check_values,
+)
+from ._jacobian import _check_direction
 from ._soft_cdf import interquartile_range
 from .operators import soft_rank
 
@@ -64,7 +71,7 @@ class CorrelationJacobian(LinearOperator):
         ndarray of shape (n_features, n_features)
             The change of the correlations for a unit step along `u`.
         """
-        u = _check_shape(u, self.input_shape, "u")
+        u = _check_direction(u, self.input_shape, "u").astype(np.float64, copy=False)
         # The columns of unit have mean 0, so neither product sees means of ranks.
         half = self._unit.T @ self._tangent(self._rank_jacobian.jvp(self._factor * u))
         return half + half.T
@@ -83,7 +90,7 @@ class CorrelationJacobian(LinearOperator):
         ndarray of shape (n_samples, n_features)
             Gradient in the data.
         """
-        g = _check_shape(g, self.output_shape, "g")
+        g = _check_direction(g, self.output_shape, "g").astype(np.float64, copy=False)
         ranks = self._tangent(self._unit @ (g + g.T))
         return self._factor * self._rank_jacobian.vjp(ranks)
 
@@ -223,6 +230,7 @@ def soft_spearman(X, y, *, epsilon=1.0, regularization="quadratic"):
     """
     epsilon = check_epsilon(epsilon)
     X, y = check_X_y(X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=3)
+    y = check_values(y, "y")  # no text, no dates
     n_samples = y.size
     values = np.column_stack([X, y])
     check_finite(values, "X and y")
@@ -244,6 +252,7 @@ def _unit_ranks(X, epsilon, regularization):
     Returns them, their lengths before, the Jacobian of the ranks, and by which factors
     the columns were multiplied for it.
     """
+    check_regularization(regularization, ("quadratic", "entropic", "kl"))
     varies = np.ptp(X, axis=0) > 0
     factor = np.ones(X.shape[1])
     if regularization == "quadratic":
@@ -275,10 +284,3 @@ def _widen(X, epsilon):
     X[:, is_narrow] = (narrow - narrow.min(axis=0)) / spread * width
     factor[is_narrow] = width / spread
     return X, epsilon, factor
-
-
-def _check_shape(array, shape, name):
-    array = np.asarray(array, dtype=np.float64)
-    if array.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {array.shape}.")
-    return array

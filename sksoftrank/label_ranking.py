@@ -1,24 +1,23 @@
 """Label ranking: predict the order of a set of labels for each row of features."""
 
 import math
-import warnings
 from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
-from scipy.optimize import minimize
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._callbacks import CallbackSupportMixin, FitCallbacks
 from ._label_rankings import TARGETS, LabelRankerMixin
-from ._linear import LinearDesign, PenalizedLoss
+from ._linear import FEATURES, LinearDesign, LinearScoresMixin, PenalizedLoss, lbfgs
 from ._sklearn import Interval, StrOptions, fit_context
 from .losses._ranking import SpearmanLoss
 
 
-class SoftSpearmanLabelRanker(CallbackSupportMixin, LabelRankerMixin, BaseEstimator):
+class SoftSpearmanLabelRanker(
+    CallbackSupportMixin, LinearScoresMixin, LabelRankerMixin, BaseEstimator
+):
     """Linear label ranking that minimises the squared distance of soft ranks.
 
     Each label gets a linear score, and the labels are ranked by it. The scores are
@@ -186,7 +185,7 @@ class SoftSpearmanLabelRanker(CallbackSupportMixin, LabelRankerMixin, BaseEstima
         callbacks = FitCallbacks(self, X, y, {"sample_weight": sample_weight})
         is_warm = self.warm_start and hasattr(self, "coef_")
         X, ranks, weight, labels = self._read_training_data(
-            X, y, sample_weight, reset=not is_warm, dtype=[np.float64, np.float32]
+            X, y, sample_weight, reset=not is_warm, **FEATURES
         )
         if is_warm and len(self.coef_) != labels.size:
             raise ValueError(
@@ -208,8 +207,21 @@ class SoftSpearmanLabelRanker(CallbackSupportMixin, LabelRankerMixin, BaseEstima
             fit_intercept=self.fit_intercept,
             alpha=alpha,
         )
-        z = self._warm_coordinates(design) if is_warm else None
-        self._minimize(design, ranks, weight, z, callbacks, X.dtype)
+        if is_warm:
+            z, n_iter = self._warm_coordinates(design), 1
+        else:
+            z, n_iter = self._start(design, ranks, weight)
+        self._report(f"start: {n_iter} iterations")
+        loss = SpearmanLoss(ranks, weight, 1.0, self.regularization)
+        self._fit_scores(
+            PenalizedLoss(loss, design),
+            z,
+            lambda z: z * self.epsilon,
+            n_iter=n_iter,
+            ftol=self.tol**2,
+            callbacks=callbacks,
+            dtype=X.dtype,
+        )
         callbacks.end_fit()
         return self
 
@@ -227,53 +239,7 @@ class SoftSpearmanLabelRanker(CallbackSupportMixin, LabelRankerMixin, BaseEstima
             Scores, the larger the more preferred. Only their differences within a row
             have a meaning.
         """
-        check_is_fitted(self)
-        X = validate_data(
-            self,
-            X,
-            accept_sparse=["csr", "csc"],
-            dtype=[np.float64, np.float32],
-            reset=False,
-        )
-        return X @ self.coef_.T + self.intercept_
-
-    def _minimize(self, design, ranks, weight, z, callbacks, dtype):
-        """Minimise the objective, from the coordinates z on if they are given."""
-        n_iter = 1
-        if z is None:
-            z, n_iter = self._start(design, ranks, weight)
-        self._report(f"start: {n_iter} iterations")
-        objective = PenalizedLoss(
-            SpearmanLoss(ranks, weight, 1.0, self.regularization), design
-        )
-
-        def evaluate(z):
-            callbacks.begin_iteration()
-            return objective(z)
-
-        def after_iteration(intermediate_result):
-            nonlocal n_iter
-            n_iter += 1
-            z = intermediate_result.x
-            if self.verbose > 1 and n_iter % 10 == 0:
-                self._report(
-                    f"iteration {n_iter}, objective {intermediate_result.fun:.6g}"
-                )
-            if callbacks.end_iteration(lambda: self._attributes(design, z, dtype)):
-                raise StopIteration
-
-        result = self._lbfgs(evaluate, z, after_iteration)
-        if result.status == 1:  # a limit was reached
-            warnings.warn(
-                f"SoftSpearmanLabelRanker did not converge: {result.message}",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-        self.objective_ = float(result.fun)
-        self.n_iter_ = n_iter
-        for name, value in self._attributes(design, result.x, dtype).items():
-            setattr(self, name, value)
-        self._report(f"end: {n_iter} iterations, objective {self.objective_:.6g}")
+        return self._predict_linear(X)
 
     def _start(self, design, ranks, weight):
         """Coordinates of ridge regression on ranks, and the number of iterations."""
@@ -290,41 +256,12 @@ class SoftSpearmanLabelRanker(CallbackSupportMixin, LabelRankerMixin, BaseEstima
             z -= ridge(z)[1]
         if self.regularization is None:
             return z, 1  # the same objective is minimised from here on
-        result = self._lbfgs(ridge, z)
+        result = lbfgs(ridge, z, max_iter=self.max_iter, tol=self.tol, ftol=self.tol**2)
         return self.init_scale * result.x, 1 + result.nit
-
-    def _lbfgs(self, evaluate, z, callback=None):
-        """SciPy's result; without progress it ends with another status than 1."""
-        return minimize(
-            evaluate,
-            z,
-            jac=True,
-            method="L-BFGS-B",
-            callback=callback,
-            options={
-                "maxiter": self.max_iter,
-                "maxfun": 20 * self.max_iter,
-                "gtol": self.tol,
-                "ftol": self.tol**2,
-            },
-        )
 
     def _warm_coordinates(self, design):
         coef = self.coef_.T.astype(np.float64) / self.epsilon
-        return design.coordinates(coef, self.intercept_ / self.epsilon).ravel()
-
-    def _attributes(self, design, z, dtype):
-        """Coefficients and intercepts at the coordinates z."""
-        z = z.reshape(design.n_coordinates, -1) * self.epsilon
-        coef, intercept = design.coefficients(z)
-        return {
-            "coef_": np.ascontiguousarray(coef.T, dtype=dtype),
-            "intercept_": np.broadcast_to(intercept, z.shape[1:]).astype(dtype),
-        }
-
-    def _report(self, text):
-        if self.verbose:
-            print(f"[SoftSpearmanLabelRanker] {text}")
+        return design.coordinates(coef, self.intercept_ / self.epsilon)
 
 
 class DummyLabelRanker(LabelRankerMixin, BaseEstimator):

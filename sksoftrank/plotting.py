@@ -1,12 +1,18 @@
 """Displays of robust fits. They need matplotlib, which is imported when they draw."""
 
 import warnings
+from numbers import Real
 
 import numpy as np
 from scipy.stats import chi2
 from sklearn.covariance import MinCovDet
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils import (
+    check_array,
+    check_consistent_length,
+    check_random_state,
+    column_or_1d,
+)
 from sklearn.utils.validation import check_is_fitted
 
 from ._robust_scale import INLIER_FRACTION, OUTLIER_CUTOFF, lts_scale
@@ -224,12 +230,12 @@ class OutlierMapDisplay:
         residual = y_true - y_pred
         if scale is None:
             scale = lts_scale(residual, np.ones(residual.size), residual.size / 2)
-        if not 0 < scale < np.inf:
+        if not isinstance(scale, Real) or not 0 < scale < np.inf:
             raise ValueError(
-                f"scale must be above 0 and finite to standardise residuals, got "
+                f"scale must be a finite number above 0 to standardise residuals, got "
                 f"{scale}; it is 0 for an exact fit."
             )
-        distance, rank = _robust_distances(X, random_state)
+        distance, rank = _robust_distances(X, check_random_state(random_state))
         display = cls(
             standardized_residuals=residual / scale,
             robust_distances=distance,
@@ -393,11 +399,18 @@ class EpsilonPathDisplay:
         ------
         ImportError
             If matplotlib is not installed.
+        TypeError
+            If the estimator has no path.
         """
         check_is_fitted(estimator)
         names = getattr(estimator, "feature_names_in_", None)
         if isinstance(estimator, Pipeline):
             estimator, names = estimator[-1], None
+        if not hasattr(estimator, "coef_path_"):
+            raise TypeError(
+                f"estimator must be a SoftLTSRegressorCV, or a pipeline with one at "
+                f"its end, got a {type(estimator).__name__}."
+            )
         display = cls(
             epsilons=estimator.epsilons_,
             coefs=estimator.coef_path_,
@@ -428,9 +441,11 @@ class EpsilonPathDisplay:
         ImportError
             If matplotlib is not installed.
         ValueError
-            If `ax` is not two Axes although there are scores.
+            If `ax` is not two Axes although there are scores, or if there are not as
+            many `coefs` or `scores` as `epsilons`.
         """
         plt = _pyplot(type(self).__name__)
+        self._check_lengths()
         axes = self._make_axes(plt, ax)
         self.ax_, self.figure_ = axes[0], axes[0].figure
         order = np.argsort(self.epsilons)
@@ -463,6 +478,15 @@ class EpsilonPathDisplay:
         axes[-1].set_xlabel("epsilon")
         self._add_legend()
         return self
+
+    def _check_lengths(self):
+        for name in ("coefs", "scores"):
+            rows = getattr(self, name)
+            if rows is not None and len(rows) != len(self.epsilons):
+                raise ValueError(
+                    f"{name} must have a row for each of the {len(self.epsilons)} "
+                    f"epsilons, got {len(rows)}."
+                )
 
     def _make_axes(self, plt, ax):
         n_panels = 1 if self.scores is None else 2

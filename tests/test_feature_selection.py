@@ -202,6 +202,7 @@ def test_gross_outliers_do_not_matter():
         ([[0.0], [1e308], [9e307]], {}, ValueError, "X must be finite, got values fr"),
         (data(), {"epsilon": -1.0}, ValueError, "epsilon must be .* got -1.0"),
         (data(), {"regularization": "l2"}, ValueError, "regularization .* 'l2'"),
+        (data(), {"regularization": np.ones(2)}, ValueError, "regularization must be"),
         (data(), {"return_jacobian": 1}, TypeError, "return_jacobian .* got 1"),
     ],
 )
@@ -216,6 +217,10 @@ def test_bad_directions():
         jacobian.jvp(np.ones(4))
     with pytest.raises(ValueError, match=r"g must have shape \(4, 4\), got \(4,\)"):
         jacobian.vjp(np.ones(4))
+    with pytest.raises(TypeError, match=r"u must be an array of real .* complex128"):
+        jacobian.jvp(1j * data())
+    with pytest.raises(TypeError, match=r"g must be an array of real .* complex128"):
+        jacobian.vjp(1j * np.eye(4))
 
 
 @pytest.mark.parametrize(
@@ -232,6 +237,12 @@ def test_bad_directions():
 def test_bad_input_of_the_scores(X, y, options, message):
     with pytest.raises(ValueError, match=message):
         soft_spearman(X, y, **options)
+
+
+@pytest.mark.parametrize("dtype", ["U8", "datetime64[D]"])
+def test_target_that_is_no_number(dtype):
+    with pytest.raises(TypeError, match="y must be an array of real numbers, got dt"):
+        soft_spearman(data(), np.arange(30).astype(dtype))
 
 
 def test_values_too_far_apart_in_interquartile_ranges():

@@ -55,7 +55,7 @@ def test_warm_start_of_a_new_estimator():
 def test_convergence_warning():
     X, y = rankings()
     model = SoftSpearmanLabelRanker(max_iter=2, tol=0)
-    with pytest.warns(ConvergenceWarning, match="SoftSpearmanLabelRanker did not con"):
+    with pytest.warns(ConvergenceWarning, match="did not converge with max_iter=2: 2"):
         model.fit(X, y)
     assert np.isfinite(model.coef_).all()
 
@@ -166,6 +166,7 @@ def test_inputs_are_not_changed():
         ([["a", "b"], ["b", "a"]], "y must hold numbers, or NaN .* got 'a'"),
         (np.array([[1, "2"]] * 2, dtype=object), "y must hold numbers, .* got '2'"),
         ([[1, np.inf], [2, 1]], "Input y contains infinity"),
+        ([[1, 2, 3], [2, 1]], "y must have a column .* rows of different lengths"),
         ([[1, 2], [2, 1], [1, 2]], "inconsistent numbers of samples"),
         ([[NAN, NAN], [1, NAN]], "y must have a row with at least two ranked labels"),
         (None, "requires y to be passed"),

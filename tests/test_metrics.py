@@ -266,6 +266,7 @@ def test_bad_trim(score, trim):
         (([1.0, 2], [1.0, 2], [1]), "inconsistent numbers of samples"),
         (([1.0, 2], [1.0, 2], [1, -1]), "sample_weight must be at least 0 .* -1.0"),
         (([1.0, 2], [1.0, 2], [0, 0]), "sample_weight must be .* not all 0"),
+        (([1.0, 2], [1.0, 2], [1e308, 1e308]), "sample_weight must .* a finite sum"),
         (([[1.0, 2]], [1.0, 2]), "1d array"),
         (([], []), "minimum of 1 is required"),
     ],

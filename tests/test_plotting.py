@@ -221,13 +221,15 @@ def test_features_without_robust_distances():
 
 def test_bad_arguments_of_the_map():
     X, y, _, _ = mixed(30)
-    for scale in (0, -1.0, np.nan, np.inf):
-        with pytest.raises(ValueError, match=r"scale must be above 0 and f.* got"):
+    for scale in (0, -1.0, np.nan, np.inf, "one", [1.0]):
+        with pytest.raises(ValueError, match=r"scale must be a finite number .* got"):
             OutlierMapDisplay.from_predictions(y, y + 1, X, scale=scale)
     with pytest.raises(ValueError, match=r"scale must be .* got 0"):
         OutlierMapDisplay.from_predictions(y, y, X)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         OutlierMapDisplay.from_predictions(y, y[1:], X)
+    with pytest.raises(ValueError, match="'seed' cannot be used to seed"):
+        OutlierMapDisplay.from_predictions(y, y + X[:, 0], X, random_state="seed")
     with pytest.raises(ValueError, match="y_true contains NaN"):
         OutlierMapDisplay.from_predictions(y * np.nan, y, X)
     with pytest.raises(NotFittedError):
@@ -306,6 +308,16 @@ def test_path_with_a_score_each_and_many_coefficients():
     assert display.ax_.get_legend() is None
     with pytest.raises(ValueError, match=r"ax must be 2 Axes, for .* got 1"):
         display.plot(axes[0])
+
+
+def test_bad_arguments_of_the_path():
+    X, y, _, _ = mixed(30)
+    with pytest.raises(TypeError, match=r"RegressorCV, .* got a SoftLTSRegressor"):
+        EpsilonPathDisplay.from_estimator(SoftLTSRegressor(random_state=0).fit(X, y))
+    with pytest.raises(ValueError, match=r"coefs must have .* 2 epsilons, got 1"):
+        EpsilonPathDisplay(epsilons=[1, 2], coefs=[[1.0]]).plot()
+    with pytest.raises(ValueError, match=r"scores must have .* 1 epsilons, got 2"):
+        EpsilonPathDisplay(epsilons=[1], coefs=[[1.0]], scores=[0.1, 0.2]).plot()
 
 
 def test_matplotlib_is_optional(monkeypatch):

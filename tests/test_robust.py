@@ -19,6 +19,7 @@ from sklearn.linear_model import LinearRegression, Ridge
 from sksoftrank import SoftLTSRegressor, _robust_scale
 from sksoftrank.datasets import make_contaminated_regression
 from sksoftrank.losses import selection_trimmed_loss, sorted_trimmed_loss
+from sksoftrank.robust._base import RobustProblem
 
 # What it is for
 
@@ -516,3 +517,15 @@ def test_hard_fits_are_searched_for_thoroughly():
         assert hard.raw_scale_ <= soft.raw_scale_ * (1 + 1e-9)
         better.append(hard.raw_scale_ < soft.raw_scale_ * (1 - 1e-6))
     assert any(better)
+
+
+def test_scale_of_a_start_whose_inliers_have_no_residuals():
+    # Where a search was cut short, least squares on the inliers may be exact.
+    x = np.arange(10.0)
+    y = np.where(x < 7, x, 100.0)
+    problem = RobustProblem(
+        x[:, None], y, None, trim=0.5, alpha=0.0, fit_intercept=True
+    )
+    z = problem.coordinates(np.array([1.1]), 0.0)
+    raw_scale = problem.raw_scale(z)
+    assert 0 < raw_scale == problem.start_scale(z, raw_scale)

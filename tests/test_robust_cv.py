@@ -175,14 +175,16 @@ def test_choice_is_not_misled(kind, distance):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"epsilons": [-1, 1]}, r"epsilons must lie in \[0, inf\], got -1.0"),
-        ({"epsilons": []}, "0 sample"),
+        ({"epsilons": [-1, 1]}, r"epsilons must lie in \[0, inf\), got -1.0"),
+        ({"epsilons": []}, "epsilons must hold at least one value, got none"),
         ({"epsilons": [np.nan]}, "Input epsilons contains NaN"),
         ({"epsilons": 3.0}, "'epsilons' parameter .* must be an array-like"),
         ({"trims": [0.5, 0.7]}, r"trims must lie in \[0, 0.5\], got 0.7"),
         ({"trims": None}, "'trims' parameter .* must be an array-like"),
         ({"scoring": "best"}, "'scoring' parameter"),
+        ({"scoring": lambda *_: np.nan}, "scoring must give a score .* got NaN"),
         ({"cv": 0.5}, "'cv' parameter"),
+        ({"cv": []}, "cv must give at least one split, got none"),
         ({"formulation": "rank"}, "'formulation' parameter .* must be a str among"),
     ],
 )
@@ -195,3 +197,24 @@ def test_bad_parameters(parameters, message):
     }:
         with pytest.raises(ValueError, match=message):
             soft_lts_path(X, y, **parameters)
+
+
+def test_choice_is_among_those_with_a_score():
+    X, y, _ = contaminated()
+    scores = iter([np.nan, 2.0, 3.0, np.nan])
+    model = SoftLTSRegressorCV(
+        epsilons=[1, 10, 100, 1000],
+        scoring=lambda *_: next(scores),
+        cv=[(np.arange(100), np.arange(100, y.size))],
+    ).fit(X, y)
+    assert (model.epsilon_, model.best_score_) == (100, 3)
+
+
+def test_bad_arguments_of_the_path():
+    X, y, _ = contaminated()
+    with pytest.raises(ValueError, match="requires y to be passed"):
+        soft_lts_path(X, None)
+    with pytest.raises(TypeError, match="Sparse data was passed for y"):
+        soft_lts_path(X, sparse.csr_array(y[:, None]))
+    with pytest.raises(TypeError, match=r"a grid, epsilons, .* got epsilon=3"):
+        soft_lts_path(X, y, epsilon=3)

@@ -539,7 +539,7 @@ def test_estimator_without_sample_weights():
 def test_not_settled():
     X, y, _, _ = make_contaminated_regression(random_state=0, contamination=0.4)
     model = SoftTrimmedRegressor(LinearRegression(), cv="train", max_iter=1)
-    message = "SoftTrimmedRegressor did not settle: after 1 refits .* tol=0.01"
+    message = "SoftTrimmedRegressor did not settle in max_iter=1 refits: .* tol=0.01"
     with pytest.warns(ConvergenceWarning, match=message) as record:
         model.fit(X, y)
     assert record[0].filename == __file__
@@ -579,6 +579,7 @@ def test_bad_data():
         (np.full(20, -1.0), "sample_weight"),
         (np.full(20, np.nan), "sample_weight contains NaN"),
         (np.zeros(20), "(?i)sample.weight"),
+        (np.full(20, 1e308), "sample_weight must have a sum .* got inf"),
     ):
         with pytest.raises(ValueError, match=message):
             model.fit(X, y, sample_weight=weight)
@@ -588,6 +589,8 @@ def test_bad_data():
         model.fit(X, y, sample_weight=weight)
     with pytest.raises(ValueError, match="Input y contains NaN"):
         model.fit(X, np.full(20, np.nan))
+    with pytest.raises(ValueError, match=r"y must hold .* most 1e\+140, got 1e\+200"):
+        model.fit(X, np.append(y[1:], -1e200))
     with pytest.raises(ValueError, match="n_samples=3"):
         model.fit(X[:3], y[:3])
     classifier = SoftTrimmedClassifier(LogisticRegression())

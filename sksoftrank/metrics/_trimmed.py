@@ -234,9 +234,11 @@ def check_targets(y_true, y_pred, sample_weight):
         for name, array in arrays.items()
     )
     check_consistent_length(y_true, y_pred, weight)
-    if weight.min() < 0 or weight.max() == 0:
+    with np.errstate(over="ignore"):
+        total = weight.sum()
+    if weight.min() < 0 or not 0 < total < np.inf:
         raise ValueError(
-            f"sample_weight must be at least 0 and not all 0, got weights from "
-            f"{weight.min()} to {weight.max()}."
+            f"sample_weight must be at least 0 and not all 0, with a finite sum, got "
+            f"weights from {weight.min()} to {weight.max()}."
         )
     return y_true, y_pred, weight

@@ -2,14 +2,13 @@
 
 import math
 from numbers import Real
-from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils import check_array
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import assert_all_finite, check_array
+from sklearn.utils.validation import validate_data
 
-from .._linear import LinearDesign
+from .._linear import FEATURES, LinearDesign, LinearModelMixin
 from .._robust_scale import (
     INLIER_FRACTION,
     inlier_mask,
@@ -32,8 +31,8 @@ SCALE_ROUNDS = 2
 LARGEST_OUTLIER = 1e140
 
 
-class RobustLinearModel(RegressorMixin, BaseEstimator):
-    """Base class: a linear model of dense or sparse features that reports progress."""
+class RobustLinearModel(LinearModelMixin, RegressorMixin, BaseEstimator):
+    """Base class of the robust linear regressors."""
 
     def predict(self, X):
         """Predict the targets.
@@ -48,35 +47,12 @@ class RobustLinearModel(RegressorMixin, BaseEstimator):
         ndarray of shape (n_samples,)
             Predicted targets.
         """
-        check_is_fitted(self)
-        X = validate_data(
-            self,
-            X,
-            accept_sparse=["csr", "csc"],
-            dtype=[np.float64, np.float32],
-            reset=False,
-        )
-        return X @ self.coef_ + self.intercept_
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
+        return self._predict_linear(X)
 
     def _validate(self, X, y, reset=True):
-        return validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            dtype=[np.float64, np.float32],
-            y_numeric=True,
-            reset=reset,
-        )
-
-    def _report(self, text):
-        if self.verbose:
-            print(f"[{type(self).__name__}] {text}")
+        X, y = validate_data(self, X, y, y_numeric=True, reset=reset, **FEATURES)
+        assert_all_finite(y, input_name="y")  # None among objects became NaN
+        return X, y
 
 
 class RobustProblem:
@@ -127,22 +103,12 @@ class RobustProblem:
             alpha=float(alpha),
         )
 
-    def start(
-        self, init, *, n_init, random_state, n_jobs, max_iter, tol, thorough=False
-    ):
-        """Hard LTS fit from which to smooth."""
+    def start(self, init, *, max_iter, tol, **search):
+        """Hard LTS fit from which to smooth; `search` as for `lts_search`."""
         data = self.design, self.y, self.weight, self.n_kept
         if init == "ls":
             return least_squares_start(*data, max_iter=max_iter, tol=tol)
-        return lts_search(
-            *data,
-            n_init=n_init,
-            random_state=random_state,
-            n_jobs=n_jobs,
-            max_iter=max_iter,
-            tol=tol,
-            thorough=thorough,
-        )
+        return lts_search(*data, max_iter=max_iter, tol=tol, **search)
 
     def start_from(self, coefficients, **control):
         """Hard LTS fit by concentration steps from coefficients and intercept."""
@@ -252,35 +218,6 @@ class RobustProblem:
         scale = lts_scale(y, weight, self.n_kept) or typical / unit
         self.y, self.centre, self.unit = y, float(centre), float(unit)
         self.zero = float(EXACT_FIT * scale)
-
-
-class SoftFit(NamedTuple):
-    """A minimum of the smoothed objective."""
-
-    z: np.ndarray
-    objective: float  # in units of `RobustProblem.unit` squared
-    selection: np.ndarray
-    n_iter: int
-    message: str | None
-
-
-def smooth_fit(problem, s0, z, epsilon, formulation, *, max_iter, tol, report=None):
-    """Minimise the smoothed objective from z on.
-
-    `s0` is the scale of the start, 0 for an exact fit: nothing is smoothed then.
-    """
-    if s0 == 0:
-        hard = problem.trimmed_squares()
-        residual = problem.residual(z)
-        residual[np.abs(residual) <= problem.zero] = 0.0
-        selection = hard.trim(0.5 * residual**2)[2]
-        return SoftFit(z, hard.evaluate(z)[0], selection, 0, None)
-    squares = problem.trimmed_squares(s0, float(epsilon), formulation)
-    z, n_iter, message = squares.minimize(
-        z / s0, max_iter=max_iter, tol=tol, report=report
-    )
-    value, _, _, selection = squares.evaluate(z)
-    return SoftFit(z * s0, s0 * s0 * value, selection, n_iter, message)
 
 
 def _n_kept(total, n_coefs, trim):

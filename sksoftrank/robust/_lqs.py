@@ -1,12 +1,10 @@
 """Robust linear regression by soft least quantile of squares."""
 
-import warnings
 from numbers import Integral, Real
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 from scipy.stats import norm
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from .._robust_scale import inlier_mask
@@ -280,12 +278,7 @@ class SoftLQSRegressor(RobustLinearModel):
             for start in starts
         ]
         best = min(fits, key=lambda fit: fit.objective)
-        if best.message is not None:
-            warnings.warn(
-                f"{type(self).__name__} did not converge: {best.message}",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
+        self._warn_not_converged(best.message, stacklevel=3)
         self.n_iter_ = n_fits + sum(fit.n_iter for fit in fits)
         self.raw_scale_ = s0 * problem.unit
         self.objective_ = float(best.objective) * problem.unit * problem.unit

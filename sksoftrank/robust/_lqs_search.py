@@ -250,9 +250,8 @@ class QuantileRows:
 
     def bound(self, z):
         """The smallest bound that holds for rows of weight h."""
-        return _bounds(np.abs(self.y - self.rows @ z)[None], self.n_kept, self.weight)[
-            0
-        ]
+        size = np.abs(self.y - self.rows @ z)
+        return _bounds(size[None], self.n_kept, self.weight)[0]
 
     def value(self, z, bound):
         """The objective."""

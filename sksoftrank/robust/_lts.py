@@ -1,11 +1,9 @@
 """Robust linear regression by soft least trimmed squares."""
 
-import warnings
 from numbers import Integral, Real
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from .._robust_scale import (
@@ -16,7 +14,7 @@ from .._robust_scale import (
     standard_errors,
 )
 from .._sklearn import Interval, StrOptions, fit_context
-from ._base import RobustLinearModel, RobustProblem, smooth_fit
+from ._base import RobustLinearModel, RobustProblem
 
 
 class SoftLTSRegressor(RobustLinearModel):
@@ -341,7 +339,7 @@ class SoftLTSRegressor(RobustLinearModel):
         raw_scale = problem.raw_scale(start.z)
         s0 = problem.start_scale(start.z, raw_scale) if raw_scale > 0 else 0.0
         self._report(f"start: {start.n_fits} fits, scale {s0 * problem.unit:.6g}")
-        fit = smooth_fit(
+        fit = _smooth_fit(
             problem,
             s0,
             z if s0 > 0 else start.z,
@@ -350,13 +348,7 @@ class SoftLTSRegressor(RobustLinearModel):
             report=self._report if self.verbose > 1 else None,
             **self._control(),
         )
-        message = fit.message or start.message
-        if message is not None:
-            warnings.warn(
-                f"{type(self).__name__} did not converge: {message}",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
+        self._warn_not_converged(fit.message or start.message, stacklevel=4)
         self._start = problem.coefficients(start.z)
         self.n_iter_ = max(fit.n_iter, 1)
         self.objective_ = float(fit.objective) * problem.unit * problem.unit
@@ -409,3 +401,32 @@ class SoftLTSRegressor(RobustLinearModel):
                 problem.design, residual, problem.weight, selection, slope
             )
             self.stderr_, self.intercept_stderr_ = (e * problem.unit for e in errors)
+
+
+class _SoftFit(NamedTuple):
+    """A minimum of the smoothed objective."""
+
+    z: np.ndarray
+    objective: float  # in units of `RobustProblem.unit` squared
+    selection: np.ndarray
+    n_iter: int
+    message: str | None
+
+
+def _smooth_fit(problem, s0, z, epsilon, formulation, *, max_iter, tol, report=None):
+    """Minimise the smoothed objective from z on.
+
+    `s0` is the scale of the start, 0 for an exact fit: nothing is smoothed then.
+    """
+    if s0 == 0:
+        hard = problem.trimmed_squares()
+        residual = problem.residual(z)
+        residual[np.abs(residual) <= problem.zero] = 0.0
+        selection = hard.trim(0.5 * residual**2)[2]
+        return _SoftFit(z, hard.evaluate(z)[0], selection, 0, None)
+    squares = problem.trimmed_squares(s0, float(epsilon), formulation)
+    z, n_iter, message = squares.minimize(
+        z / s0, max_iter=max_iter, tol=tol, report=report
+    )
+    value, _, _, selection = squares.evaluate(z)
+    return _SoftFit(z * s0, s0 * s0 * value, selection, n_iter, message)

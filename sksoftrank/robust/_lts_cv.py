@@ -1,5 +1,6 @@
 """Soft LTS over a grid: the path over epsilon, and the choice by cross-validation."""
 
+import math
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -75,7 +76,7 @@ def soft_lts_path(X, y, *, epsilons=None, sample_weight=None, **parameters):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If an argument is not as described.
 
     See Also
@@ -93,8 +94,13 @@ def soft_lts_path(X, y, *, epsilons=None, sample_weight=None, **parameters):
     >>> abs(path.coefs - coef).max(axis=1).round(1)
     array([0.5, 0.1, 0.5])
     """
+    if "epsilon" in parameters:
+        raise TypeError(
+            f"soft_lts_path takes a grid, epsilons, and no epsilon, got "
+            f"epsilon={parameters['epsilon']!r}."
+        )
     model = SoftLTSRegressor(**parameters)
-    epsilons = _check_grid(epsilons, model.formulation, len(y))
+    epsilons = _check_grid(epsilons, model.formulation, np.size(y))
     fits = [
         (fit.coef_, fit.intercept_, fit.scale_, fit.objective_)
         for fit in model._fit_path(X, y, sample_weight, epsilons)
@@ -266,9 +272,11 @@ class SoftLTSRegressorCV(RobustLinearModel):
                 sample_weight, y.size, self.formulation == "sort"
             )
         self.epsilons_ = _check_grid(self.epsilons, self.formulation, y.size)
-        self.trims_ = _check_sorted(self.trims, "trims", 0, 0.5)
+        self.trims_ = _check_sorted(self.trims, "trims", 0.5)
         rng = check_random_state(self.random_state)
         folds = list(check_cv(self.cv).split(X, y))
+        if not folds:
+            raise ValueError("cv must give at least one split, got none.")
         scorer = self._scorer(X, y, sample_weight, rng)
         scores = Parallel(n_jobs=self.n_jobs, prefer="threads")(
             delayed(_path_scores)(
@@ -286,7 +294,12 @@ class SoftLTSRegressorCV(RobustLinearModel):
         shape = len(self.trims_), len(folds), len(self.epsilons_)
         self.cv_scores_ = np.reshape(scores, shape).swapaxes(1, 2)
         mean = self.cv_scores_.mean(axis=2)
-        best = np.unravel_index(np.argmax(mean), mean.shape)
+        if np.isnan(mean).all():
+            raise ValueError(
+                "scoring must give a score on all test folds for some of the epsilons "
+                "and trims, got NaN for each."
+            )
+        best = np.unravel_index(np.nanargmax(mean), mean.shape)
         self.trim_ = float(self.trims_[best[0]])
         self.epsilon_ = float(self.epsilons_[best[1]])
         self.best_score_ = float(mean[best])
@@ -345,13 +358,17 @@ def _check_grid(epsilons, formulation, n_samples):
         if formulation == "sort":
             return n_samples * np.geomspace(1e-4, 10, 11)
         return np.geomspace(0.1, 1000, 9)
-    return _check_sorted(epsilons, "epsilons", 0, np.inf)
+    return _check_sorted(epsilons, "epsilons", math.inf)
 
 
-def _check_sorted(values, name, low, high):
+def _check_sorted(values, name, high):
+    """Distinct values in increasing order, from 0 to `high`."""
+    if np.size(values) == 0:
+        raise ValueError(f"{name} must hold at least one value, got none.")
     values = check_array(values, ensure_2d=False, dtype=np.float64, input_name=name)
     values = np.unique(values)
-    if values[0] < low or values[-1] > high:
-        wrong = values[0] if values[0] < low else values[-1]
-        raise ValueError(f"{name} must lie in [{low}, {high}], got {wrong}.")
+    if values[0] < 0 or values[-1] > high:
+        interval = "[0, inf)" if math.isinf(high) else f"[0, {high}]"
+        wrong = values[0] if values[0] < 0 else values[-1]
+        raise ValueError(f"{name} must lie in {interval}, got {wrong}.")
     return values

@@ -105,8 +105,12 @@ class SoftTrimmed(MetaEstimatorMixin, BaseEstimator):
         weight = check_sample_weight(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
         )
-        if not weight.any():  # older scikit-learn does not check this
-            raise ValueError("sample_weight must not be zero everywhere.")
+        with np.errstate(over="ignore"):
+            total = weight.sum()
+        if not 0 < total < np.inf:
+            raise ValueError(
+                f"sample_weight must have a sum above 0 and finite, got {total}."
+            )
         rng = check_random_state(self.random_state)
         estimator = _prepare(self._base_estimator(), rng)
         splits = self._splits(X, y, rng)
@@ -197,8 +201,8 @@ class SoftTrimmed(MetaEstimatorMixin, BaseEstimator):
                 best = min(last, state, key=lambda state: state.objective)
                 return best.prediction, best.selection
         warnings.warn(
-            f"{type(self).__name__} did not settle: after {self.max_iter} refits the "
-            f"objective still falls by more than a part of tol={self.tol}.",
+            f"{type(self).__name__} did not settle in max_iter={self.max_iter} refits: "
+            f"the objective still falls by more than the fraction tol={self.tol}.",
             ConvergenceWarning,
             stacklevel=5,
         )

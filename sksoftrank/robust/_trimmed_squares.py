@@ -4,11 +4,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize
 
+from .._linear import EPS, lbfgs
 from ..losses._selection import sorted_selection, trimmed_selection
-
-EPS = np.finfo(np.float64).eps
 
 # What rounding may change in the value of an objective.
 ROUNDING = 1e-12
@@ -76,23 +74,17 @@ class TrimmedSquares:
                         f"iteration {n_iter}, objective {intermediate_result.fun:.6g}"
                     )
 
-            result = minimize(
+            result = lbfgs(
                 lambda z: self.evaluate(z)[:2],
                 z,
-                jac=True,
-                method="L-BFGS-B",
+                max_iter=max_iter,
+                tol=tol,
+                ftol=EPS,
                 callback=callback,
-                options={
-                    "maxiter": max_iter,
-                    "maxfun": 20 * max_iter,
-                    "gtol": tol,
-                    "ftol": EPS,
-                },
             )
             z, n_iter = result.x, result.nit
-            if result.status == 1:  # a limit was reached
+            if result.message is not None:
                 return Minimum(z, n_iter, result.message)
-            # Another failure says that no step descends: a kink of "sort", or rounding.
         polished = self.reweight(z, max_iter=max_iter, tol=tol)
         return polished._replace(n_iter=n_iter + polished.n_iter)
 

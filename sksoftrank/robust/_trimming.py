@@ -19,10 +19,11 @@ from .._robust_scale import (
     reweighted_scale,
 )
 from ..losses import selection_trimmed_loss
+from ._base import EXACT_FIT
 from ._refit import SoftTrimmed, estimator_has, n_kept
 
-# A scale of residuals this small relative to that of y is an exact fit.
-EXACT_FIT = 1e-7
+# Sizes of y are squared.
+LARGEST = 1e140
 
 # The loss of a class of probability 0 is that of this probability.
 SMALLEST_PROBABILITY = np.finfo(np.float64).eps
@@ -156,13 +157,19 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
         return self.estimator
 
     def _check_targets(self, y):
-        return check_array(
+        y = check_array(
             column_or_1d(y, warn=True),
             ensure_2d=False,
             dtype="numeric",
             input_name="y",
             ensure_min_samples=0,  # of X and y the estimator says it
         )
+        largest = np.abs(y.astype(np.float64)).max(initial=0.0)
+        if largest > LARGEST:
+            raise ValueError(
+                f"y must hold values of a size of at most {LARGEST:g}, got {largest:g}."
+            )
+        return y
 
     def _response_method(self):
         return "predict"
