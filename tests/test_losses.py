@@ -282,10 +282,10 @@ def test_one_far_loss_breaks_the_sort_and_not_the_selection():
         (
             ([1, 2], 1, 1, [1]),
             ValueError,
-            r"must have the shape of losses, \(2,\), got",
+            r"must have shape \(2,\), got \(1,\)",
         ),
-        (([1, 2], 1, 1, [1, -1]), ValueError, r"at least 0 and not all 0, got .* -1"),
-        (([1, 2], 1, 1, [0, 0]), ValueError, r"at least 0 and not all 0, got .* 0.0 t"),
+        (([1, 2], 1, 1, [1, -1]), ValueError, r"must be at least 0, got -1"),
+        (([1, 2], 1, 1, [0, 0]), ValueError, r"must not be zero everywhere"),
         (([1, 2], 1, 1, [1, np.nan]), ValueError, r"must be finite, got 1 NaN"),
         (
             ([1, 2], 1, 1, [1e308, 1e308]),

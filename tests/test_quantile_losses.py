@@ -251,7 +251,7 @@ def test_bad_arguments(quantile):
         quantile([1, 2], 3, 1)
     with pytest.raises(TypeError, match=rf"{name} must be a real number, got '1'"):
         quantile([1, 2], "1", 1)
-    with pytest.raises(ValueError, match=rf"{weights} must be at least 0 and not all"):
+    with pytest.raises(ValueError, match=rf"{weights} must be at least 0, got -1"):
         quantile([1, 2], 1, 1, [1, -1])
     with pytest.raises(ValueError, match=r"losses must be finite, got 1 NaN"):
         quantile([1, np.nan], 1, 1)

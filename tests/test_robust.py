@@ -476,9 +476,9 @@ def test_sort_takes_whole_weights_only():
         (np.r_[-1.0, np.ones(149)], "sample_weight must be at least 0, got -1.0"),
         (np.ones(149), r"sample_weight must have shape \(150,\).*got \(149,\)"),
         (np.ones((150, 1)), r"sample_weight must have shape \(150,\).*got \(150, 1\)"),
-        (np.r_[np.nan, np.ones(149)], "sample_weight contains NaN"),
-        (np.r_[np.inf, np.ones(149)], "sample_weight contains infinity"),
-        (np.full(150, 1e307), r"must have a finite sum, got weights up to 1e\+307"),
+        (np.r_[np.nan, np.ones(149)], "sample_weight must be finite, got 1 NaN"),
+        (np.r_[np.inf, np.ones(149)], "must be finite, got 0 NaN and 1 infinite"),
+        (np.full(150, 1e307), r"must have a finite sum, got values up to 1e\+307"),
     ],
 )
 def test_bad_weights(weight, message):

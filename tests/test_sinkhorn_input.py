@@ -120,8 +120,8 @@ BAD = [
     ({"epsilon": -1}, ValueError, "epsilon must be a finite number >= 0, got -1"),
     ({"epsilon": "1"}, TypeError, "epsilon must be a real number"),
     ({"weights": [1, 1]}, ValueError, "weights must have shape (3,), got (2,)"),
-    ({"weights": [1, -1, 1]}, ValueError, "weights must be non-negative, got -1"),
-    ({"weights": [0, 0, 0]}, ValueError, "weights must not all be zero"),
+    ({"weights": [1, -1, 1]}, ValueError, "weights must be at least 0, got -1"),
+    ({"weights": [0, 0, 0]}, ValueError, "weights must not be zero everywhere"),
     ({"weights": [1, np.nan, 1]}, ValueError, "weights must be finite"),
     ({"cost": 0.5}, ValueError, "cost must be a finite power >= 1, got 0.5"),
     ({"cost": "square"}, TypeError, "cost must be a power or a callable"),
@@ -144,7 +144,11 @@ BAD_TARGETS = [
     ({"targets": [0, 0]}, ValueError, "targets must be a number >= 1 or increasing"),
     ({"targets": True}, ValueError, "targets must"),
     ({"target_weights": [1, 1]}, ValueError, "target_weights must have shape (3,)"),
-    ({"target_weights": [0, 0, 0]}, ValueError, "target_weights must not all be zero"),
+    (
+        {"target_weights": [0, 0, 0]},
+        ValueError,
+        "target_weights must not be zero everywhere",
+    ),
 ]
 BAD_QUANTILES = [
     ({"q": 0}, ValueError, "q must be one or several numbers strictly between 0 and 1"),

@@ -437,8 +437,13 @@ BAD = [
     ((GOOD, "1"), {}, TypeError, "k must be a real number, got '1'."),
     ((GOOD, True), {}, TypeError, "k must be a real number, got True."),
     ((GOOD, 3), {"weights": [1, 0, 1]}, ValueError, "at most 2, the number of"),
-    ((GOOD, 1), {"weights": [1, -1, 1]}, ValueError, "non-negative, got -1.0."),
-    ((GOOD, 1), {"weights": [0, 0, 0]}, ValueError, "weights must not be all zero"),
+    ((GOOD, 1), {"weights": [1, -1, 1]}, ValueError, "at least 0, got -1.0."),
+    (
+        (GOOD, 1),
+        {"weights": [0, 0, 0]},
+        ValueError,
+        "weights must not be zero everywhere",
+    ),
     (
         (GOOD, 1),
         {"weights": [1, 1]},
