@@ -79,6 +79,30 @@ def check_finite(array, name, factor=1.0):
     return array
 
 
+def check_weights(weights, name, shapes, *, finite_sum=False):
+    """Return `weights` as a float64 array of one of these shapes.
+
+    Or say what is wrong: they must be finite, at least 0 and, if there are any, not all
+    0. With `finite_sum` the sum along the last axis must be finite, too.
+    """
+    weights = check_finite(check_values(weights, name), name)
+    if weights.shape not in shapes:
+        allowed = " or ".join(map(str, dict.fromkeys(shapes)))
+        raise ValueError(f"{name} must have shape {allowed}, got {weights.shape}.")
+    largest = weights.max(initial=0.0)
+    if weights.min(initial=0.0) < 0:
+        raise ValueError(f"{name} must be at least 0, got {weights.min()}.")
+    if weights.size and largest == 0:
+        raise ValueError(f"{name} must not be zero everywhere.")
+    weights = weights.astype(np.float64, copy=False)
+    highest = np.finfo(np.float64).max / max(weights.shape[-1], 1)
+    if finite_sum and largest > highest:
+        raise ValueError(
+            f"{name} must have a finite sum, got values up to {largest:g}."
+        )
+    return weights
+
+
 def nonfinite_error(array, name):
     """The exception for an array that is not finite, or too wide to be summed."""
     n_nan = int(np.isnan(array).sum())

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_array, resample
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._checks import check_weights
 from ._sklearn import Interval, StrOptions, fit_context
 from ._soft_cdf import SoftCDF
 
@@ -34,8 +35,10 @@ class _SoftCDFTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
     def _fit_sample(self, X, sample_weight=None):
         """Fit the functions of all features and return the sample in use."""
         X = validate_data(self, X, dtype=FLOATS, ensure_all_finite="allow-nan")
-        weight = _check_sample_weight(sample_weight, X.shape[0])
-        if weight is not None:
+        weight = None
+        if sample_weight is not None:
+            weight = check_weights(sample_weight, "sample_weight", [(X.shape[0],)])
+            weight = weight / weight.max()  # the sum is finite
             X, weight = X[weight > 0], weight[weight > 0]
         if self.subsample is not None and self.subsample < X.shape[0]:
             rows = resample(
@@ -427,22 +430,3 @@ def _mean_quantiles(X):
         if m > 0
     ]
     return np.mean(quantiles, axis=0)
-
-
-def _check_sample_weight(sample_weight, n_samples):
-    """Sample weights in float64, or None."""
-    if sample_weight is None:
-        return None
-    weight = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
-    )
-    if weight.shape != (n_samples,):
-        raise ValueError(
-            f"sample_weight must have shape ({n_samples},), one weight per row of X, "
-            f"got {weight.shape}."
-        )
-    if weight.min() < 0:
-        raise ValueError(f"sample_weight must be at least 0, got {weight.min()}.")
-    if weight.max() == 0:
-        raise ValueError("sample_weight must not be zero everywhere.")
-    return weight / weight.max()  # the sum is finite

@@ -22,6 +22,8 @@ from ._linear import (
 from ._sklearn import Interval, StrOptions, check_sample_weight, fit_context
 from .losses._topk import GROWTHS, OPERATORS, TopKLoss, check_k
 
+__all__ = ["SoftTopKClassifier"]
+
 
 class SoftTopKClassifier(
     CallbackSupportMixin, LinearScoresMixin, ClassifierMixin, BaseEstimator

@@ -9,6 +9,8 @@ from . import _Features
 from ._callbacks import CallbackSupportMixin
 from .losses import _Growth, _Squashing, _TopKOperator
 
+__all__ = ["SoftTopKClassifier"]
+
 class SoftTopKClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     k: int | dict[int, float]
     epsilon: float

@@ -8,6 +8,8 @@ from sklearn.utils import check_random_state
 
 from ._sklearn import Interval, StrOptions, validate_params
 
+__all__ = ["make_contaminated_regression", "make_label_ranking"]
+
 # The slope of bad leverage points, in units of the noise. A plane through them fits
 # the good rows so badly that it is no optimum of least trimmed squares, either.
 TILT = 5.0

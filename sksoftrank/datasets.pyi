@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 from . import _RandomState
 
+__all__ = ["make_contaminated_regression", "make_label_ranking"]
+
 _Kind: TypeAlias = Literal["vertical", "leverage", "mixed", "cauchy"]
 
 def make_contaminated_regression(

@@ -14,6 +14,8 @@ from ._linear import FEATURES, LinearDesign, LinearScoresMixin, PenalizedLoss, l
 from ._sklearn import Interval, StrOptions, fit_context
 from .losses._ranking import SpearmanLoss
 
+__all__ = ["DummyLabelRanker", "SoftSpearmanLabelRanker"]
+
 
 class SoftSpearmanLabelRanker(
     CallbackSupportMixin, LinearScoresMixin, LabelRankerMixin, BaseEstimator

@@ -8,6 +8,8 @@ from sklearn.utils import Tags
 from . import _Features, _RankRegularization
 from ._callbacks import CallbackSupportMixin
 
+__all__ = ["DummyLabelRanker", "SoftSpearmanLabelRanker"]
+
 _Target: TypeAlias = Literal["ranks", "relevance"]
 
 class LabelRankerMixin:

@@ -18,6 +18,13 @@ from ._pairwise import (
 )
 from ._slices import Slices
 
+__all__ = [
+    "all_pairs_rank",
+    "gaussian_soft_rank",
+    "neural_sort",
+    "soft_sort_permutation",
+]
+
 
 def all_pairs_rank(
     values, epsilon=1.0, *, axis=-1, descending=False, return_jacobian=False

@@ -5,6 +5,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._jacobian import RowwiseJacobian
 
+__all__ = [
+    "all_pairs_rank",
+    "gaussian_soft_rank",
+    "neural_sort",
+    "soft_sort_permutation",
+]
+
 @overload
 def all_pairs_rank(
     values: ArrayLike,

@@ -17,6 +17,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._robust_scale import INLIER_FRACTION, OUTLIER_CUTOFF, lts_scale
 
+__all__ = ["EpsilonPathDisplay", "OutlierMapDisplay"]
+
 EPS = np.finfo(np.float64).eps
 
 # Name, colour (for colour-blind readers, too) and marker of each region of the map.
@@ -102,11 +104,14 @@ class OutlierMapDisplay:
 
     From a fitted model, and drawn:
 
+    >>> import numpy as np
     >>> from sksoftrank import SoftLTSRegressor
     >>> from sksoftrank.datasets import make_contaminated_regression
     >>> X, y, _, _ = make_contaminated_regression(kind="mixed", random_state=0)
     >>> model = SoftLTSRegressor(random_state=0).fit(X, y)
-    >>> OutlierMapDisplay.from_estimator(model, X, y)  # doctest: +SKIP
+    >>> display = OutlierMapDisplay.from_estimator(model, X, y, random_state=0)
+    >>> np.bincount(display.regions)
+    array([75, 11,  4, 10])
     """
 
     def __init__(
@@ -362,9 +367,9 @@ class EpsilonPathDisplay:
     >>> from sksoftrank.plotting import EpsilonPathDisplay
     >>> X, y, _, _ = make_contaminated_regression(random_state=0)
     >>> path = soft_lts_path(X, y, epsilons=[1, 10, 100, 1000], random_state=0)
-    >>> EpsilonPathDisplay(
-    ...     epsilons=path.epsilons, coefs=path.coefs
-    ... ).plot()  # doctest: +SKIP
+    >>> display = EpsilonPathDisplay(epsilons=path.epsilons, coefs=path.coefs).plot()
+    >>> display.ax_.get_ylabel()
+    'coefficient'
     """
 
     def __init__(

@@ -12,6 +12,8 @@ from sklearn.base import BaseEstimator
 
 from . import _RandomState
 
+__all__ = ["EpsilonPathDisplay", "OutlierMapDisplay"]
+
 # One panel, or that of the coefficients and that of the scores.
 _Panels: TypeAlias = Axes | Sequence[Axes] | NDArray[np.object_]
 

@@ -16,6 +16,7 @@ from .._checks import (
     check_finite,
     check_regularization,
     check_values,
+    check_weights,
     nonfinite_error,
 )
 from ..operators import soft_rank
@@ -309,20 +310,8 @@ def _check_row_weight(sample_weight, n_rows):
     """Weights of the rows, scaled so that they can be summed."""
     if sample_weight is None:
         return np.ones(n_rows)
-    weight = check_values(sample_weight, "sample_weight").astype(np.float64)
-    if weight.shape != (n_rows,):
-        raise ValueError(
-            f"sample_weight must have shape ({n_rows},), one weight per row of scores, "
-            f"got {weight.shape}."
-        )
-    check_finite(weight, "sample_weight")
-    largest = weight.max(initial=0.0)
-    if weight.min(initial=0.0) < 0 or (largest == 0 and n_rows > 0):
-        raise ValueError(
-            f"sample_weight must be at least 0 and not all 0, got values from "
-            f"{weight.min()} to {largest}."
-        )
-    return weight / (largest or 1.0)
+    weight = check_weights(sample_weight, "sample_weight", [(n_rows,)])
+    return weight / (weight.max(initial=0.0) or 1.0)
 
 
 def _check_top_weight(top_weight):

@@ -9,7 +9,7 @@ from numbers import Real
 
 import numpy as np
 
-from .._checks import check_epsilon, check_finite, check_values
+from .._checks import check_epsilon, check_finite, check_values, check_weights
 from ._selection import (
     fill_selection,
     quantile_selection,
@@ -295,32 +295,20 @@ def sorted_quantile_loss(losses, position, epsilon, counts=None):
 
 
 def _check_losses(losses):
-    losses = _check_array(losses, "losses")
+    losses = check_finite(check_values(losses, "losses"), "losses")
     if losses.ndim != 1 or losses.size == 0:
         raise ValueError(
             f"losses must be a non-empty 1-D array, got shape {losses.shape}."
         )
-    return losses
+    return np.ascontiguousarray(losses, dtype=np.float64)
 
 
 def _check_sample_weight(sample_weight, n_losses, name="sample_weight"):
     """Return the weights, or None for ones, and their sum."""
     if sample_weight is None:
         return None, float(n_losses)
-    weight = _check_array(sample_weight, name)
-    if weight.shape != (n_losses,):
-        raise ValueError(
-            f"{name} must have the shape of losses, ({n_losses},), got {weight.shape}."
-        )
-    if weight.min() < 0 or weight.max() == 0:
-        raise ValueError(
-            f"{name} must be at least 0 and not all 0, got values from "
-            f"{weight.min()} to {weight.max()}."
-        )
-    if weight.max() > np.finfo(np.float64).max / n_losses:
-        raise ValueError(
-            f"{name} must have a finite sum, got values up to {weight.max():g}."
-        )
+    weight = check_weights(sample_weight, name, [(n_losses,)], finite_sum=True)
+    weight = np.ascontiguousarray(weight)
     return weight, float(weight.sum())
 
 
@@ -337,11 +325,6 @@ def _check_counts(counts, losses, epsilon):
     if epsilon > 0:
         check_finite(losses, "losses", factor=total * total)
     return counts, total
-
-
-def _check_array(values, name):
-    values = check_finite(check_values(values, name), name)
-    return np.ascontiguousarray(values, dtype=np.float64)
 
 
 def _check_n_kept(n_kept, total, name):

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import expit
 
 from .. import _pav
-from .._checks import check_finite, check_nan_policy, check_values
+from .._checks import check_finite, check_nan_policy, check_weights
 from .._choices import difference_rows, select_rows
 
 # Distances beyond are as good as infinite, but their differences are finite.
@@ -61,7 +61,8 @@ class WeightedRows:
         if weights is None:
             self.weights = np.broadcast_to(1.0, self.rows.shape)
         else:
-            weights = _check_weights(weights, slices, values.shape)
+            shapes = [values.shape, (slices.length,)]
+            weights = check_weights(weights, "weights", shapes, finite_sum=True)
             self.weights_shape = weights.shape
             self.is_shared = weights.shape != values.shape
             if self.is_shared:
@@ -79,23 +80,8 @@ class WeightedRows:
         self.total = self.weights.sum(axis=1, keepdims=True)
         if (self.total == 0).any():
             raise ValueError(
-                "weights must not be all zero along axis, where values are not omitted."
+                "weights must not be zero everywhere along axis but for omitted values."
             )
-
-
-def _check_weights(weights, slices, shape):
-    weights = check_finite(check_values(weights, "weights"), "weights")
-    allowed = dict.fromkeys([shape, (slices.length,)])  # different ones
-    if weights.shape not in allowed:
-        shapes = " or ".join(map(str, allowed))
-        raise ValueError(f"weights must have shape {shapes}, got {weights.shape}.")
-    if weights.size and weights.min() < 0:
-        raise ValueError(f"weights must be non-negative, got {weights.min()}.")
-    if weights.max(initial=0.0) > np.finfo(np.float64).max / slices.length:
-        raise ValueError(
-            f"weights must have a finite sum, got values up to {weights.max():g}."
-        )
-    return weights.astype(np.float64, copy=False)
 
 
 def steepness_of(epsilon):

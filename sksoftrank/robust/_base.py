@@ -5,9 +5,10 @@ from numbers import Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils import assert_all_finite, check_array
+from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import validate_data
 
+from .._checks import check_weights
 from .._linear import FEATURES, LinearDesign, LinearModelMixin
 from .._robust_scale import (
     INLIER_FRACTION,
@@ -242,27 +243,13 @@ def check_frequencies(sample_weight, n_samples, whole):
         return np.ones(n_samples)
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n_samples, sample_weight)
-    weight = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+    weight = check_weights(
+        sample_weight, "sample_weight", [(n_samples,)], finite_sum=True
     )
-    if weight.shape != (n_samples,):
-        raise ValueError(
-            f"sample_weight must have shape ({n_samples},), one weight per row of X, "
-            f"got {weight.shape}."
-        )
-    if weight.min() < 0:
-        raise ValueError(f"sample_weight must be at least 0, got {weight.min()}.")
-    n_positive = np.count_nonzero(weight)
-    if n_positive == 0:
-        raise ValueError("sample_weight must not be zero everywhere.")
     if whole and (weight != np.floor(weight)).any():
         raise ValueError(
             'sample_weight must hold whole numbers for formulation="sort", got '
             'fractions; formulation="selection" takes them.'
-        )
-    if weight.max() > np.finfo(np.float64).max / n_samples:
-        raise ValueError(
-            f"sample_weight must have a finite sum, got weights up to {weight.max():g}."
         )
     if whole and weight.sum() > MAX_REPEATS:
         raise ValueError(
@@ -270,6 +257,7 @@ def check_frequencies(sample_weight, n_samples, whole):
             f'formulation="sort", which writes repeats out, got {weight.sum():g}; '
             'formulation="selection" takes any sum.'
         )
+    n_positive = np.count_nonzero(weight)
     if weight.sum() < n_positive:
         weight = weight / weight.max()  # the weights may be too small to invert
         weight *= n_positive / weight.sum()

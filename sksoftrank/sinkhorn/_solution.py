@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from .._checks import check_epsilon, check_finite, check_flag, check_values
 from .._jacobian import RowwiseJacobian
 from .._slices import Slices
-from ._squashing import SquashedSlices, check_weights
+from ._squashing import SquashedSlices, moderate_weights
 from ._transport import TransportMeans, make_cost
 
 
@@ -141,10 +141,8 @@ def check_targets(targets, target_weights, n):
             )
     if target_weights is None:
         return milestones, np.ones(len(milestones))
-    masses = check_weights(target_weights, "target_weights", [milestones.shape])
-    if masses.size and not masses.any():
-        raise ValueError("target_weights must not all be zero.")
-    return milestones, masses
+    shapes = [milestones.shape]
+    return milestones, moderate_weights(target_weights, "target_weights", shapes)
 
 
 def _check_tol(tol):

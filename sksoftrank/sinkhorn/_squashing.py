@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import expit
 
-from .._checks import check_finite, check_values
+from .._checks import check_weights
 from .._slices import argsort_rows
 from .._ties import tie_bounds
 
@@ -26,14 +26,9 @@ CONSTANT = 1e-15
 FAR = 1e100
 
 
-def check_weights(weights, name, shapes):
-    """Return `weights` as float64 of moderate size, or say what is wrong with them."""
-    weights = check_finite(check_values(weights, name), name).astype(np.float64)
-    if weights.shape not in shapes:
-        allowed = " or ".join(map(str, dict.fromkeys(shapes)))
-        raise ValueError(f"{name} must have shape {allowed}, got {weights.shape}.")
-    if weights.size and weights.min() < 0:
-        raise ValueError(f"{name} must be non-negative, got {weights.min()}.")
+def moderate_weights(weights, name, shapes):
+    """Return `weights` scaled to moderate size, or say what is wrong with them."""
+    weights = check_weights(weights, name, shapes)
     # A power of two keeps integers exact.
     _, exponent = np.frexp(weights.max(initial=0.0))
     return np.ldexp(weights, -exponent)
@@ -117,12 +112,12 @@ class SquashedSlices:
         shape = (slices.count, slices.length)
         if weights is None:
             return np.ones(shape)
-        weights = check_weights(weights, "weights", [(slices.length,), values.shape])
+        weights = moderate_weights(weights, "weights", [(slices.length,), values.shape])
         if weights.shape == values.shape:
             weights = slices.to_rows(weights)
         weights = self.sort(np.broadcast_to(weights, shape))
         if weights.size and weights.sum(axis=1).min() == 0:
-            raise ValueError("weights must not all be zero, got a slice of zeros.")
+            raise ValueError("weights must not be zero everywhere in a slice.")
         return weights
 
     def _standardise(self):
