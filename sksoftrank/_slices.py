@@ -14,14 +14,15 @@ class Slices:
     def __init__(self, shape, axis):
         if axis is None:
             shape, axis = (math.prod(shape),), 0
+        ndim = len(shape)
         self.shape = shape
-        self.axis = check_axis(axis, len(shape))
-        self.length = shape[self.axis]
+        self.axis = axis = check_axis(axis, ndim)
+        self.length = shape[axis]
         # The shape without the axis.
-        self.other_shape = shape[: self.axis] + shape[self.axis + 1 :]
-        self.count = math.prod(self.other_shape)
+        self.other_shape = shape[:axis] + shape[axis + 1 :] if ndim > 1 else ()
+        self.count = math.prod(self.other_shape) if ndim > 1 else 1
         # Moving an axis costs more than a short row: skipped where it is last.
-        self._is_last = self.axis == len(shape) - 1
+        self._is_last = axis == ndim - 1
 
     def to_rows(self, array):
         """C-contiguous (count, length) array; a view where the layout allows."""

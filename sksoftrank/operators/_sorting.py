@@ -294,15 +294,17 @@ def soft_sort(
 def _solve(values, slices, omits_nan, solve, kind, keep, n_jobs, *, in_place):
     """`solve_rows` on the slices of the values, or without their NaN."""
 
-    def solve_finite(*arrays):
-        if solve(*arrays) < 0:
+    def solve_finite(rows, keys, out, pools, weights):
+        if solve(rows, keys, out, pools, weights) < 0:
             kept = values[~np.isnan(values)] if omits_nan else values
             raise nonfinite_error(kept, "values")
 
-    rows, options = slices.to_rows(values), (solve_finite, kind, keep, n_jobs)
+    rows = slices.to_rows(values)
     if omits_nan:
-        return solve_rows_without_nan(rows, *options, in_place=in_place)
-    return solve_rows(rows, *options)
+        return solve_rows_without_nan(
+            rows, solve_finite, kind, keep, n_jobs, in_place=in_place
+        )
+    return solve_rows(rows, solve_finite, kind, keep, n_jobs)
 
 
 def sort_wrt_epsilon(solved, slices, output_order, epsilon, kind, sign):

@@ -1,4 +1,4 @@
-"""Displays of robust fits. They need matplotlib, which is imported when they draw."""
+"""The map of residuals against distances of the features."""
 
 import warnings
 from numbers import Real
@@ -15,9 +15,8 @@ from sklearn.utils import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from ._robust_scale import INLIER_FRACTION, OUTLIER_CUTOFF, lts_scale
-
-__all__ = ["EpsilonPathDisplay", "OutlierMapDisplay"]
+from .._robust_scale import INLIER_FRACTION, OUTLIER_CUTOFF, lts_scale
+from ._pyplot import pyplot
 
 EPS = np.finfo(np.float64).eps
 
@@ -31,9 +30,6 @@ REGIONS = (
 
 # Beyond the cut-offs the axes are logarithmic if values reach this many of them.
 FAR = 20.0
-
-# Up to this many coefficients are told apart by a legend.
-MAX_LEGEND = 10
 
 
 class OutlierMapDisplay:
@@ -225,7 +221,7 @@ class OutlierMapDisplay:
             If the features are sparse or too few for robust distances, or the scale
             is 0.
         """
-        _pyplot(cls.__name__)
+        pyplot(cls.__name__)
         y_true, y_pred = (
             column_or_1d(check_array(y, ensure_2d=False, dtype=float, input_name=name))
             for name, y in (("y_true", y_true), ("y_pred", y_pred))
@@ -268,7 +264,7 @@ class OutlierMapDisplay:
         OutlierMapDisplay
             The display.
         """
-        plt = _pyplot(type(self).__name__)
+        plt = pyplot(type(self).__name__)
         if ax is None:
             _, ax = plt.subplots(layout="constrained", figsize=(6.4, 4.8))
         self.ax_, self.figure_ = ax, ax.figure
@@ -319,230 +315,6 @@ class OutlierMapDisplay:
         ]
 
 
-class EpsilonPathDisplay:
-    """Coefficients, and scores, as functions of `epsilon`.
-
-    The path leads from hard trimming on the left to least squares on the right. Where
-    outliers begin to be let in, coefficients move and scores fall.
-
-    Parameters
-    ----------
-    epsilons : array-like of shape (n_epsilons,)
-        The grid, at least 0, in any order. The axis is logarithmic; 0 is drawn left of
-        the others.
-    coefs : array-like of shape (n_epsilons, n_features)
-        Coefficients for each of them.
-    scores : array-like of shape (n_epsilons,) or (n_epsilons, n_folds), default=None
-        Scores for each of them. With folds their mean is drawn, and a band of one
-        standard error around it. None means no panel of scores.
-    feature_names : list of str, default=None
-        Names for the legend. None means x0, x1, ...
-    best_epsilon : float, default=None
-        A value to mark.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-        Axes of the coefficients.
-    score_ax_ : matplotlib Axes or None
-        Axes of the scores.
-    figure_ : matplotlib Figure
-        The figure.
-    lines_ : list of matplotlib Line2D
-        One for each coefficient.
-    score_line_ : matplotlib Line2D or None
-        The mean scores.
-    best_lines_ : list of matplotlib Line2D
-        The mark of the best epsilon, one for each panel.
-
-    See Also
-    --------
-    sksoftrank.soft_lts_path : Computes a path.
-    sksoftrank.SoftLTSRegressorCV : Chooses the best epsilon.
-
-    Examples
-    --------
-    >>> from sksoftrank import soft_lts_path
-    >>> from sksoftrank.datasets import make_contaminated_regression
-    >>> from sksoftrank.plotting import EpsilonPathDisplay
-    >>> X, y, _, _ = make_contaminated_regression(random_state=0)
-    >>> path = soft_lts_path(X, y, epsilons=[1, 10, 100, 1000], random_state=0)
-    >>> display = EpsilonPathDisplay(epsilons=path.epsilons, coefs=path.coefs).plot()
-    >>> display.ax_.get_ylabel()
-    'coefficient'
-    """
-
-    def __init__(
-        self, *, epsilons, coefs, scores=None, feature_names=None, best_epsilon=None
-    ):
-        self.epsilons = epsilons
-        self.coefs = coefs
-        self.scores = scores
-        self.feature_names = feature_names
-        self.best_epsilon = best_epsilon
-
-    @classmethod
-    def from_estimator(cls, estimator, *, ax=None, **kwargs):
-        """Plot the path of a fitted `SoftLTSRegressorCV`.
-
-        Parameters
-        ----------
-        estimator : SoftLTSRegressorCV
-            The fitted estimator, or a pipeline with one at its end. The scores are
-            those of the chosen `trim_`.
-        ax : sequence of two matplotlib Axes, default=None
-            Axes of the coefficients and of the scores. None means new ones.
-        **kwargs : dict
-            Arguments of `Axes.plot` for the coefficients.
-
-        Returns
-        -------
-        EpsilonPathDisplay
-            The display.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        TypeError
-            If the estimator has no path.
-        """
-        check_is_fitted(estimator)
-        names = getattr(estimator, "feature_names_in_", None)
-        if isinstance(estimator, Pipeline):
-            estimator, names = estimator[-1], None
-        if not hasattr(estimator, "coef_path_"):
-            raise TypeError(
-                f"estimator must be a SoftLTSRegressorCV, or a pipeline with one at "
-                f"its end, got a {type(estimator).__name__}."
-            )
-        display = cls(
-            epsilons=estimator.epsilons_,
-            coefs=estimator.coef_path_,
-            scores=estimator.cv_scores_[estimator.trims_ == estimator.trim_][0],
-            feature_names=names,
-            best_epsilon=estimator.epsilon_,
-        )
-        return display.plot(ax=ax, **kwargs)
-
-    def plot(self, ax=None, **kwargs):
-        """Draw the path.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or sequence of two Axes, default=None
-            Axes of the coefficients, and of the scores if there are any. None means
-            new ones.
-        **kwargs : dict
-            Arguments of `Axes.plot` for the coefficients.
-
-        Returns
-        -------
-        EpsilonPathDisplay
-            The display.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        ValueError
-            If `ax` is not two Axes although there are scores, or if there are not as
-            many `coefs` or `scores` as `epsilons`.
-        """
-        plt = _pyplot(type(self).__name__)
-        self._check_lengths()
-        axes = self._make_axes(plt, ax)
-        self.ax_, self.figure_ = axes[0], axes[0].figure
-        order = np.argsort(self.epsilons)
-        epsilons = np.asarray(self.epsilons, dtype=float)[order]
-        style = {"marker": "o", "markersize": 3.5, "linewidth": 1.4}
-        self.lines_ = self.ax_.plot(
-            epsilons, np.asarray(self.coefs)[order], **(style | kwargs)
-        )
-        self.ax_.axhline(0, color="0.8", linewidth=0.8, zorder=0)
-        self.ax_.set_ylabel("coefficient")
-        self.score_ax_ = self.score_line_ = None
-        if self.scores is not None:
-            self.score_ax_ = axes[1]
-            self._plot_scores(epsilons, np.asarray(self.scores)[order])
-        self.best_lines_ = []
-        for panel in axes:
-            if self.best_epsilon is not None:
-                style = {"linestyle": "--", "color": "0.3", "linewidth": 0.9}
-                label = f"epsilon = {self.best_epsilon:.3g}"
-                self.best_lines_.append(
-                    panel.axvline(self.best_epsilon, label=label, **style)
-                )
-            if epsilons[0] > 0:
-                panel.set_xscale("log")
-            else:
-                smallest = epsilons[epsilons > 0].min(initial=np.inf)
-                linear = smallest if np.isfinite(smallest) else 1.0
-                panel.set_xscale("symlog", linthresh=linear)
-                panel.set_xlim(-0.3 * linear, 1.5 * max(epsilons[-1], linear))
-        axes[-1].set_xlabel("epsilon")
-        self._add_legend()
-        return self
-
-    def _check_lengths(self):
-        for name in ("coefs", "scores"):
-            rows = getattr(self, name)
-            if rows is not None and len(rows) != len(self.epsilons):
-                raise ValueError(
-                    f"{name} must have a row for each of the {len(self.epsilons)} "
-                    f"epsilons, got {len(rows)}."
-                )
-
-    def _make_axes(self, plt, ax):
-        n_panels = 1 if self.scores is None else 2
-        if ax is None:
-            _, axes = plt.subplots(
-                n_panels,
-                squeeze=False,
-                sharex=True,
-                layout="constrained",
-                figsize=(7, 1.2 + 2.7 * n_panels),
-            )
-            return axes[:, 0]
-        axes = np.atleast_1d(np.array(ax, dtype=object)).ravel()
-        if axes.size != n_panels:
-            raise ValueError(
-                f"ax must be {n_panels} Axes, for the coefficients"
-                f"{' and the scores' if n_panels == 2 else ''}, got {axes.size}."
-            )
-        return axes
-
-    def _plot_scores(self, epsilons, scores):
-        """Mean scores, with a band of one standard error if there are folds."""
-        mean = scores
-        if scores.ndim == 2:
-            mean = scores.mean(axis=1)
-            n_folds = scores.shape[1]
-            if n_folds > 1:
-                error = scores.std(axis=1, ddof=1) / np.sqrt(n_folds)
-                self.score_ax_.fill_between(
-                    epsilons, mean - error, mean + error, color="0.85", linewidth=0
-                )
-        style = {"marker": "o", "markersize": 3.5, "linewidth": 1.4, "color": "0.25"}
-        (self.score_line_,) = self.score_ax_.plot(epsilons, mean, **style)
-        self.score_ax_.set_ylabel("score")
-
-    def _add_legend(self):
-        """Name the coefficients, if they are few, and the best epsilon."""
-        lines, labels = [], []
-        if len(self.lines_) <= MAX_LEGEND:
-            names = self.feature_names
-            if names is None:
-                names = [f"x{column}" for column in range(len(self.lines_))]
-            lines, labels = list(self.lines_), list(names)
-        if self.best_lines_:
-            lines.append(self.best_lines_[0])
-            labels.append(self.best_lines_[0].get_label())
-        if lines:
-            place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
-            self.ax_.legend(lines, labels, frameon=False, **place)
-
-
 def _robust_distances(X, random_state):
     """Distances by the minimum covariance determinant, and their degrees of freedom.
 
@@ -574,14 +346,3 @@ def _robust_distances(X, random_state):
                 "features that most rows share."
             ) from error
     return np.sqrt(fit.mahalanobis(left)), rank
-
-
-def _pyplot(caller):
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            f"{caller} needs matplotlib; install it, for example by "
-            f"'pip install matplotlib'."
-        ) from error
-    return plt

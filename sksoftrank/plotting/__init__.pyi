@@ -10,7 +10,7 @@ from matplotlib.text import Annotation
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
-from . import _RandomState
+from .. import _RandomState
 
 __all__ = ["EpsilonPathDisplay", "OutlierMapDisplay"]
 
