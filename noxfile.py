@@ -32,7 +32,7 @@ def run_tests(session, env=None):
         *("--config-file", ROOT / "pyproject.toml", "--rootdir", ROOT),
         *("--numprocesses", "auto"),
         *(arguments or everything),
-        env={"OPENBLAS_NUM_THREADS": "1"} | (env or {}),
+        env={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"} | (env or {}),
     )
 
 
