@@ -1,16 +1,12 @@
-"""Linear models: predictions in well-conditioned coordinates, L-BFGS, and mixins."""
+"""Linear predictions in well-conditioned coordinates, without a copy of X."""
 
-import warnings
 from copy import copy
 
 import numpy as np
 from scipy import sparse
-from scipy.optimize import minimize
 from scipy.sparse.linalg import LinearOperator, minres
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
 from sklearn.utils.sparsefuncs import min_max_axis
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 EPS = np.finfo(np.float64).eps
 
@@ -22,9 +18,6 @@ CHUNK_SIZE = 2**17
 
 # Features are squared to find their scales, so their sizes are limited.
 SMALLEST, LARGEST = 1e-140, 1e140
-
-# What features may be.
-FEATURES = {"accept_sparse": ["csr", "csc"], "dtype": [np.float64, np.float32]}
 
 
 class LinearDesign:
@@ -188,7 +181,7 @@ class LinearDesign:
     def _sparse_moments(self, weight):
         """Weighted means of the centred features and of their squares, for sparse X."""
         entries = self.X.tocoo()
-        row, column = entries.coords
+        row, column = entries.row, entries.col
         deviation = entries.data - self.mean[column]
 
         def column_sums(values):
@@ -262,120 +255,6 @@ class PenalizedLoss:
         penalty_gradient = self.penalty * z
         gradient = self.design.pull_back(row_gradient) + penalty_gradient
         return value + 0.5 * np.vdot(penalty_gradient, z), gradient.ravel()
-
-
-def lbfgs(function, z, *, max_iter, tol, ftol, callback=None):
-    """Minimise a function that returns value and gradient, from z on.
-
-    Returns the result of SciPy, with None for a message unless a limit was reached: an
-    end where no step descends, at a kink or within rounding, is as good as convergence.
-    """
-    result = minimize(
-        function,
-        z.ravel(),
-        jac=True,
-        method="L-BFGS-B",
-        callback=callback,
-        options={
-            "maxiter": max_iter,
-            "maxfun": 20 * max_iter,
-            "gtol": tol,
-            "ftol": ftol,
-        },
-    )
-    is_limited = result.status == 1
-    result.message = (
-        f"{result.nit} L-BFGS iterations were not enough." if is_limited else None
-    )
-    return result
-
-
-class LinearModelMixin:
-    """Mixin for linear models of dense or sparse features, which report progress.
-
-    They have `coef_`, `intercept_` and the parameters `max_iter` and `verbose`.
-    """
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
-
-    def _predict_linear(self, X):
-        """Predictions for the rows of X, or the scores of all outputs."""
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False, **FEATURES)
-        return X @ self.coef_.T + self.intercept_
-
-    def _report(self, text):
-        if self.verbose:
-            print(f"[{type(self).__name__}] {text}")
-
-    def _warn_not_converged(self, message, stacklevel):
-        """Warn unless the message is None; `stacklevel` counts from the caller."""
-        if message is not None:
-            warnings.warn(
-                f"{type(self).__name__} did not converge with max_iter="
-                f"{self.max_iter}: {message}",
-                ConvergenceWarning,
-                stacklevel=stacklevel + 1,
-            )
-
-
-class LinearScoresMixin(LinearModelMixin):
-    """Mixin for models that fit a linear score of each class or label by L-BFGS.
-
-    They have the parameter `tol`, too.
-    """
-
-    def _fit_scores(self, objective, z, to_scores, *, n_iter, ftol, callbacks, dtype):
-        """Minimise a `PenalizedLoss` from the coordinates z on; set the attributes.
-
-        `to_scores` leads from there to the coordinates of the scores. `n_iter` is the
-        number of iterations that led to z.
-        """
-        design = objective.design
-
-        def attributes(z):
-            z = to_scores(z.reshape(design.n_coordinates, -1))
-            return score_attributes(design, z, dtype)
-
-        def evaluate(z):
-            callbacks.begin_iteration()
-            return objective(z)
-
-        def after_iteration(intermediate_result):
-            nonlocal n_iter
-            n_iter += 1
-            z, value = intermediate_result.x, intermediate_result.fun
-            if self.verbose > 1 and n_iter % 10 == 0:
-                self._report(f"iteration {n_iter}, objective {value:.6g}")
-            if callbacks.end_iteration(lambda: attributes(z)):
-                raise StopIteration
-
-        result = lbfgs(
-            evaluate,
-            z,
-            max_iter=self.max_iter,
-            tol=self.tol,
-            ftol=ftol,
-            callback=after_iteration,
-        )
-        # From here to the user: this method, `fit` and its decorator.
-        self._warn_not_converged(result.message, stacklevel=4)
-        self.objective_ = float(result.fun)
-        self.n_iter_ = n_iter
-        vars(self).update(attributes(result.x))
-        self._report(f"end: {n_iter} iterations, objective {self.objective_:.6g}")
-
-
-def score_attributes(design, z, dtype):
-    """Coefficients and intercepts of the scores at the coordinates z."""
-    coef, intercept = design.coefficients(z)
-    return {
-        "coef_": np.ascontiguousarray(coef.T, dtype=dtype),
-        "intercept_": np.broadcast_to(intercept, z.shape[1:]).astype(dtype),
-    }
 
 
 def _multiply(matrix, z):

@@ -11,14 +11,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from ._callbacks import CallbackSupportMixin, FitCallbacks
-from ._linear import (
-    FEATURES,
-    LinearDesign,
-    LinearScoresMixin,
-    PenalizedLoss,
-    lbfgs,
-    score_attributes,
-)
+from ._linear import LinearDesign, PenalizedLoss
+from ._linear_models import FEATURES, LinearScoresMixin, lbfgs, score_attributes
 from ._sklearn import Interval, StrOptions, check_sample_weight, fit_context
 from .losses._topk import GROWTHS, OPERATORS, TopKLoss, check_k
 

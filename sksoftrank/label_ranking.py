@@ -10,7 +10,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._callbacks import CallbackSupportMixin, FitCallbacks
 from ._label_rankings import TARGETS, LabelRankerMixin
-from ._linear import FEATURES, LinearDesign, LinearScoresMixin, PenalizedLoss, lbfgs
+from ._linear import LinearDesign, PenalizedLoss
+from ._linear_models import FEATURES, LinearScoresMixin, lbfgs
 from ._sklearn import Interval, StrOptions, fit_context
 from .losses._ranking import SpearmanLoss
 

@@ -9,7 +9,8 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import validate_data
 
 from .._checks import check_weights
-from .._linear import FEATURES, LinearDesign, LinearModelMixin
+from .._linear import LinearDesign
+from .._linear_models import FEATURES, LinearModelMixin
 from .._robust_scale import (
     INLIER_FRACTION,
     inlier_mask,
