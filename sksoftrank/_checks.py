@@ -80,10 +80,10 @@ def check_finite(array, name, factor=1.0):
 
 
 def check_weights(weights, name, shapes, *, finite_sum=False):
-    """Return `weights` as a float64 array of one of these shapes.
+    """Return `weights` as a C-contiguous float64 array of one of these shapes.
 
     Or say what is wrong: they must be finite, at least 0 and, if there are any, not all
-    0. With `finite_sum` the sum along the last axis must be finite, too.
+    0. With `finite_sum` their sum must be finite, too.
     """
     weights = check_finite(check_values(weights, name), name)
     if weights.shape not in shapes:
@@ -94,9 +94,8 @@ def check_weights(weights, name, shapes, *, finite_sum=False):
         raise ValueError(f"{name} must be at least 0, got {weights.min()}.")
     if weights.size and largest == 0:
         raise ValueError(f"{name} must not be zero everywhere.")
-    weights = weights.astype(np.float64, copy=False)
-    highest = np.finfo(np.float64).max / max(weights.shape[-1], 1)
-    if finite_sum and largest > highest:
+    weights = np.ascontiguousarray(weights, dtype=np.float64)
+    if finite_sum and largest > np.finfo(np.float64).max / max(weights.size, 1):
         raise ValueError(
             f"{name} must have a finite sum, got values up to {largest:g}."
         )

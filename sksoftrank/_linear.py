@@ -181,6 +181,8 @@ class LinearDesign:
     def _sparse_moments(self, weight):
         """Weighted means of the centred features and of their squares, for sparse X."""
         entries = self.X.tocoo()
+        if not self.X.has_canonical_format:
+            entries.sum_duplicates()
         row, column = entries.row, entries.col
         deviation = entries.data - self.mean[column]
 

@@ -45,6 +45,21 @@ def test_scales_of_sparse_features(convert, fit_intercept, is_weighted, constant
     assert (design.basis[scale == np.inf] == 0).all()
 
 
+@pytest.mark.parametrize("container", [sparse.csr_array, sparse.csc_matrix])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_sparse_entries_in_parts_and_in_any_order(container, fit_intercept):
+    whole = container(features(100, 2.0))
+    # Each entry x as 2 x and -x, in reversed order.
+    parts = np.outer(whole.data, [2.0, -1.0]).ravel()[::-1]
+    indices = np.repeat(whole.indices, 2)[::-1]
+    indptr = 2 * (whole.nnz - whole.indptr[::-1])
+    X = container((parts, indices, indptr), shape=whole.shape)
+    options = {"fit_intercept": fit_intercept, "alpha": 0.0}
+    found = LinearDesign(X, np.ones(100), **options).basis
+    expected = LinearDesign(container(X.toarray()), np.ones(100), **options).basis
+    assert_allclose(found, expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array])
 def test_constant_features_of_large_designs(convert):
     n_samples = MAX_WHITENED_RANK + 100

@@ -334,6 +334,13 @@ def test_large_data_are_searched_in_a_sample(monkeypatch):
     assert not weighted.support_[bad].any() or weighted.objective_ < whole.objective_
 
 
+def test_weights_in_any_layout():
+    X, y, _ = contaminated(60)
+    expected = fit(X, y, np.full(60, 2.0), **HARD)
+    for weight in (np.full(120, 2.0)[::2], np.broadcast_to(2.0, 60)):
+        assert_array_equal(fit(X, y, weight, **HARD).coef_, expected.coef_)
+
+
 # The objective
 
 

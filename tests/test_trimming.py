@@ -579,7 +579,7 @@ def test_bad_data():
         (np.full(20, -1.0), "sample_weight"),
         (np.full(20, np.nan), "sample_weight contains NaN"),
         (np.zeros(20), "(?i)sample.weight"),
-        (np.full(20, 1e308), "sample_weight must have a sum .* got inf"),
+        (np.full(20, 1e308), "sample_weight must have a finite sum .* got inf"),
     ):
         with pytest.raises(ValueError, match=message):
             model.fit(X, y, sample_weight=weight)

@@ -1,6 +1,6 @@
 """What a user's type checker sees: `mypy --strict tests/typed_user.py`.
 
-`test_stubs.py` runs this script and holds that the types of the values are these.
+`test_types.py` runs this script and holds that the types of the values are these.
 """
 
 from collections.abc import Callable

@@ -308,7 +308,6 @@ def _check_sample_weight(sample_weight, n_losses, name="sample_weight"):
     if sample_weight is None:
         return None, float(n_losses)
     weight = check_weights(sample_weight, name, [(n_losses,)], finite_sum=True)
-    weight = np.ascontiguousarray(weight)
     return weight, float(weight.sum())
 
 

@@ -65,9 +65,7 @@ class WeightedRows:
             weights = check_weights(weights, "weights", shapes, finite_sum=True)
             self.weights_shape = weights.shape
             self.is_shared = weights.shape != values.shape
-            if self.is_shared:
-                weights = np.ascontiguousarray(weights)
-            else:
+            if not self.is_shared:
                 weights = slices.to_rows(weights)
             self.weights = np.broadcast_to(weights, self.rows.shape)
         self.is_empty = np.zeros((slices.count, 1), dtype=bool)
@@ -80,7 +78,7 @@ class WeightedRows:
         self.total = self.weights.sum(axis=1, keepdims=True)
         if (self.total == 0).any():
             raise ValueError(
-                "weights must not be zero everywhere along axis but for omitted values."
+                "weights must not be zero everywhere in a slice, omitted values apart."
             )
 
 

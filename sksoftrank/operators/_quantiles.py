@@ -9,6 +9,9 @@ from .._jacobian import RowwiseJacobian
 from .._slices import Slices
 from ._location import Location, check_cut, check_fractions
 
+# Quantiles are differences of sums of masses that are 1 apart.
+MAX_TOTAL = 1e12
+
 
 def soft_quantile(
     values,
@@ -38,7 +41,7 @@ def soft_quantile(
         quantiles.
     weights : array-like of shape (n,) or of the shape of `values`, default=None
         Non-negative frequencies: a weight of 2 is exactly a repeated value. Their sum A
-        must be at least 1. None means ones.
+        must be from 1 to 1e12. None means ones.
     regularization : {"quadratic", "entropic"}, default="quadratic"
         With "quadratic" values farther than `epsilon` have no influence; "entropic" is
         infinitely differentiable.
@@ -108,10 +111,11 @@ def soft_quantile(
     )
     q = check_fractions(q, "q", 1.0)
     total = location.data.total
-    if (total < 1).any():
+    is_wrong = (total < 1) | (total > MAX_TOTAL)
+    if is_wrong.any():
         raise ValueError(
-            f"weights are frequencies and must sum to at least 1, got a sum of "
-            f"{total.min():g}."
+            f"weights are frequencies and must have a sum from 1 to {MAX_TOTAL:g}, got "
+            f"a sum of {total[is_wrong][0]:g}."
         )
     for p in q.flat:
         low, rest = (total - 1) * p, (total - 1) * (1 - p)
@@ -146,7 +150,7 @@ def soft_median(
     epsilon : float, default=1.0
         Strength of the regularization, in the units of `values`. 0 gives the median.
     weights : array-like of shape (n,) or of the shape of `values`, default=None
-        Non-negative frequencies of sum 1 or more. None means ones.
+        Non-negative frequencies of a sum from 1 to 1e12. None means ones.
     regularization : {"quadratic", "entropic"}, default="quadratic"
         As for `soft_quantile`.
     axis : int or None, default=-1
@@ -302,7 +306,8 @@ def soft_winsorize(
         Strength of the regularization of the quantiles, in the units of `values`. 0
         gives the hard quantiles.
     weights : array-like of shape (n,) or of the shape of `values`, default=None
-        Non-negative frequencies of sum 1 or more, for the quantiles. None means ones.
+        Non-negative frequencies of a sum from 1 to 1e12, for the quantiles. None means
+        ones.
     regularization : {"quadratic", "entropic"}, default="quadratic"
         As for `soft_quantile`.
     axis : int or None, default=-1

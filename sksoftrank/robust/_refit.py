@@ -109,7 +109,7 @@ class SoftTrimmed(MetaEstimatorMixin, BaseEstimator):
             total = weight.sum()
         if not 0 < total < np.inf:
             raise ValueError(
-                f"sample_weight must have a sum above 0 and finite, got {total}."
+                f"sample_weight must have a finite sum above 0, got {total:g}."
             )
         rng = check_random_state(self.random_state)
         estimator = _prepare(self._base_estimator(), rng)
