@@ -40,8 +40,8 @@ def has_type(value, expected):
         return True
     if origin in (typing.Union, types.UnionType):
         return any(has_type(value, part) for part in parts)
-    if origin is np.ndarray:
-        (scalar,) = get_args(parts[1])
+    if origin in (np.ndarray, NDArray):  # NDArray from Python 3.12 and NumPy 2.5 on
+        (scalar,) = parts if origin is NDArray else get_args(parts[1])
         is_array = isinstance(value, np.ndarray)
         return is_array and (scalar is Any or np.issubdtype(value.dtype, scalar))
     if origin is Callable:
