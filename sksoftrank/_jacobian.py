@@ -101,7 +101,7 @@ class RowwiseJacobian(LinearOperator):
         shapes, slices = (self.input_shape, self.output_shape), self._slices
         if transpose:
             shapes, slices = shapes[::-1], slices[::-1]
-        direction = _check_direction(direction, shapes[0], name)
+        direction = check_direction(direction, shapes[0], name)
         rows = slices[0].to_rows(direction.astype(np.float64, copy=False))
         result = slices[1].from_rows(self._multiply(rows, transpose=transpose))
         dtype = np.result_type(self.dtype, direction.dtype)
@@ -114,7 +114,8 @@ class RowwiseJacobian(LinearOperator):
         return self.vjp(np.reshape(x, self.output_shape)).ravel()
 
 
-def _check_direction(direction, shape, name):
+def check_direction(direction, shape, name):
+    """Return `direction` as floats, or say what is wrong with it."""
     array = np.asarray(direction)
     if array.dtype.kind not in "fiub":
         raise TypeError(

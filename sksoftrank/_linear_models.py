@@ -31,9 +31,8 @@ def lbfgs(function, z, *, max_iter, tol, ftol, callback=None):
         },
     )
     is_limited = result.status == 1
-    result.message = (
-        f"{result.nit} L-BFGS iterations were not enough." if is_limited else None
-    )
+    message = f"L-BFGS was stopped after iteration {result.nit}."
+    result.message = message if is_limited else None
     return result
 
 

@@ -12,7 +12,7 @@ from ._checks import (
     check_regularization,
     check_values,
 )
-from ._jacobian import _check_direction
+from ._jacobian import check_direction
 from ._soft_cdf import interquartile_range
 from .operators import soft_rank
 
@@ -71,7 +71,7 @@ class CorrelationJacobian(LinearOperator):
         ndarray of shape (n_features, n_features)
             The change of the correlations for a unit step along `u`.
         """
-        u = _check_direction(u, self.input_shape, "u").astype(np.float64, copy=False)
+        u = check_direction(u, self.input_shape, "u").astype(np.float64, copy=False)
         # The columns of unit have mean 0, so neither product sees means of ranks.
         half = self._unit.T @ self._tangent(self._rank_jacobian.jvp(self._factor * u))
         return half + half.T
@@ -90,7 +90,7 @@ class CorrelationJacobian(LinearOperator):
         ndarray of shape (n_samples, n_features)
             Gradient in the data.
         """
-        g = _check_direction(g, self.output_shape, "g").astype(np.float64, copy=False)
+        g = check_direction(g, self.output_shape, "g").astype(np.float64, copy=False)
         ranks = self._tangent(self._unit @ (g + g.T))
         return self._factor * self._rank_jacobian.vjp(ranks)
 

@@ -348,7 +348,9 @@ def test_warm_start():
 
 def test_convergence_warning():
     X, y = classes()
-    with pytest.warns(ConvergenceWarning, match="did not converge with max_iter=2: 2"):
+    with pytest.warns(
+        ConvergenceWarning, match="did not converge with max_iter=2: L-BFGS"
+    ):
         model = SoftTopKClassifier(max_iter=2, tol=0).fit(X, y)
     assert np.isfinite(model.coef_).all()
     assert model.n_iter_ == 5

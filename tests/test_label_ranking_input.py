@@ -55,7 +55,9 @@ def test_warm_start_of_a_new_estimator():
 def test_convergence_warning():
     X, y = rankings()
     model = SoftSpearmanLabelRanker(max_iter=2, tol=0)
-    with pytest.warns(ConvergenceWarning, match="did not converge with max_iter=2: 2"):
+    with pytest.warns(
+        ConvergenceWarning, match="did not converge with max_iter=2: L-BFGS"
+    ):
         model.fit(X, y)
     assert np.isfinite(model.coef_).all()
 

@@ -324,7 +324,7 @@ def test_warm_start_starts_from_the_previous_fit(fit_intercept, container):
 def test_not_converged():
     X, y, _ = contaminated()
     with pytest.warns(
-        ConvergenceWarning, match="with max_iter=2: 2 L-BFGS iter"
+        ConvergenceWarning, match="max_iter=2: L-BFGS was stopped after iteration 2"
     ) as record:
         model = SoftLTSRegressor(max_iter=2).fit(X, y)
     assert record[0].filename == __file__
