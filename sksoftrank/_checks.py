@@ -102,6 +102,12 @@ def check_weights(weights, name, shapes, *, finite_sum=False):
     return weights
 
 
+def moderate(weights):
+    """The weights times a power of two, which is exact; the largest becomes near 1."""
+    _, exponent = np.frexp(weights.max(initial=0.0))
+    return np.ldexp(weights, -exponent)
+
+
 def nonfinite_error(array, name):
     """The exception for an array that is not finite, or too wide to be summed."""
     n_nan = int(np.isnan(array).sum())

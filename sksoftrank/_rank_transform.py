@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_array, resample
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._checks import check_weights
+from ._checks import check_weights, moderate
 from ._sklearn import Interval, StrOptions, fit_context
 from ._soft_cdf import SoftCDF
 
@@ -38,7 +38,7 @@ class _SoftCDFTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
         weight = None
         if sample_weight is not None:
             weight = check_weights(sample_weight, "sample_weight", [(X.shape[0],)])
-            weight = weight / weight.max()  # the sum is finite
+            weight = moderate(weight)  # the sum is finite
             X, weight = X[weight > 0], weight[weight > 0]
         if self.subsample is not None and self.subsample < X.shape[0]:
             rows = resample(

@@ -17,6 +17,7 @@ from .._checks import (
     check_regularization,
     check_values,
     check_weights,
+    moderate,
     nonfinite_error,
 )
 from ..operators import soft_rank
@@ -310,8 +311,7 @@ def _check_row_weight(sample_weight, n_rows):
     """Weights of the rows, scaled so that they can be summed."""
     if sample_weight is None:
         return np.ones(n_rows)
-    weight = check_weights(sample_weight, "sample_weight", [(n_rows,)])
-    return weight / (weight.max(initial=0.0) or 1.0)
+    return moderate(check_weights(sample_weight, "sample_weight", [(n_rows,)]))
 
 
 def _check_top_weight(top_weight):

@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import validate_data
 
-from .._checks import check_weights
+from .._checks import check_weights, moderate
 from .._linear import LinearDesign
 from .._linear_models import FEATURES, LinearModelMixin
 from .._robust_scale import (
@@ -260,6 +260,7 @@ def check_frequencies(sample_weight, n_samples, whole):
         )
     n_positive = np.count_nonzero(weight)
     if weight.sum() < n_positive:
-        weight = weight / weight.max()  # the weights may be too small to invert
+        weight = moderate(weight)  # it may be too small to invert
+        weight /= weight.max()
         weight *= n_positive / weight.sum()
     return weight

@@ -7,10 +7,17 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .._checks import check_epsilon, check_finite, check_flag, check_values
+from .._checks import (
+    check_epsilon,
+    check_finite,
+    check_flag,
+    check_values,
+    check_weights,
+    moderate,
+)
 from .._jacobian import RowwiseJacobian
 from .._slices import Slices
-from ._squashing import SquashedSlices, moderate_weights
+from ._squashing import SquashedSlices
 from ._transport import TransportMeans, make_cost
 
 
@@ -141,8 +148,8 @@ def check_targets(targets, target_weights, n):
             )
     if target_weights is None:
         return milestones, np.ones(len(milestones))
-    shapes = [milestones.shape]
-    return milestones, moderate_weights(target_weights, "target_weights", shapes)
+    masses = check_weights(target_weights, "target_weights", [milestones.shape])
+    return milestones, moderate(masses)
 
 
 def _check_tol(tol):

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import expit
 
-from .._checks import check_weights
+from .._checks import check_weights, moderate
 from .._slices import argsort_rows
 from .._ties import tie_bounds
 
@@ -24,14 +24,6 @@ CONSTANT = 1e-15
 # Values without weight may lie far outside the range of the others. In units of it they
 # are taken to be at most this far, so that products do not overflow.
 FAR = 1e100
-
-
-def moderate_weights(weights, name, shapes):
-    """Return `weights` scaled to moderate size, or say what is wrong with them."""
-    weights = check_weights(weights, name, shapes)
-    # A power of two keeps integers exact.
-    _, exponent = np.frexp(weights.max(initial=0.0))
-    return np.ldexp(weights, -exponent)
 
 
 def weighted_ends(rows, weights):
@@ -112,7 +104,8 @@ class SquashedSlices:
         shape = (slices.count, slices.length)
         if weights is None:
             return np.ones(shape)
-        weights = moderate_weights(weights, "weights", [(slices.length,), values.shape])
+        shapes = [(slices.length,), values.shape]
+        weights = moderate(check_weights(weights, "weights", shapes))
         if weights.shape == values.shape:
             weights = slices.to_rows(weights)
         weights = self.sort(np.broadcast_to(weights, shape))
