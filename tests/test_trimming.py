@@ -55,7 +55,9 @@ FAST = {"cv": 3, "tol": 0.1, "random_state": 0}
         SoftTrimmedRegressor(HistGradientBoostingRegressor(**BOOSTING), **FAST),
         SoftTrimmedClassifier(LogisticRegression(max_iter=1000), **FAST),
         SoftTrimmedClassifier(
-            make_pipeline(StandardScaler(with_mean=False), LogisticRegression()),
+            make_pipeline(
+                StandardScaler(with_mean=False), LogisticRegression(max_iter=1000)
+            ),
             cv="train",
         ),
         SoftTrimmedClassifier(HistGradientBoostingClassifier(**BOOSTING), **FAST),
