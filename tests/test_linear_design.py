@@ -45,7 +45,7 @@ def test_scales_of_sparse_features(convert, fit_intercept, is_weighted, constant
     assert (design.basis[scale == np.inf] == 0).all()
 
 
-@pytest.mark.parametrize("container", [sparse.csr_array, sparse.csc_matrix])
+@pytest.mark.parametrize("container", [sparse.csr_array, sparse.csr_matrix])
 @pytest.mark.parametrize("fit_intercept", [False, True])
 def test_sparse_entries_in_parts_and_in_any_order(container, fit_intercept):
     whole = container(features(100, 2.0))
