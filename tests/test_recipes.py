@@ -82,13 +82,23 @@ def test_pytorch_keeps_float32_and_options(pytorch):
     )
 
 
-def test_pytorch_has_no_second_derivative(pytorch):
+@all_operators
+@pytest.mark.parametrize("power", [1, 2])
+def test_pytorch_has_no_second_derivative(pytorch, operator, power):
     torch, names = pytorch
-    tensor = torch.tensor([0.0, 1.0, 3.0], requires_grad=True)
-    loss = (names["soft"](soft_rank, tensor, epsilon=2.0) ** 2).sum()
-    (gradient,) = torch.autograd.grad(loss, tensor, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        gradient.sum().backward()
+    tensor = torch.tensor([0.0, 1.0, 3.0], dtype=torch.float64, requires_grad=True)
+
+    def loss(x):
+        return (torch.arange(3.0) * names["soft"](operator, x) ** power).sum()
+
+    (gradient,) = torch.autograd.grad(loss(tensor), tensor, create_graph=True)
+    with pytest.raises(RuntimeError, match="first derivatives only"):
+        gradient[0].backward()
+    with pytest.raises(RuntimeError, match="first derivatives only"):
+        torch.autograd.functional.hessian(loss, tensor)
+    # A penalty on the gradient within a larger loss, too.
+    with pytest.raises(RuntimeError, match="first derivatives only"):
+        ((gradient**2).sum() + tensor.sum()).backward()
 
 
 @all_operators
