@@ -2,12 +2,16 @@
 
 import math
 import operator
-from numbers import Real
+from fractions import Fraction
+from numbers import Integral, Real
 
 import numpy as np
 from scipy import sparse
 
 from . import _pav
+
+# Integers up to this size are exact in float64.
+LARGEST_EXACT = 2**53
 
 KINDS = {"quadratic": _pav.QUADRATIC, "entropic": _pav.ENTROPIC, "kl": _pav.KL}
 
@@ -55,7 +59,7 @@ def _as_floats(array, name):
         if text is not None:
             raise TypeError(f"{name} must hold real numbers only, got {text!r}.")
         try:
-            return array.astype(np.float64)
+            return without_na(array).astype(np.float64)
         except OverflowError as error:
             raise ValueError(f"{name} must fit into float64: {error}.") from error
         except (TypeError, ValueError) as error:
@@ -67,6 +71,126 @@ def _as_floats(array, name):
     is_short = kind == "f" and array.dtype.itemsize <= 4
     with np.errstate(over="ignore"):
         return array.astype(np.float32 if is_short else np.float64)
+
+
+def without_na(array):
+    """An array of objects with NaN in place of None and of pandas' NA."""
+    # Recognised by its name, for pandas need not be there.
+    is_na = [item is None or type(item).__name__ == "NAType" for item in array.flat]
+    return np.where(np.reshape(is_na, array.shape), math.nan, array)
+
+
+def exact_differences(values, name, axis=-1):
+    """Return `values` for `check_values`, so that float64 keeps order and differences.
+
+    Integers beyond 2**53, and long doubles, lose digits in float64 and may tie there.
+    For functions of the differences within each slice: slices that are not exact in
+    float64 are returned minus their minimum, and an error is raised if numbers tie even
+    so. All other arguments, right or wrong, are returned as they are.
+
+    Parameters
+    ----------
+    values : object
+        An argument that has not been checked.
+    name : str
+        Its name.
+    axis : int or None, default=-1
+        The axis of the slices. None for one slice of all.
+    """
+    array = _inexact_array(values)
+    if array is None or not (axis is None or -array.ndim <= axis < array.ndim):
+        return values
+    slices = array.reshape(1, -1) if axis is None else np.moveaxis(array, axis, -1)
+    rows = slices.reshape(-1, slices.shape[-1])
+    out = np.array([_exact_row(row, name) for row in rows]).reshape(slices.shape)
+    return out.reshape(array.shape) if axis is None else np.moveaxis(out, -1, axis)
+
+
+def _inexact_array(values):
+    """`values` as an array if float64 may change these numbers, else None."""
+    if sparse.issparse(values) or np.ma.isMaskedArray(values):
+        return None
+    try:
+        array = np.asarray(values)
+        kind, size = array.dtype.kind, array.dtype.itemsize
+        if array is not values and kind == "f" and size == 8:
+            # In lists and frames, integers became floats if they stand beside some.
+            if not (np.abs(array) >= LARGEST_EXACT).any():
+                return None
+            # Each column of a frame has a type of its own.
+            is_frame = hasattr(values, "iloc")
+            array = values.to_numpy(object) if is_frame else np.array(values, object)
+            kind = "O"
+    except ValueError:  # ragged
+        return None
+    if array.ndim == 0 or array.size == 0:
+        return None
+    if kind == "O":
+        array = without_na(array)
+        return array if all(map(_is_number, array.flat)) else None
+    if kind in "iu":
+        return None if _is_exact(array) else array
+    return array if kind == "f" and size > 8 else None
+
+
+def _is_number(item):
+    return isinstance(item, Integral) or (
+        isinstance(item, Real) and hasattr(item, "as_integer_ratio")
+    )
+
+
+def _fraction(number):
+    if isinstance(number, Integral):
+        return Fraction(int(number))
+    return Fraction(*number.as_integer_ratio())
+
+
+def _exact_row(row, name):
+    """The row in float64, minus its minimum where it is not exact in float64."""
+    kind = row.dtype.kind
+    if kind in "iu":
+        is_finite = np.ones(row.shape, dtype=bool)
+    else:
+        with np.errstate(invalid="ignore"):
+            is_finite = (np.abs(row) < math.inf).astype(bool)
+    numbers = row[is_finite]
+    if kind == "O":
+        numbers = np.array([_fraction(number) for number in numbers], dtype=object)
+    if numbers.size and not _is_exact(numbers):
+        low, high = numbers.min(), numbers.max()
+        if kind in "iu":  # without a sign no difference overflows
+            numbers = numbers.astype(np.uint64) - low.astype(np.uint64)
+        else:
+            numbers = numbers - low
+        ordered = np.sort(numbers)
+        if (_ties(_floats(ordered)) > _ties(ordered)).any():
+            raise ValueError(
+                f"{name} must hold numbers that differ in float64 when their minimum "
+                f"is subtracted, integers within a range of 2**53, got values from "
+                f"{low} to {high}."
+            )
+    out = np.empty(row.shape)
+    out[is_finite], out[~is_finite] = _floats(numbers), row[~is_finite]
+    return out
+
+
+def _is_exact(numbers):
+    """Whether float64 holds these finite numbers (integers: any in their range)."""
+    if numbers.dtype.kind in "iu":
+        return max(int(numbers.max()), -int(numbers.min())) <= LARGEST_EXACT
+    return bool((_floats(numbers) == numbers).all())
+
+
+def _floats(numbers):
+    try:
+        with np.errstate(over="ignore"):
+            return numbers.astype(np.float64)
+    except OverflowError:  # Python's integers have no end
+        return np.full(numbers.shape, math.inf)
+
+
+def _ties(ordered):
+    return np.equal(ordered[1:], ordered[:-1]).astype(bool)
 
 
 def check_finite(array, name, factor=1.0):
