@@ -157,17 +157,18 @@ def _exact_row(row, name):
     if kind == "O":
         numbers = np.array([_fraction(number) for number in numbers], dtype=object)
     if numbers.size and not _is_exact(numbers):
-        low, high = numbers.min(), numbers.max()
-        if kind in "iu":  # without a sign no difference overflows
-            numbers = numbers.astype(np.uint64) - low.astype(np.uint64)
-        else:
-            numbers = numbers - low
         ordered = np.sort(numbers)
-        if (_ties(_floats(ordered)) > _ties(ordered)).any():
+        bounds = low, _ = ordered[0], ordered[-1]
+        if kind in "iu":  # without a sign no difference overflows
+            numbers, ordered = numbers.astype(np.uint64), ordered.astype(np.uint64)
+            low = low.astype(np.uint64)
+        differs = ordered[1:] != ordered[:-1]
+        numbers, ordered = numbers - low, _floats(ordered - low)
+        if (differs.astype(bool) & (ordered[1:] == ordered[:-1])).any():
             raise ValueError(
                 f"{name} must hold numbers that differ in float64 when their minimum "
                 f"is subtracted, integers within a range of 2**53, got values from "
-                f"{low} to {high}."
+                f"{bounds[0]} to {bounds[1]}."
             )
     out = np.empty(row.shape)
     out[is_finite], out[~is_finite] = _floats(numbers), row[~is_finite]
@@ -187,10 +188,6 @@ def _floats(numbers):
             return numbers.astype(np.float64)
     except OverflowError:  # Python's integers have no end
         return np.full(numbers.shape, math.inf)
-
-
-def _ties(ordered):
-    return np.equal(ordered[1:], ordered[:-1]).astype(bool)
 
 
 def check_finite(array, name, factor=1.0):
