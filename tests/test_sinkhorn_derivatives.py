@@ -153,3 +153,53 @@ def test_products_are_adjoint_where_little_mass_flows(seed):
     pushed, pulled = jacobian.jvp(u) * g, u * jacobian.vjp(g)
     size = np.abs(pushed).sum() + np.abs(pulled).sum()
     assert abs(pushed.sum() - pulled.sum()) < 1e-10 * size
+
+
+@both_operators
+@pytest.mark.parametrize("epsilon", [1e-2, 1e-3, 1.0])
+def test_a_batch_is_its_rows(operator, epsilon):
+    """Rounding makes the first residual of some systems useless, none of a batch."""
+    rng = np.random.default_rng(0)
+    ordinary = rng.normal(size=(60, 5))
+    x = np.vstack([ordinary, ordinary.round(1), np.exp(5 * ordinary), 1e9 + ordinary])
+    g = rng.normal(size=x.shape)
+    result, jacobian = operator(x, epsilon, return_jacobian=True)
+    pulled, pushed = jacobian.vjp(g), jacobian.jvp(g)
+    assert np.isfinite(pulled).all()
+    assert np.isfinite(pushed).all()
+    for i in range(len(x)):
+        row, own = operator(x[i], epsilon, return_jacobian=True)
+        assert_array_equal(row, result[i])
+        assert_array_equal(own.vjp(g[i]), pulled[i])
+        assert_array_equal(own.jvp(g[i]), pushed[i])
+
+
+@every_operator
+def test_derivatives_of_ranges_down_to_the_smallest(operator):
+    """Where they are beyond the floats they are infinite, never NaN."""
+    rng = np.random.default_rng(1)
+    x, g = rng.integers(-1000, 1000, size=(100, 6)), rng.normal(size=(100, 6))
+    unit = 2.0**-1074
+    _, large = operator(x, return_jacobian=True)
+    for exponent in (1060, 1000, 60, 40, 0):
+        small = np.ldexp(x * unit, exponent)
+        result, jacobian = operator(small, return_jacobian=True)
+        weight = g if result.shape == g.shape else g[:, : result[0].size]
+        weight = weight.reshape(result.shape)
+        pulled, pushed = jacobian.vjp(weight), jacobian.jvp(g)
+        assert not np.isnan(pulled).any()
+        assert not np.isnan(pushed).any()
+        if operator is sinkhorn_rank:
+            with np.errstate(over="ignore"):
+                expected = np.ldexp(large.vjp(g), 1074 - exponent)
+            assert_allclose(pulled, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("q", np.linspace(0.05, 0.95, 19))
+def test_widths_that_fill_the_gap_but_for_rounding(q):
+    x = draw(40)
+    width = round(min(q, 1 - q) / 2, 4)
+    value = sinkhorn_quantile(x, q, width=width)
+    assert_allclose(value, sinkhorn_quantile(x, q, width=width * (1 - 1e-9)), rtol=1e-6)
+    with pytest.raises(ValueError, match="width must be in"):
+        sinkhorn_quantile(x, q, width=width * 1.001)

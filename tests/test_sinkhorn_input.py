@@ -87,12 +87,16 @@ def test_values_without_weight_around_equal_ones():
         assert_array_equal(jacobian.vjp(np.ones(5)), np.zeros(5))
 
 
-def test_derivatives_next_to_far_values_without_weight_do_not_overflow():
-    x, weights = np.append(1e-300 * draw(5), 1.0), [1, 1, 1, 1, 1, 0]
+def test_derivatives_next_to_far_values_without_weight():
+    """Only ratios of the ranges count, also where derivatives are nearly too large."""
+    x, weights = np.append(draw(5), 1e200), [1, 1, 1, 1, 1, 0]
     _, jacobian = sinkhorn_rank(x, weights=weights, return_jacobian=True)
-    change = jacobian.jvp(np.arange(6.0))
-    assert np.isfinite(change).all()
-    assert change[5] == 0
+    _, tiny = sinkhorn_rank(
+        np.append(1e-300 * x[:5], 1.0), weights=weights, return_jacobian=True
+    )
+    u = np.arange(6.0)
+    assert_allclose(tiny.jvp(u) * 1e-300, jacobian.jvp(u), rtol=1e-9)
+    assert_allclose(tiny.vjp(u) * 1e-300, jacobian.vjp(u), rtol=1e-9)
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-10, 1e10, 1e150, 1e300])

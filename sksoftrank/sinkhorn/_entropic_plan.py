@@ -202,12 +202,17 @@ class ColumnLaplacian:
 
     def solve(self, r, rtol):
         """Preconditioned conjugate gradients for M z = r, up to a constant in z."""
+        # Near 1, such that energies do not leave the floats.
+        _, exponent = np.frexp(np.abs(r).max(axis=1, keepdims=True, initial=0.0))
+        r = self._balance(np.ldexp(r, -exponent))
         s = self._precondition(r)
         z, p = np.zeros(r.shape), s
         energy = np.einsum("bc,bc->b", r, s)
         goal = rtol**2 * energy
+        # Rounding may make it negative where r is hardly more than that: z is 0 there.
+        is_active = energy > 0
         for _ in range(MAX_CG_ITER):
-            is_active = energy > goal
+            is_active &= energy > goal
             if not is_active.any():
                 break
             Mp = self._multiply_regularized(p)
@@ -221,7 +226,7 @@ class ColumnLaplacian:
             ratio = np.where(is_active, new_energy / np.where(is_active, energy, 1), 0)
             p = s + ratio[:, None] * p
             energy = new_energy
-        return z
+        return np.ldexp(z, exponent)
 
 
 def hard_conditionals(a, b, row_starts, row_ends, column_starts, column_ends):

@@ -113,7 +113,7 @@ def _multiply_ranks(squashed, means, rows, *, transpose):
         g_points, _ = means.vjp(squashed.sort(rows))
         return squashed.vjp(g_points, np.zeros_like(g_points))
     u_points, _ = squashed.jvp(rows)
-    return squashed.unsort(means.jvp(u_points, None))
+    return squashed.unsort(squashed.divide(means.jvp(u_points)))
 
 
 def _multiply_sorts(squashed, means, picks, rows, *, transpose):
@@ -122,7 +122,9 @@ def _multiply_sorts(squashed, means, picks, rows, *, transpose):
         g = np.zeros(means.means.shape)
         np.add.at(g, (slice(None), picks), rows)
         return squashed.vjp(*means.vjp(g))
-    return means.jvp(*squashed.jvp(rows))[:, picks]
+    u_points, u_contents = squashed.jvp(rows)
+    change = means.carry(u_contents) + squashed.divide(means.jvp(u_points))
+    return change[:, picks]
 
 
 def check_targets(targets, target_weights, n):

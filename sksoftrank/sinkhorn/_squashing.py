@@ -80,15 +80,18 @@ class SquashedSlices:
         return out
 
     def jvp(self, u):
-        """Changes of points and sorted values, for changes `u` of the values."""
+        """Changes of points and sorted values, for changes `u` of the values.
+
+        Those of the points are still to be divided by `divide`, at the end: where all
+        values are close the quotients may be beyond the floats.
+        """
         u_sorted = self.sort(u)
         if self._slope is None:
             return u_sorted, u_sorted
         w, z = self._shares, self._z
         change = u_sorted - np.einsum("rc,rc->r", w, u_sorted)[:, None]
         change -= z * np.einsum("rc,rc,rc->r", w, z, u_sorted)[:, None]
-        # The slopes first: they vanish where z is far.
-        return self._divide(self._slope * change), u_sorted
+        return self._slope * change, u_sorted
 
     def vjp(self, g_points, g_sorted):
         """Gradient in the values, for gradients in the points and sorted values."""
@@ -98,7 +101,7 @@ class SquashedSlices:
         g_z = self._slope * g_points
         change = g_z - w * g_z.sum(axis=1, keepdims=True)
         change -= w * z * np.einsum("rc,rc->r", z, g_z)[:, None]
-        return self.unsort(self._divide(change) + g_sorted)
+        return self.unsort(self.divide(change) + g_sorted)
 
     def _sorted_weights(self, weights, values, slices):
         shape = (slices.count, slices.length)
@@ -114,10 +117,13 @@ class SquashedSlices:
         return weights
 
     def _standardise(self):
-        """Standardised values (zeros if they are equal) and standard deviations."""
+        """Standardised values (zeros if they are equal) and standard deviations.
+
+        The latter as pairs of a number and of minus the exponent of a power of two.
+        """
         values = self.sorted_values
         if not values.size:
-            return values, np.ones((len(values), 1))
+            return values, (1.0, 0)
         lowest, highest = weighted_ends(values, self.weights)
         spread = highest - lowest
         # Relative to the lowest, which is exact for equal values.
@@ -128,12 +134,18 @@ class SquashedSlices:
         deviation = np.sqrt(np.einsum("rc,rc,rc->r", self._shares, z, z))[:, None]
         is_constant = deviation <= CONSTANT
         z /= np.maximum(deviation, CONSTANT)
-        return z, np.where(is_constant, np.inf, deviation * spread)
+        # Their product may be too small for all its digits.
+        spread, exponent = np.frexp(spread)
+        return z, (np.where(is_constant, np.inf, deviation * spread), -exponent)
 
     @property
     def _shares(self):
         return self.weights / self.weights.sum(axis=1, keepdims=True)
 
-    def _divide(self, change):
+    def divide(self, change):
+        """Changes of the values of standardised rows, in the units of `values`."""
+        if self._slope is None:
+            return change
+        scale, exponent = self._scale
         with np.errstate(over="ignore"):
-            return change / self._scale
+            return np.ldexp(change / scale, exponent)

@@ -159,15 +159,21 @@ class TransportMeans:
         self._phi[batch], W, self.errors[batch] = solve(K, a, b, tol, max_iter)
         return W if is_weighted else self._conditionals(batch, False)
 
-    def jvp(self, u_points, u_contents):
-        """Change of the means along changes of points and contents (None: fixed)."""
-        change = np.zeros(self.means.shape)
+    def carry(self, u_contents):
+        """Change of the means along a change of the contents."""
+        change = np.empty(self.means.shape)
         for batch, is_hard in self._batches():
             W = self._conditionals(batch, is_hard)
-            if u_contents is not None:
-                change[batch] = _matvec(W, u_contents[batch])
+            change[batch] = _matvec(W, u_contents[batch])
+        return change
+
+    def jvp(self, u_points):
+        """Change of the means along a change of the points."""
+        change = np.zeros(self.means.shape)
+        for batch, is_hard in self._batches():
             if is_hard:
                 continue
+            W = self._conditionals(batch, is_hard)
             a, _ = self._weights(batch)
             dK = self._scaled_slope(batch) * -self._spread(u_points[batch])
             dK -= np.einsum("brc,brc->br", W, dK)[:, :, None]
@@ -175,7 +181,7 @@ class TransportMeans:
             dphi = self._laplacian(W, a).solve(imbalance, DERIVATIVE_RTOL)
             deviations = self._deviations(batch)
             deviations *= W
-            change[batch] += _matvec(deviations, dphi)
+            change[batch] = _matvec(deviations, dphi)
             change[batch] -= np.einsum("brc,brc->br", deviations, dK)
         return change
 
