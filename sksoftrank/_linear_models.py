@@ -51,7 +51,7 @@ class LinearModelMixin:
         """Predictions for the rows of X, or the scores of all outputs."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, **FEATURES)
-        return X @ self.coef_.T + self.intercept_
+        return X @ self.coef_.T + np.asarray(self.intercept_, dtype=self.coef_.dtype)
 
     def _report(self, text):
         if self.verbose:

@@ -5,12 +5,12 @@ from typing import ClassVar
 
 import numpy as np
 from scipy.special import ndtr, ndtri
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_array, resample
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._checks import check_weights, moderate
-from ._sklearn import Interval, StrOptions, fit_context
+from ._sklearn import BaseEstimator, Interval, StrOptions, fit_context
 from ._soft_cdf import SoftCDF
 
 # Normal scores are limited to those of this probability, as in QuantileTransformer.

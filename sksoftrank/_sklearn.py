@@ -4,6 +4,7 @@ They are what scikit-learn's own estimators use to check parameters, unchanged i
 supported versions 1.6 to 1.9.
 """
 
+from sklearn.base import BaseEstimator as _BaseEstimator
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import (
@@ -15,6 +16,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 __all__ = [
+    "BaseEstimator",
     "HasMethods",
     "Interval",
     "StrOptions",
@@ -23,3 +25,13 @@ __all__ = [
     "safe_indexing",
     "validate_params",
 ]
+
+# Where the site is published.
+SITE = "https://sksoftrank.github.io/sksoftrank"
+
+
+class BaseEstimator(_BaseEstimator):
+    """Estimator of which the HTML representation links to its page of our site."""
+
+    _doc_link_module = "sksoftrank"
+    _doc_link_template = SITE + "/api/generated/sksoftrank.{estimator_name}.html"

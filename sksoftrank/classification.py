@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 from scipy.special import log_softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
@@ -13,7 +13,13 @@ from sklearn.utils.validation import validate_data
 from ._callbacks import CallbackSupportMixin, FitCallbacks
 from ._linear import LinearDesign, PenalizedLoss
 from ._linear_models import FEATURES, LinearScoresMixin, lbfgs, score_attributes
-from ._sklearn import Interval, StrOptions, check_sample_weight, fit_context
+from ._sklearn import (
+    BaseEstimator,
+    Interval,
+    StrOptions,
+    check_sample_weight,
+    fit_context,
+)
 from .losses._topk import GROWTHS, OPERATORS, TopKLoss, check_k
 
 __all__ = ["SoftTopKClassifier"]

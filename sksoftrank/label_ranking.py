@@ -5,14 +5,13 @@ from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._callbacks import CallbackSupportMixin, FitCallbacks
 from ._label_rankings import TARGETS, LabelRankerMixin
 from ._linear import LinearDesign, PenalizedLoss
 from ._linear_models import FEATURES, LinearScoresMixin, lbfgs
-from ._sklearn import Interval, StrOptions, fit_context
+from ._sklearn import BaseEstimator, Interval, StrOptions, fit_context
 from .losses._ranking import SpearmanLoss
 
 __all__ = ["DummyLabelRanker", "SoftSpearmanLabelRanker"]

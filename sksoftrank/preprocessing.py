@@ -5,14 +5,14 @@ from typing import ClassVar
 
 import numpy as np
 from scipy.stats import rankdata
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_array, gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._checks import check_finite
 from ._projection import isotonic_projection, project_permutahedron
 from ._rank_transform import FLOATS, SoftQuantileNormalizer, SoftRankTransformer
-from ._sklearn import Interval, StrOptions, fit_context
+from ._sklearn import BaseEstimator, Interval, StrOptions, fit_context
 
 __all__ = [
     "IsotonicProjection",

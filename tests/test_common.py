@@ -12,6 +12,7 @@ ESTIMATORS = [
     SoftLTSRegressor(trim=0, fit_intercept=False),
     SoftLTSRegressor(epsilon=0, reweight=True),
     SoftLTSRegressor(init="ls"),
+    SoftLTSRegressor(n_jobs=2),
     SoftLTSRegressorCV(epsilons=[1, 10]),
     SoftLTSRegressorCV(formulation="sort", trims=[0.3, 0.5]),
 ]

@@ -59,6 +59,7 @@ def number_kept(n, p, quantile=0.5):
 @parametrize_with_checks(
     [
         SoftLQSRegressor(),
+        SoftLQSRegressor(n_jobs=2),
         SoftLQSRegressor(epsilon=0, n_init=10),
         SoftLQSRegressor(epsilon=0.1, alpha=0.1, n_init=10, fit_intercept=False),
         SoftLQSRegressor(formulation="sort", epsilon=5.0, quantile=0.8),

@@ -26,7 +26,12 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sksoftrank import SoftLQSRegressor, SoftLTSRegressor, _linear
+from sksoftrank import (
+    SoftLQSRegressor,
+    SoftLTSRegressor,
+    SoftLTSRegressorCV,
+    _linear,
+)
 
 # Kinds of features
 
@@ -101,7 +106,6 @@ def test_float32():
     expected = SoftLTSRegressor().fit(X, y)
     assert model.coef_.dtype == np.float32
     assert model.predict(X.astype(np.float32)).dtype == np.float32
-    assert isinstance(model.intercept_, float)
     assert_allclose(model.coef_, expected.coef_, rtol=0, atol=1e-5)
     assert SoftLTSRegressor().fit(X.round().astype(int), y).coef_.dtype == np.float64
 
@@ -285,6 +289,29 @@ def test_warm_start_needs_the_same_features():
     assert model.n_features_in_ == 3
     assert_array_equal(model.predict(X), expected)
     assert model.set_params(warm_start=False).fit(X[:, :2], y).n_features_in_ == 2
+
+
+@INTERCEPTS
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "model",
+    [
+        SoftLTSRegressor(),
+        SoftLTSRegressor(reweight=True),
+        SoftLQSRegressor(),
+        SoftLTSRegressorCV(epsilons=[3]),
+    ],
+)
+def test_intercept_is_a_numpy_scalar(model, dtype, fit_intercept):
+    X, y, _ = contaminated()
+    X = X.astype(dtype)
+    model = clone(model).set_params(fit_intercept=fit_intercept).fit(X, y)
+    assert isinstance(model.intercept_, np.float64)
+    assert model.intercept_.reshape(1, -1).shape == (1, 1)
+    assert (model.intercept_ != 0) == fit_intercept
+    assert model.predict(X).dtype == model.coef_.dtype == dtype
+    expected = X.astype(np.float64) @ model.coef_ + model.intercept_
+    assert_allclose(model.predict(X), expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("rank", [1, 500])

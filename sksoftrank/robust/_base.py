@@ -4,7 +4,7 @@ import math
 from numbers import Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import RegressorMixin
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import validate_data
 
@@ -18,6 +18,7 @@ from .._robust_scale import (
     reweighted_scale,
     small_sample_factor,
 )
+from .._sklearn import BaseEstimator
 from ..losses._trimmed import MAX_REPEATS
 from ._lts_search import Start, least_squares_start, lts_search
 from ._trimmed_squares import TrimmedSquares
@@ -189,7 +190,7 @@ class RobustProblem:
     def coefficients(self, z):
         """Coefficients and intercept in the units of the user."""
         coef, intercept = self.design.coefficients(z * self.unit)
-        return coef, float(intercept + self.centre)
+        return coef, np.float64(intercept + self.centre)
 
     def coordinates(self, coef, intercept):
         """Coordinates of these coefficients."""

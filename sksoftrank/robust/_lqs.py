@@ -80,7 +80,7 @@ class SoftLQSRegressor(RobustLinearModel):
     ----------
     coef_ : ndarray of shape (n_features,)
         Coefficients, in the dtype of `X`.
-    intercept_ : float
+    intercept_ : numpy.float64
         Intercept, 0.0 if ``fit_intercept=False``.
     scale_ : float
         The h-th smallest size of a residual over the same quantile of the sizes of
@@ -185,7 +185,7 @@ class SoftLQSRegressor(RobustLinearModel):
     >>> y = X @ [1.0, 2.0] + 3.0 + 0.1 * rng.normal(size=100)
     >>> X[:30] += 10.0  # bad leverage points
     >>> model = SoftLQSRegressor(random_state=0).fit(X, y)
-    >>> model.coef_.round(1), round(model.intercept_, 1)
+    >>> model.coef_.round(1), round(float(model.intercept_), 1)
     (array([1., 2.]), 3.0)
     >>> int(model.inlier_mask_[:30].sum())
     0

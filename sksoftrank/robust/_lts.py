@@ -90,7 +90,7 @@ class SoftLTSRegressor(RobustLinearModel):
     ----------
     coef_ : ndarray of shape (n_features,)
         Coefficients, in the dtype of `X`.
-    intercept_ : float
+    intercept_ : numpy.float64
         Intercept, 0.0 if ``fit_intercept=False``.
     scale_ : float
         Standard deviation of Gaussian errors, from the residuals that are at most
@@ -117,7 +117,7 @@ class SoftLTSRegressor(RobustLinearModel):
         reweighting.
     raw_coef_ : ndarray of shape (n_features,)
         Coefficients before reweighting, in float64.
-    raw_intercept_ : float
+    raw_intercept_ : numpy.float64
         Intercept before reweighting.
     raw_scale_ : float
         Raw scale of the start: the root mean square of its h smallest residuals, made
@@ -205,7 +205,7 @@ class SoftLTSRegressor(RobustLinearModel):
     >>> y = X @ [1.0, 2.0] + 3.0 + 0.1 * rng.normal(size=100)
     >>> X[:30] += 10.0  # bad leverage points
     >>> model = SoftLTSRegressor(random_state=0).fit(X, y)
-    >>> model.coef_.round(1), round(model.intercept_, 1)
+    >>> model.coef_.round(1), round(float(model.intercept_), 1)
     (array([1., 2.]), 3.0)
     >>> int(model.inlier_mask_[:30].sum())
     0

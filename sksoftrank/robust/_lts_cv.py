@@ -174,7 +174,7 @@ class SoftLTSRegressorCV(RobustLinearModel):
     coef_ : ndarray of shape (n_features,)
         Coefficients of the fit to all data with the chosen parameters. All other
         attributes of a fitted `SoftLTSRegressor` are there, too.
-    intercept_ : float
+    intercept_ : numpy.float64
         Intercept of that fit.
 
     See Also

@@ -108,12 +108,14 @@ class TrimmedRows:
             right = (masses * self.y) @ self.rows
         else:
             upper = _upper_triangle(q)
-            if self._products is None:
-                self._products = np.empty((n, upper[0].size + q))
-                self._products[:, :-q] = self.rows[:, upper[0]]
-                self._products[:, :-q] *= self.rows[:, upper[1]]
-                self._products[:, -q:] = self.rows * self.y[:, None]
-            sums = masses @ self._products
+            products = self._products
+            if products is None:
+                products = np.empty((n, upper[0].size + q))
+                products[:, :-q] = self.rows[:, upper[0]]
+                products[:, :-q] *= self.rows[:, upper[1]]
+                products[:, -q:] = self.rows * self.y[:, None]
+                self._products = products  # once filled: other threads look at it
+            sums = masses @ products
             gram = np.empty((len(masses), q, q))
             gram[:, upper[0], upper[1]] = sums[:, :-q]
             gram[:, upper[1], upper[0]] = sums[:, :-q]
