@@ -13,6 +13,8 @@ from . import _pav
 # Integers up to this size are exact in float64.
 LARGEST_EXACT = 2**53
 
+FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
+
 KINDS = {"quadratic": _pav.QUADRATIC, "entropic": _pav.ENTROPIC, "kl": _pav.KL}
 
 
@@ -80,6 +82,56 @@ def without_na(array):
     return np.where(np.reshape(is_na, array.shape), math.nan, array)
 
 
+def check_differences(values, name, axis=-1):
+    """`check_values` for functions of differences along `axis`: `exact_differences`."""
+    # Plain floats are as exact as they can be.
+    if type(values) is np.ndarray and values.dtype in FLOATS:
+        return check_values(values, name)
+    return check_values(exact_differences(values, name, axis), name)
+
+
+def check_exact(values, name):
+    """`check_values` for functions that return values: no integer may be rounded."""
+    if type(values) is np.ndarray and values.dtype in FLOATS:
+        return check_values(values, name)
+    array = _inexact_array(values)
+    if array is not None:
+        is_rounded = ~_are_integers_exact(array)
+        if is_rounded.any():
+            raise ValueError(
+                f"{name} must hold integers that float64 holds, such as those up to "
+                f"2**53, got {array[is_rounded][0]}; subtract a common origin from "
+                f"them."
+            )
+    return check_values(values, name)
+
+
+def _are_integers_exact(array):
+    """Which numbers are no integers, or integers that float64 holds."""
+    kind = array.dtype.kind
+    if kind in "iu":
+        high, low = np.divmod(array, array.dtype.type(2**32))
+        return array.astype(np.float64) - high * 2.0**32 == low
+    if kind == "f":  # long doubles
+        floats = _floats(array)
+        is_large = np.isfinite(floats) & (np.abs(floats) > LARGEST_EXACT)
+        return ~is_large | (floats == array)
+    exact = [
+        not isinstance(number, Integral)
+        or abs(number) <= LARGEST_EXACT
+        or _is_exact_integer(int(number))
+        for number in array.flat
+    ]
+    return np.reshape(exact, array.shape)
+
+
+def _is_exact_integer(number):
+    try:
+        return int(float(number)) == number
+    except OverflowError:
+        return True  # of which `check_values` says that it does not fit
+
+
 def exact_differences(values, name, axis=-1):
     """Return `values` for `check_values`, so that float64 keeps order and differences.
 
@@ -98,12 +150,16 @@ def exact_differences(values, name, axis=-1):
         The axis of the slices. None for one slice of all.
     """
     array = _inexact_array(values)
-    if array is None or not (axis is None or -array.ndim <= axis < array.ndim):
+    if array is None or not (axis is None or _is_axis(axis, array.ndim)):
         return values
     slices = array.reshape(1, -1) if axis is None else np.moveaxis(array, axis, -1)
     rows = slices.reshape(-1, slices.shape[-1])
     out = np.array([_exact_row(row, name) for row in rows]).reshape(slices.shape)
     return out.reshape(array.shape) if axis is None else np.moveaxis(out, -1, axis)
+
+
+def _is_axis(axis, ndim):
+    return isinstance(axis, Integral) and -ndim <= axis < ndim
 
 
 def _inexact_array(values):

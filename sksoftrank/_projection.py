@@ -7,10 +7,10 @@ import numpy as np
 
 from . import _isotonic, _pav
 from ._checks import (
+    check_exact,
     check_finite,
     check_flag,
     check_regularization,
-    check_values,
 )
 from ._jacobian import RowwiseJacobian
 from ._slices import Slices, argsort_rows
@@ -166,9 +166,9 @@ def isotonic_projection(
     array([3. , 1.5, 1.5, 0. ])
     """
     kind = check_regularization(regularization, ("quadratic", "entropic"))
-    s = check_values(s, "s")
+    s = check_exact(s, "s")
     slices = Slices(s.shape, axis)
-    w = np.zeros(slices.length, s.dtype) if w is None else check_values(w, "w")
+    w = np.zeros(slices.length, s.dtype) if w is None else check_exact(w, "w")
     return _solve(s, w, slices, "s", kind, return_jacobian, project=False)
 
 
@@ -232,8 +232,8 @@ def project_permutahedron(
     array([0.625, 0.375, 0.   ])
     """
     kind = check_regularization(regularization, ("quadratic", "entropic"))
-    z = check_values(z, "z")
-    w = check_values(w, "w")
+    z = check_exact(z, "z")
+    w = check_exact(w, "w")
     slices = Slices(z.shape, axis)
     return _solve(z, w, slices, "z", kind, return_jacobian, project=True)
 

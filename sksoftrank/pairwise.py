@@ -7,7 +7,13 @@ import numpy as np
 from scipy.special import expit, ndtr
 from scipy.stats import rankdata
 
-from ._checks import check_epsilon, check_finite, check_flag, check_values
+from ._checks import (
+    check_differences,
+    check_epsilon,
+    check_exact,
+    check_finite,
+    check_flag,
+)
 from ._jacobian import RowwiseJacobian
 from ._pairwise import (
     NeuralSortLogits,
@@ -335,7 +341,7 @@ def _normal_density(t):
 def _comparison_rank(cdf, density, values, epsilon, axis, descending, return_jacobian):
     """Ranks as sums of ``cdf`` of differences over epsilon."""
     epsilon, descending, return_jacobian, values = _check_arguments(
-        epsilon, descending, return_jacobian, values
+        epsilon, descending, return_jacobian, values, axis, is_exact=False
     )
     slices = Slices(values.shape, axis)
     rows = slices.to_rows(values).astype(np.float64, copy=False)
@@ -371,10 +377,10 @@ def _permutation_sort(
     make_logits, values, epsilon, axis, descending, return_matrix, return_jacobian
 ):
     """Product of a relaxed permutation matrix with the values, or the matrix."""
-    epsilon, descending, return_jacobian, values = _check_arguments(
-        epsilon, descending, return_jacobian, values
-    )
     return_matrix = check_flag(return_matrix, "return_matrix")
+    epsilon, descending, return_jacobian, values = _check_arguments(
+        epsilon, descending, return_jacobian, values, axis, is_exact=not return_matrix
+    )
     slices = Slices(values.shape, axis)
     rows = slices.to_rows(values).astype(np.float64, copy=False)
     matrices = RelaxedPermutation(rows, epsilon, make_logits, descending)
@@ -397,11 +403,14 @@ def _permutation_sort(
     return result, jacobian
 
 
-def _check_arguments(epsilon, descending, return_jacobian, values):
+def _check_arguments(epsilon, descending, return_jacobian, values, axis, is_exact):
     epsilon = check_epsilon(epsilon)
     descending = check_flag(descending, "descending")
     return_jacobian = check_flag(return_jacobian, "return_jacobian")
-    values = check_values(values, "values")
+    if is_exact:
+        values = check_exact(values, "values")
+    else:
+        values = check_differences(values, "values", axis)
     # Sums over all pairs of differences must be finite.
     check_finite(values, "values", factor=4.0 * max(values.size, 1))
     return epsilon, descending, return_jacobian, values

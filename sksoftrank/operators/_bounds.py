@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._checks import check_finite, check_flag, check_regularization, check_values
+from .._checks import check_differences, check_finite, check_flag, check_regularization
 from .._slices import Slices
 from .._ties import tie_bounds
 from ._location import check_cut, check_fractions
@@ -124,7 +124,7 @@ def epsilon_bounds(
     check_regularization(regularization, allowed)
     descending = check_flag(descending, "descending")
     largest = check_flag(largest, "largest")
-    values = check_finite(check_values(values, "values"), "values")
+    values = check_finite(check_differences(values, "values", axis), "values")
     slices = Slices(values.shape, axis)
     x = slices.to_rows(values).astype(np.float64, copy=False)
     if operator in ("rank", "sort"):

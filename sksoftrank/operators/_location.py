@@ -5,6 +5,7 @@ import numpy as np
 from .._checks import (
     as_array,
     check_epsilon,
+    check_exact,
     check_flag,
     check_regularization,
     check_values,
@@ -56,7 +57,7 @@ class Location:
         self.epsilon = check_epsilon(epsilon)
         self.kind = check_regularization(regularization, ("quadratic", "entropic"))
         self.keep = check_flag(keep, "return_jacobian")
-        self.values = check_values(values, "values")
+        self.values = check_exact(values, "values")
         self.slices = Slices(self.values.shape, axis)
         self.data = WeightedRows(self.values, self.slices, weights, nan_policy)
         self.means, self.columns = [], []

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._checks import check_finite, check_flag, check_values
+from .._checks import check_differences, check_exact, check_finite, check_flag
 from .._jacobian import RowwiseJacobian
 from .._slices import Slices
 from ._sorting import soft_rank
@@ -78,7 +78,7 @@ def soft_quantile_normalize(
     array([11.375, 40.   , 18.625])
     """
     return_jacobian = check_flag(return_jacobian, "return_jacobian")
-    values = check_values(values, "values")
+    values = check_differences(values, "values", axis)
     slices = Slices(values.shape, axis)
     if slices.length == 0:
         raise ValueError(
@@ -126,7 +126,7 @@ def _quantile_function(target):
         getattr(target, "pdf", None)
     ):
         return target.ppf, lambda level: 1 / target.pdf(target.ppf(level))
-    sample = check_finite(check_values(target, "target"), "target")
+    sample = check_finite(check_exact(target, "target"), "target")
     if sample.ndim != 1 or sample.size == 0:
         raise ValueError(
             f"target must be a distribution or a non-empty 1-D array, got shape "

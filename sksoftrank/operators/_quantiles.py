@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from .._checks import check_flag, check_values
+from .._checks import check_exact, check_flag
 from .._jacobian import RowwiseJacobian
 from .._slices import Slices
 from ._location import Location, check_cut, check_fractions
@@ -348,7 +348,7 @@ def soft_winsorize(
     """
     lower, upper = check_cut(cut)
     return_jacobian = check_flag(return_jacobian, "return_jacobian")
-    values = check_values(values, "values")
+    values = check_exact(values, "values")
     quantiles = soft_quantile(
         values,
         [lower, 1 - upper],

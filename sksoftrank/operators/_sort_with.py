@@ -5,11 +5,12 @@ from functools import cached_property
 import numpy as np
 
 from .._checks import (
+    check_differences,
     check_epsilon,
+    check_exact,
     check_finite,
     check_flag,
     check_regularization,
-    check_values,
 )
 from .._jacobian import RowwiseJacobian
 from .._slices import Slices
@@ -99,8 +100,8 @@ def soft_sort_with(
     kind = check_regularization(regularization, ("quadratic", "entropic"))
     descending = check_flag(descending, "descending")
     return_jacobian = check_flag(return_jacobian, "return_jacobian")
-    values = check_finite(check_values(values, "values"), "values")
-    criterion = check_values(criterion, "criterion")
+    values = check_finite(check_exact(values, "values"), "values")
+    criterion = check_differences(criterion, "criterion")
     if axis is None:
         raise TypeError("axis must be an integer, got None.")
     slices = Slices(values.shape, axis)

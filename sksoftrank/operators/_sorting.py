@@ -4,11 +4,12 @@ import numpy as np
 
 from .. import _isotonic, _pav
 from .._checks import (
+    check_differences,
     check_epsilon,
+    check_exact,
     check_flag,
     check_nan_policy,
     check_regularization,
-    check_values,
     nonfinite_error,
 )
 from .._projection import ProjectionJacobian
@@ -118,7 +119,7 @@ def soft_rank(
     kind = check_regularization(regularization, ("quadratic", "entropic", "kl"))
     descending = check_flag(descending, "descending")
     return_jacobian = check_flag(return_jacobian, "return_jacobian")
-    values = check_values(values, "values")
+    values = check_differences(values, "values", axis)
     omits_nan = check_nan_policy(nan_policy)
     slices = Slices(values.shape, axis)
     # The kernel works on z = values / epsilon (ascending ranks) or its negative.
@@ -243,7 +244,7 @@ def soft_sort(
     kind = check_regularization(regularization, ("quadratic", "entropic"))
     descending = check_flag(descending, "descending")
     return_jacobian = check_flag(return_jacobian, "return_jacobian")
-    values = check_values(values, "values")
+    values = check_exact(values, "values")
     omits_nan = check_nan_policy(nan_policy)
     slices = Slices(values.shape, axis)
     sign = 1.0 if descending else -1.0

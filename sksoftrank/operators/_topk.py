@@ -6,11 +6,11 @@ import numpy as np
 
 from .. import _isotonic, _pav
 from .._checks import (
+    check_differences,
     check_epsilon,
     check_finite,
     check_flag,
     check_regularization,
-    check_values,
 )
 from .._jacobian import RowwiseJacobian
 from .._slices import Slices, argsort_rows
@@ -110,7 +110,7 @@ def soft_topk(
     kind = check_regularization(regularization, ("quadratic", "entropic"))
     largest = check_flag(largest, "largest")
     return_jacobian = check_flag(return_jacobian, "return_jacobian")
-    values = check_values(values, "values")
+    values = check_differences(values, "values", axis)
     slices = Slices(values.shape, axis)
     data = WeightedRows(values, slices, weights)
     mass = np.full_like(data.total, check_k(k, data.total))
@@ -283,7 +283,7 @@ def soft_topk_rank(
     kind = check_regularization(regularization, ("quadratic", "entropic"))
     largest = check_flag(largest, "largest")
     return_jacobian = check_flag(return_jacobian, "return_jacobian")
-    values = check_values(values, "values")
+    values = check_differences(values, "values", axis)
     slices = Slices(values.shape, axis)
     k = check_whole_k(k, slices.length)
     rows = slices.to_rows(values).astype(np.float64, copy=False)

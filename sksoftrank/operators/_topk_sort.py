@@ -5,10 +5,10 @@ import numpy as np
 from .. import _isotonic, _pav
 from .._checks import (
     check_epsilon,
+    check_exact,
     check_finite,
     check_flag,
     check_regularization,
-    check_values,
 )
 from .._jacobian import RowwiseJacobian
 from .._slices import Slices, argsort_rows
@@ -90,7 +90,7 @@ def soft_topk_sort(
     kind = check_regularization(regularization, ("quadratic", "entropic"))
     largest = check_flag(largest, "largest")
     return_jacobian = check_flag(return_jacobian, "return_jacobian")
-    values = check_values(values, "values")
+    values = check_exact(values, "values")
     slices = Slices(values.shape, axis)
     k = check_whole_k(k, slices.length)
     rows = slices.to_rows(values).astype(np.float64, copy=False)

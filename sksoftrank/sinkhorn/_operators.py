@@ -126,7 +126,16 @@ def sinkhorn_rank(
     array([2.81, 1.19, 2.  ])
     """
     return SinkhornOperator(
-        values, axis, epsilon, weights, cost, squashing, tol, max_iter, return_jacobian
+        values,
+        axis,
+        epsilon,
+        weights,
+        cost,
+        squashing,
+        tol,
+        max_iter,
+        return_jacobian,
+        is_exact=False,
     ).ranks(targets, target_weights, check_flag(descending, "descending"), scale=None)
 
 
@@ -216,7 +225,16 @@ def sinkhorn_cdf(
     array([0.75, 0.25, 0.5 , 1.  ])
     """
     return SinkhornOperator(
-        values, axis, epsilon, weights, cost, squashing, tol, max_iter, return_jacobian
+        values,
+        axis,
+        epsilon,
+        weights,
+        cost,
+        squashing,
+        tol,
+        max_iter,
+        return_jacobian,
+        is_exact=False,
     ).ranks(targets, target_weights, False, scale=1.0)
 
 
@@ -315,7 +333,16 @@ def sinkhorn_sort(
     array([0.5, 4.5])
     """
     operator = SinkhornOperator(
-        values, axis, epsilon, weights, cost, squashing, tol, max_iter, return_jacobian
+        values,
+        axis,
+        epsilon,
+        weights,
+        cost,
+        squashing,
+        tol,
+        max_iter,
+        return_jacobian,
+        is_exact=True,
     )
     descending = check_flag(descending, "descending")
     slices = operator.slices
@@ -415,7 +442,16 @@ def sinkhorn_quantile(
     array([1., 3.])
     """
     operator = SinkhornOperator(
-        values, axis, epsilon, weights, cost, squashing, tol, max_iter, return_jacobian
+        values,
+        axis,
+        epsilon,
+        weights,
+        cost,
+        squashing,
+        tol,
+        max_iter,
+        return_jacobian,
+        is_exact=True,
     )
     other_shape = operator.slices.other_shape
     probabilities = check_values(np.atleast_1d(q), "q")

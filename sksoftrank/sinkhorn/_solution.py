@@ -8,10 +8,11 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._checks import (
+    check_differences,
     check_epsilon,
+    check_exact,
     check_finite,
     check_flag,
-    check_values,
     check_weights,
     moderate,
 )
@@ -35,13 +36,20 @@ class SinkhornOperator:
         tol,
         max_iter,
         return_jacobian,
+        *,
+        is_exact,
     ):
         self.return_jacobian = check_flag(return_jacobian, "return_jacobian")
         self.epsilon = check_epsilon(epsilon)
         self.cost = make_cost(cost)
         self.tol = _check_tol(tol)
         self.max_iter = _check_max_iter(max_iter)
-        self.values = check_finite(check_values(values, "values"), "values")
+        # Squashed values are differences from their mean.
+        if is_exact or squashing is None:
+            values = check_exact(values, "values")
+        else:
+            values = check_differences(values, "values", axis)
+        self.values = check_finite(values, "values")
         self.slices = Slices(self.values.shape, axis)
         self.squashed = SquashedSlices(self.values, self.slices, weights, squashing)
 
@@ -138,7 +146,7 @@ def check_targets(targets, target_weights, n):
             )
         milestones = np.linspace(0.0, 1.0, int(targets))
     else:
-        milestones = check_finite(check_values(targets, "targets"), "targets")
+        milestones = check_finite(check_exact(targets, "targets"), "targets")
         milestones = milestones.astype(np.float64, copy=False)
         if (
             milestones.ndim != 1
