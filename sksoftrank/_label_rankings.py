@@ -5,6 +5,8 @@ from scipy.stats import rankdata
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import validate_data
 
+from ._checks import exact_differences
+from ._labels import align_labels, label_names
 from ._sklearn import StrOptions, check_sample_weight
 from .metrics import spearman_score
 
@@ -77,7 +79,8 @@ class LabelRankerMixin:
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features.
         y : array-like of shape (n_samples, n_labels)
-            True rankings as in `fit`, with NaN for labels that are not ranked.
+            True rankings as in `fit`, with NaN for labels that are not ranked. The
+            columns of a frame are found by their names, in any order.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows in the mean.
 
@@ -88,6 +91,7 @@ class LabelRankerMixin:
         """
         sign = 1 if self.target == "ranks" else -1
         ranks = self.predict(X)
+        y = align_labels(y, self.labels_)
         return spearman_score(y, sign * ranks, sample_weight=sample_weight)
 
     def __sklearn_tags__(self):
@@ -103,8 +107,11 @@ class LabelRankerMixin:
 
         Rows without two ranked labels get weight 0, for they say nothing.
         """
-        labels = getattr(y, "columns", None)
         _check_table(y)
+        if not reset:
+            y = align_labels(y, self.labels_)
+        labels = label_names(y)
+        y = exact_differences(y, "y")
         X, y = validate_data(
             self,
             X,
@@ -125,7 +132,10 @@ class LabelRankerMixin:
                 f"y must have shape (n_samples, n_labels), a column for each label, "
                 f"got {y.shape}."
             )
-        labels = np.arange(y.shape[1]) if labels is None else np.asarray(labels)
+        if labels is None:
+            labels = np.arange(y.shape[1])
+            if not reset and self.labels_.size == labels.size:
+                labels = self.labels_  # columns without names are in this order
         sign = 1 if self.target == "ranks" else -1
         ranks = rankdata(sign * y, axis=1, nan_policy="omit")
         weight = check_sample_weight(

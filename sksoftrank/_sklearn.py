@@ -6,6 +6,7 @@ supported versions 1.6 to 1.9.
 
 from sklearn.base import BaseEstimator as _BaseEstimator
 from sklearn.base import _fit_context as fit_context
+from sklearn.metrics._scorer import _Scorer as Scorer
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -13,20 +14,17 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_params,
 )
-from sklearn.utils.metaestimators import _safe_split as safe_split
-from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 __all__ = [
     "BaseEstimator",
     "HasMethods",
     "Interval",
+    "Scorer",
     "StrOptions",
-    "check_method_params",
     "check_sample_weight",
     "fit_context",
     "safe_indexing",
-    "safe_split",
     "validate_params",
 ]
 

@@ -1,6 +1,7 @@
 """Trimmed scores of regression: definition, weights, and choosing parameters."""
 
 import pickle
+import warnings
 from itertools import combinations
 
 import numpy as np
@@ -9,13 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from sklearn.base import clone
-from sklearn.linear_model import LinearRegression
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import get_scorer, mean_squared_error, r2_score
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, LeaveOneOut, cross_val_score
 
 from sksoftrank import SoftLTSRegressor
 from sksoftrank.datasets import make_contaminated_regression
 from sksoftrank.metrics import (
+    REGRESSION_SCORERS,
+    capped_scorer,
+    kendall_tau_score,
+    spearman_score,
     trimmed_mean_squared_error,
     trimmed_r2_score,
     trimmed_scorer,
@@ -130,6 +136,8 @@ def test_smallest_variance_over_all_windows(rows, unit):
     for part in range(0, 31, 5):
         n_kept = repeated.size * (60 - part) // 60
         windows = np.lib.stride_tricks.sliding_window_view(repeated, n_kept)
+        if n_kept * weight.sum() * unit < 2 * repeated.size:
+            continue  # not defined
         expected = windows.var(axis=1).min()
         r2 = trimmed_r2_score(
             values, y_pred, trim=part / 60, sample_weight=weight * unit
@@ -183,8 +191,54 @@ def test_exact_fits_and_constant_targets():
     constant[8:] = 5
     assert trimmed_r2_score(constant, constant + 1) == 0
     assert trimmed_r2_score(constant, constant) == 1
-    assert trimmed_r2_score([3.0], [3.0]) == 1
-    assert trimmed_r2_score([3.0], [4.0]) == 0
+
+
+@pytest.mark.parametrize(
+    ("n", "trim", "weight"),
+    [
+        (1, 0, None),
+        (1, 0.5, None),
+        (2, 0.5, None),
+        (3, 0.5, None),
+        (2, 0.01, [1, 1]),
+        (3, 0.5, [1, 1, 1]),
+        (3, 0.5, [0.1, 0.3, 0.2]),
+        (5, 0.5, [0, 3, 0, 0, 0]),
+        (2, 0.5, [1e-300, 1e-300]),
+    ],
+)
+def test_less_than_two_kept_observations(n, trim, weight):
+    y = np.arange(n) + 1.0
+    for y_pred in (y, y + 1):
+        with pytest.warns(UndefinedMetricWarning, match="less than two kept obs"):
+            score = trimmed_r2_score(y, y_pred, trim=trim, sample_weight=weight)
+        assert np.isnan(score)
+
+
+@pytest.mark.parametrize(
+    ("n", "trim", "weight"),
+    [(2, 0, None), (4, 0.5, None), (1, 0.5, [4]), (3, 1 / 3, None)],
+)
+def test_two_kept_observations(n, trim, weight):
+    y = np.arange(n) + 1.0
+    assert trimmed_r2_score(y, y, trim=trim, sample_weight=weight) == 1
+    assert trimmed_r2_score(y, y + 9, trim=trim, sample_weight=weight) <= 0
+
+
+def test_leave_one_out_does_not_choose():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(20, 2))
+    y = X @ [1, 2] + 0.1 * rng.normal(size=20)
+    search = GridSearchCV(
+        Ridge(), {"alpha": [1, 1e6]}, scoring=trimmed_scorer(), cv=LeaveOneOut()
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        search.fit(X, y)
+    assert any(issubclass(w.category, UndefinedMetricWarning) for w in caught)
+    assert any("scores are non-finite" in str(w.message) for w in caught)
+    assert search.best_params_ == {"alpha": 1}
+    assert np.isnan(search.cv_results_["mean_test_score"]).all()
 
 
 def test_trimmed_errors_of_gaussians_are_as_documented():
@@ -238,7 +292,45 @@ def test_scorer_has_its_trim_and_takes_weights():
     assert trimmed_scorer()(model, X, y) == trimmed_r2_score(y, model.predict(X))
 
 
+def test_scorers_take_their_number_by_position():
+    X, y, _, _ = make_contaminated_regression(random_state=0)
+    model = LinearRegression().fit(X, y)
+    for make, name, value in (
+        (trimmed_scorer, "trim", 0.2),
+        (capped_scorer, "cap", 2.0),
+    ):
+        expected = make(**{name: value})(model, X, y)
+        assert make(value)(model, X, y) == expected
+
+
+def test_scorers_of_regressors():
+    X, y, _, _ = make_contaminated_regression(contamination=0, random_state=0)
+    search = GridSearchCV(
+        Ridge(), {"alpha": [0.1, 1e4]}, scoring=REGRESSION_SCORERS, refit="trimmed_r2"
+    ).fit(X, y)
+    assert search.best_params_ == {"alpha": 0.1}
+    predicted = search.predict(X)
+    found = {name: score(search, X, y) for name, score in REGRESSION_SCORERS.items()}
+    assert found == {
+        "spearman": spearman_score(y, predicted),
+        "kendall_tau": kendall_tau_score(y, predicted),
+        "trimmed_r2": trimmed_r2_score(y, predicted),
+        "neg_trimmed_mean_squared_error": -trimmed_mean_squared_error(y, predicted),
+    }
+
+
 # Bad input
+
+
+@pytest.mark.parametrize("make", [trimmed_scorer, capped_scorer])
+def test_an_estimator_for_a_number(make):
+    message = f"{make.__name__} makes a scorer and is none itself: .* Ridge"
+    with pytest.raises(TypeError, match=message):
+        make(Ridge(), [[1.0]], [1.0])
+    with pytest.raises(TypeError, match=message):
+        cross_val_score(
+            Ridge(), [[0.0]] * 9, [0.0] * 9, scoring=make, error_score="raise"
+        )
 
 
 SCORES = pytest.mark.parametrize(

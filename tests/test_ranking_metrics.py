@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn.metrics
 from numpy.testing import assert_allclose, assert_array_equal
@@ -153,6 +154,109 @@ def test_weights_are_repeats(score):
     assert abs(weighted - score(first, second)) > 1e-3
 
 
+def test_kendall_of_long_rows(monkeypatch):
+    rng = np.random.default_rng(0)
+    for n in (2, 101, 300):
+        first = rng.integers(0, n // 2 + 1, (5, n)).astype(float)
+        second = first + rng.integers(-n, n, (5, n))
+        first[rng.random((5, n)) < 0.1] = NAN
+        expected = kendall_tau_score(first, second, average=False)
+        assert_allclose(
+            expected, scores_of_rows(kendalltau, first, second), rtol=0, atol=1e-14
+        )
+        for limit in (0, 1000):
+            monkeypatch.setattr(_ranking, "MAX_PAIRED", limit)
+            found = kendall_tau_score(first, second, average=False)
+            assert_allclose(found, expected, rtol=0, atol=1e-14)
+
+
+def test_kendall_of_many_labels():
+    # 1.25e9 pairs.
+    x = np.random.default_rng(0).permutation(50_000)
+    assert kendall_tau_score([x], [x]) == 1
+    assert kendall_tau_score([x], [-x]) == -1
+    assert abs(kendall_tau_score([x], [np.arange(50_000)])) < 0.02
+
+
+@CORRELATIONS
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_one_dimension_is_one_ranking(score, of_row, missing):
+    first, second = (y.ravel() for y in rows(missing=missing)[:2])
+    weight = np.random.default_rng(0).integers(0, 4, first.size)
+    expected = scores_of_rows(of_row, first[None], second[None])
+    assert_allclose(score(first, second), expected[0], rtol=1e-12)
+    assert_allclose(score(first, second, average=False), expected, rtol=1e-12)
+    repeated = score(first.repeat(weight), second.repeat(weight))
+    for unit in (1, 1e-300, 1e307):
+        found = score(first, second, sample_weight=weight * unit)
+        assert_allclose(found, repeated, rtol=1e-12)
+    assert abs(repeated - expected[0]) > 1e-3
+
+
+def test_ndcg_of_one_dimension():
+    y_true, y_score = [3, 0, 2, NAN, 1], [0.1, 0.3, 0.2, 0.9, 0.7]
+    expected = ndcg_score([y_true], [y_score], k=2)
+    assert ndcg_score(y_true, y_score, k=2) == expected
+    expected = ndcg_score_of_ranks([y_true], [y_score])
+    assert ndcg_score_of_ranks(y_true, y_score) == expected
+    for score in (ndcg_score, ndcg_score_of_ranks):
+        with pytest.raises(ValueError, match="sample_weight must be None for"):
+            score(y_true, y_score, sample_weight=np.ones(5))
+
+
+@CORRELATIONS
+def test_integers_beyond_float64(score, of_row):
+    steps = np.array([[2, 0, 3, 1], [0, 1, 2, 3]])
+    expected = score(steps, steps[::-1], average=False)
+    for big in (
+        2**60 + steps,
+        -(2**60) + steps,
+        np.uint64(2**63) + steps.astype(np.uint64),
+        (2**70 + steps.astype(object)).tolist(),
+        np.array([[2**60], [0]]) + steps,
+        pd.DataFrame(2**60 + steps, dtype="Int64"),
+    ):
+        assert_array_equal(score(big, steps[::-1], average=False), expected)
+        assert_array_equal(score(steps[::-1], big, average=False), expected)
+        assert_array_equal(score(np.asarray(big)[0], steps[1]), expected[0])
+    with pytest.raises(ValueError, match="y_true must hold numbers that differ in"):
+        score([[0, 2**60, 2**60 + 1]], [[1, 2, 3]])
+
+
+@SCORES
+def test_extreme_numbers_and_weights(score):
+    first, second, weight = rows()
+    expected = score(first, second, sample_weight=weight)
+    for unit in (2.0**1022, 2.0**-1020):
+        found = score(first, second, sample_weight=weight * unit)
+        assert_allclose(found, expected, rtol=1e-12)
+        # Differences of these overflow.
+        widest = (second - 2) * (unit / 2)
+        assert_allclose(score(first, widest), score(first, second), rtol=1e-12)
+    assert np.isfinite(score([[1.0, 2.0]], [[-1e308, 1e308]]))
+
+
+@pytest.mark.parametrize("unit", [1e308 / 5, 1e-300])
+def test_gains_of_any_size(unit):
+    first, second, _ = rows()
+    gains = first * np.where(np.arange(len(first)) % 2, unit, 1.0)[:, None]
+    assert_allclose(ndcg_score(gains, second), ndcg_score(first, second), rtol=1e-12)
+
+
+@SCORES
+def test_missing_values_of_pandas(score):
+    first, second, _ = rows()
+    expected = score(first, second)
+    for kind in ("Float64", "Int64"):
+        frame = pd.DataFrame(first).astype(kind)
+        assert frame.isna().any().any()
+        assert score(frame, pd.DataFrame(second).astype(kind)) == expected
+        lists = frame.astype(object).to_numpy().tolist()
+        assert score(lists, second) == expected
+    column = pd.Series(first[:, 0], dtype="Int64")
+    assert score(column, second[:, 0]) == score(first[:, 0], second[:, 0])
+
+
 # Scorers
 
 
@@ -197,7 +301,9 @@ def test_bad_input(score):
     y = [[1.0, 2.0]]
     with pytest.raises(ValueError, match=r"must have the same shape, got \(1, 2\) and"):
         score(y, [[1.0, 2.0, 3.0]])
-    with pytest.raises(ValueError, match=r"y_true must have shape \(n_samples, n_lab"):
+    with pytest.raises(
+        ValueError, match=r"y_true and the prediction must have the same"
+    ):
         score([1.0, 2.0], y)
     with pytest.raises(ValueError, match="Input y_true contains infinity"):
         score([[1.0, np.inf]], y)

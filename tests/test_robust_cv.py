@@ -6,7 +6,8 @@ from contamination import contaminated
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.model_selection import GridSearchCV, KFold, LeaveOneOut
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -218,3 +219,38 @@ def test_bad_arguments_of_the_path():
         soft_lts_path(X, sparse.csr_array(y[:, None]))
     with pytest.raises(TypeError, match=r"a grid, epsilons, .* got epsilon=3"):
         soft_lts_path(X, y, epsilon=3)
+
+
+def test_undefined_scores_are_named():
+    X, y, _ = contaminated()
+    model = SoftLTSRegressorCV(epsilons=[1, 10], scoring=trimmed_scorer())
+    rows = np.arange(y.size)
+    small = [(rows[:-3], rows[-3:]), (rows[50:], rows[:50])]
+    with (
+        pytest.warns(UndefinedMetricWarning, match="less than two kept"),
+        pytest.raises(ValueError, match=r"undefined on fold 0 of 2, .* \(3 in the sma"),
+    ):
+        model.set_params(cv=small).fit(X, y)
+    with (
+        pytest.warns(UndefinedMetricWarning, match="less than two kept"),
+        pytest.raises(ValueError, match="undefined on fold 0 and 29 more of 30"),
+    ):
+        model.set_params(cv=LeaveOneOut()).fit(X[:30], y[:30])
+
+
+@pytest.mark.parametrize(
+    ("part", "number"), [("training", 1), ("test", 0), ("test", 2)]
+)
+def test_folds_without_weight_are_named(part, number):
+    X, y, _ = contaminated()
+    folds = list(KFold(3).split(X))
+    weight = np.ones(y.size)
+    if part == "training":  # else it is the test part of others
+        folds = folds[number : number + 1]
+        number = 0
+    weight[folds[number][part == "test"]] = 0
+    model = SoftLTSRegressorCV(epsilons=[1, 10], cv=folds)
+    with pytest.raises(
+        ValueError, match=f"cv must give .* 0 among the {part} rows of fold {number} of"
+    ):
+        model.fit(X, y, weight)

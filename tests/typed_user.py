@@ -63,6 +63,7 @@ from sksoftrank.losses import (
 )
 from sksoftrank.metrics import (
     RANKING_SCORERS,
+    REGRESSION_SCORERS,
     capped_mean_squared_error,
     capped_scorer,
     kendall_tau_score,
@@ -183,9 +184,10 @@ assert_type(ndcg_score_of_ranks(grades, scores), float)
 assert_type(trimmed_mean_squared_error(values, single, trim=0.25), float)
 assert_type(trimmed_r2_score(values, single), float)
 assert_type(capped_mean_squared_error(values, single, cap=1), float)
-assert_type(trimmed_scorer(trim=0.25), Scorer)
+assert_type(trimmed_scorer(0.25), Scorer)
 assert_type(capped_scorer(cap=3.0), Scorer)
 assert_type(RANKING_SCORERS, dict[str, Scorer])
+assert_type(REGRESSION_SCORERS, dict[str, Scorer])
 
 # Estimators: data, a fit, predictions.
 kind: Literal["vertical", "mixed"] = "mixed"

@@ -6,6 +6,7 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "RANKING_SCORERS",
+    "REGRESSION_SCORERS",
     "capped_mean_squared_error",
     "capped_scorer",
     "kendall_tau_score",
@@ -21,6 +22,7 @@ __all__ = [
 _Scorer: TypeAlias = Callable[..., float]
 
 RANKING_SCORERS: dict[str, _Scorer]
+REGRESSION_SCORERS: dict[str, _Scorer]
 
 def capped_mean_squared_error(
     y_true: ArrayLike,
@@ -29,7 +31,7 @@ def capped_mean_squared_error(
     cap: float,
     sample_weight: ArrayLike | None = None,
 ) -> float: ...
-def capped_scorer(*, cap: float) -> _Scorer: ...
+def capped_scorer(cap: float) -> _Scorer: ...
 @overload
 def kendall_tau_score(
     y_true: ArrayLike,
@@ -106,4 +108,4 @@ def trimmed_r2_score(
     trim: float = 0.5,
     sample_weight: ArrayLike | None = None,
 ) -> float: ...
-def trimmed_scorer(*, trim: float = 0.5) -> _Scorer: ...
+def trimmed_scorer(trim: float = 0.5) -> _Scorer: ...

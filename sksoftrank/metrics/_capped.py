@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.metrics import make_scorer
 
 from .._sklearn import Interval, validate_params
-from ._trimmed import check_targets
+from ._trimmed import check_targets, makes_scorers
 
 CAP = Interval(Real, 0, None, closed="neither")
 
@@ -67,8 +67,9 @@ def capped_mean_squared_error(y_true, y_pred, *, cap, sample_weight=None):
     return float(np.average(size**2, weights=weight))
 
 
+@makes_scorers
 @validate_params({"cap": [CAP]}, prefer_skip_nested_validation=True)
-def capped_scorer(*, cap):
+def capped_scorer(cap):
     """Make a scorer of regressors from minus the `capped_mean_squared_error`.
 
     Parameters
@@ -85,6 +86,8 @@ def capped_scorer(*, cap):
 
     Raises
     ------
+    TypeError
+        If it is called with an estimator, as if it were a scorer.
     ValueError
         If `cap` is not as described.
 

@@ -1,22 +1,25 @@
-"""Scores of predicted rankings against true ones, and scorers made of them.
+"""Scores of predicted rankings against true ones.
 
 Rows are compared one by one, over the labels that are ranked in both, and averaged.
+Arguments of one dimension are one ranking of all samples.
 """
 
 import warnings
 
 import numpy as np
-from scipy.stats import rankdata
+from scipy.stats import kendalltau, rankdata, weightedtau
 from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.metrics import make_scorer
 from sklearn.metrics import ndcg_score as sklearn_ndcg_score
 from sklearn.utils import check_array, gen_batches
 
+from .._checks import exact_differences, moderate, without_na
 from .._sklearn import check_sample_weight
 from ..losses._ranking import group_rows
 
-# Pairs of labels are compared in batches of about this many numbers (8 MB).
-BATCH_SIZE = 2**20
+# Pairs of labels are compared in batches of about this many numbers (2 MB).
+BATCH_SIZE = 2**18
+# Rows of more labels are sorted one by one: from there on faster than all pairs.
+MAX_PAIRED = 100
 
 
 def spearman_score(y_true, y_pred, *, sample_weight=None, average=True):
@@ -24,13 +27,14 @@ def spearman_score(y_true, y_pred, *, sample_weight=None, average=True):
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples, n_labels)
+    y_true : array-like of shape (n_samples, n_labels) or (n_samples,)
         True ranks, or any numbers that order the labels; NaN marks labels that are not
-        ranked.
-    y_pred : array-like of shape (n_samples, n_labels)
+        ranked. One dimension is one ranking of the samples, as for regressions.
+    y_pred : array-like of the same shape
         Predicted ranks or numbers, in the same direction.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights of the rows in the mean.
+        Weights of the rows in the mean. With one dimension frequencies of the samples:
+        a whole number is as good as that number of repeats.
     average : bool, default=True
         If False, the correlation of each row is returned.
 
@@ -69,8 +73,16 @@ def spearman_score(y_true, y_pred, *, sample_weight=None, average=True):
     >>> spearman_score(y_true, y_pred, average=False)
     array([ 0.8, -1. ])
     """
-    y_true, y_pred, ranked = _check_pair(y_true, y_pred)
-    first, second = (_centred_ranks(y, ranked) for y in (y_true, y_pred))
+    y_true, y_pred, ranked, counts, sample_weight = _check_pair(
+        y_true, y_pred, sample_weight
+    )
+    if counts is None:
+        first, second = (_centred_ranks(y, ranked) for y in (y_true, y_pred))
+    else:
+        first, second = (
+            np.sqrt(counts) * _centred_weighted_ranks(y[ranked], counts)
+            for y in (y_true, y_pred)
+        )
     score = _correlation(first, second)
     return _average(score, ranked, sample_weight, average, "spearman_score")
 
@@ -80,13 +92,14 @@ def kendall_tau_score(y_true, y_pred, *, sample_weight=None, average=True):
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples, n_labels)
+    y_true : array-like of shape (n_samples, n_labels) or (n_samples,)
         True ranks, or any numbers that order the labels; NaN marks labels that are not
-        ranked.
-    y_pred : array-like of shape (n_samples, n_labels)
+        ranked. One dimension is one ranking of the samples, as for regressions.
+    y_pred : array-like of the same shape
         Predicted ranks or numbers, in the same direction.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights of the rows in the mean.
+        Weights of the rows in the mean. With one dimension frequencies of the samples:
+        a whole number is as good as that number of repeats.
     average : bool, default=True
         If False, the correlation of each row is returned.
 
@@ -116,7 +129,12 @@ def kendall_tau_score(y_true, y_pred, *, sample_weight=None, average=True):
     -----
     With c pairs of labels in the same and d in opposite order, and u and v pairs that
     are not tied in the first and in the second argument, ``tau_b = (c - d) / sqrt(u
-    v)``. Time grows with the square of the number of labels.
+    v)``. Rows of many labels take O(n log n) time [1]_ and O(n) memory.
+
+    References
+    ----------
+    .. [1] W. R. Knight, "A Computer Method for Calculating Kendall's Tau with Ungrouped
+       Data", Journal of the American Statistical Association 61, 1966.
 
     Examples
     --------
@@ -124,17 +142,27 @@ def kendall_tau_score(y_true, y_pred, *, sample_weight=None, average=True):
     >>> round(kendall_tau_score([[1, 2, 3, 4]], [[2, 1, 3, 4]]), 3)
     0.667
     """
-    y_true, y_pred, ranked = _check_pair(y_true, y_pred)
+    y_true, y_pred, ranked, counts, sample_weight = _check_pair(
+        y_true, y_pred, sample_weight
+    )
     n_samples, n_labels = y_true.shape
-    first, second = np.triu_indices(n_labels, k=1)
-    score = np.zeros(n_samples)
-    for batch in gen_batches(n_samples, max(1, BATCH_SIZE // max(1, first.size))):
-        compared = ranked[batch][:, first] & ranked[batch][:, second]
-        signs = [
-            np.where(compared, np.sign(y[batch][:, first] - y[batch][:, second]), 0.0)
-            for y in (y_true, y_pred)
+    if counts is not None:
+        score = [_weighted_tau(y_true[ranked], y_pred[ranked], counts)]
+    elif n_labels > MAX_PAIRED:
+        score = [
+            _tau(a[r], b[r]) for a, b, r in zip(y_true, y_pred, ranked, strict=True)
         ]
-        score[batch] = _correlation(*signs)
+    else:
+        score = np.zeros(n_samples)
+        first, second = np.triu_indices(n_labels, k=1)
+        for batch in gen_batches(n_samples, max(1, BATCH_SIZE // max(1, first.size))):
+            compared = ranked[batch][:, first] & ranked[batch][:, second]
+            # Differences might overflow, comparisons do not.
+            signs = [
+                np.where(compared, _signs(y[batch][:, first], y[batch][:, second]), 0.0)
+                for y in (y_true, y_pred)
+            ]
+            score[batch] = _correlation(*signs)
     return _average(score, ranked, sample_weight, average, "kendall_tau_score")
 
 
@@ -143,14 +171,15 @@ def ndcg_score(y_true, y_score, *, k=None, sample_weight=None):
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples, n_labels)
+    y_true : array-like of shape (n_samples, n_labels) or (n_samples,)
         True relevances, at least 0: not ranks. NaN marks labels that are not ranked.
-    y_score : array-like of shape (n_samples, n_labels)
+        One dimension is one ranking of the samples.
+    y_score : array-like of the same shape
         Predicted scores, the larger, the better.
     k : int, default=None
         How many labels count, from the best predicted. None means all.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights of the rows in the mean.
+        Weights of the rows in the mean. None for arguments of one dimension.
 
     Returns
     -------
@@ -178,12 +207,25 @@ def ndcg_score(y_true, y_score, *, k=None, sample_weight=None):
     >>> round(ndcg_score([[2, 1, 0, float("nan")]], [[0.1, 0.2, 0.0, 0.3]]), 3)
     0.86
     """
-    y_true, y_score, ranked = _check_pair(y_true, y_score)
+    y_true = check_relevance(y_true, "y_true")
+    y_score = check_rankings(y_score, "y_score")
+    ranked = _check_both(y_true, y_score)
+    if y_true.ndim == 1:
+        if sample_weight is not None:
+            raise ValueError(
+                "sample_weight must be None for arguments of one dimension, which are "
+                "one ranking, got weights."
+            )
+        y_true, y_score, ranked = y_true[None], y_score[None], ranked[None]
     weight = check_sample_weight(sample_weight, y_true, ensure_non_negative=True)
+    weight = moderate(weight)
+    # Sums of gains stay finite; their unit is that of the best gain.
+    _, exponent = np.frexp(np.fmax.reduce(np.abs(y_true), axis=1, initial=0.0))
+    y_true = np.ldexp(y_true, -exponent[:, None])
     sums, scores = [], []
     for rows, index in group_rows(ranked):
         if weight[rows].any():
-            predicted = y_score[index]
+            predicted = rankdata(y_score[index], axis=1)
             score = sklearn_ndcg_score(
                 y_true[index],
                 predicted,
@@ -202,16 +244,16 @@ def ndcg_score_of_ranks(y_true, y_pred, *, k=None, sample_weight=None):
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples, n_labels)
+    y_true : array-like of shape (n_samples, n_labels) or (n_samples,)
         True ranks, the smaller, the better; NaN marks labels that are not ranked. The
         relevance of a label is the number of labels that are ranked behind it, ties
-        counted by half.
-    y_pred : array-like of shape (n_samples, n_labels)
+        counted by half. One dimension is one ranking of the samples.
+    y_pred : array-like of the same shape
         Predicted ranks.
     k : int, default=None
         How many labels count, from the best predicted. None means all.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights of the rows in the mean.
+        Weights of the rows in the mean. None for arguments of one dimension.
 
     Returns
     -------
@@ -228,17 +270,10 @@ def ndcg_score_of_ranks(y_true, y_pred, *, k=None, sample_weight=None):
     >>> round(ndcg_score_of_ranks([[1, 2, 3]], [[2, 1, 3]]), 3)
     0.86
     """
-    ranks = rankdata(_check_numbers(y_true, "y_true"), axis=1, nan_policy="omit")
-    n_ranked = (~np.isnan(ranks)).sum(axis=1, keepdims=True)
-    scores = -_check_numbers(y_pred, "y_pred")
+    ranks = rankdata(check_rankings(y_true, "y_true"), axis=-1, nan_policy="omit")
+    n_ranked = (~np.isnan(ranks)).sum(axis=-1, keepdims=True)
+    scores = -check_rankings(y_pred, "y_pred")
     return ndcg_score(n_ranked - ranks, scores, k=k, sample_weight=sample_weight)
-
-
-RANKING_SCORERS = {
-    "spearman": make_scorer(spearman_score),
-    "kendall_tau": make_scorer(kendall_tau_score),
-    "ndcg": make_scorer(ndcg_score_of_ranks),
-}
 
 
 def _centred_ranks(y, ranked):
@@ -248,19 +283,50 @@ def _centred_ranks(y, ranked):
     return np.nan_to_num(ranks - mean)
 
 
+def _centred_weighted_ranks(y, counts):
+    """The same for one ranking of numbers that stand for `counts` repeats."""
+    _, group = np.unique(y, return_inverse=True)
+    mass = np.bincount(group, counts)
+    return ((np.cumsum(mass) - 0.5 * mass)[group] - 0.5 * counts.sum())[None]
+
+
 def _correlation(first, second):
     """Correlation of rows around 0, which is 0 where a row is constant."""
     size = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
     return (first * second).sum(axis=1) / np.where(size > 0, size, 1.0)
 
 
+def _signs(first, second):
+    return np.subtract(first > second, first < second, dtype=np.float64)
+
+
+def _tau(first, second):
+    """Kendall's tau-b of one ranking."""
+    if first.size < 2:
+        return 0.0  # not used
+    return np.nan_to_num(kendalltau(first, second).statistic)
+
+
+def _weighted_tau(first, second, counts):
+    """Kendall's tau-b of one ranking of numbers that stand for `counts` repeats."""
+    if first.size < 2:
+        return 0.0
+    index = np.arange(first.size)
+    # A pair counts as the product of the weights of its "ranks", which are indices.
+    tau = weightedtau(
+        first, second, rank=index, weigher=counts.__getitem__, additive=False
+    )
+    return np.nan_to_num(tau.statistic)
+
+
 def _average(score, ranked, sample_weight, average, name):
     """Mean of the scores of rows with two ranked labels, or all with NaN for others."""
+    score = np.asarray(score)
     usable = ranked.sum(axis=1) > 1
     if not average:
         return np.where(usable, score, np.nan)
     weight = check_sample_weight(sample_weight, score, ensure_non_negative=True)
-    return _weighted_mean(score[usable], weight[usable], name)
+    return _weighted_mean(score[usable], moderate(weight[usable]), name)
 
 
 def _weighted_mean(scores, weights, name):
@@ -275,28 +341,57 @@ def _weighted_mean(scores, weights, name):
     return float(np.average(scores, weights=weights))
 
 
-def _check_pair(y_true, y_pred):
-    """Both arguments, and where both are ranked."""
-    y_true, y_pred = _check_numbers(y_true, "y_true"), _check_numbers(y_pred, "y_pred")
+def check_relevance(y, name):
+    """Numbers or NaN as float64, of shape (n_samples, n_labels) or (n_samples,)."""
+    try:
+        array = np.asarray(y)
+    except ValueError:  # ragged, which scikit-learn explains
+        array = None
+    if array is not None and array.dtype.kind == "O":
+        y = without_na(array)
+    with np.errstate(invalid="ignore"):  # sums of very large numbers
+        y = check_array(
+            y,
+            dtype=np.float64,
+            ensure_all_finite="allow-nan",
+            ensure_2d=False,
+            input_name=name,
+        )
+    if y.ndim not in (1, 2):
+        raise ValueError(
+            f"{name} must have shape (n_samples, n_labels) or (n_samples,), got "
+            f"{y.shape}."
+        )
+    return y
+
+
+def check_rankings(y, name):
+    """The same where only the order in each row matters, which large integers keep."""
+    return check_relevance(exact_differences(y, name), name)
+
+
+def _check_both(y_true, y_pred):
+    """Where both arguments are ranked."""
     if y_true.shape != y_pred.shape:
         raise ValueError(
             f"y_true and the prediction must have the same shape, got {y_true.shape} "
             f"and {y_pred.shape}."
         )
-    return y_true, y_pred, ~(np.isnan(y_true) | np.isnan(y_pred))
+    return ~(np.isnan(y_true) | np.isnan(y_pred))
 
 
-def _check_numbers(y, name):
-    """Numbers or NaN, of shape (n_samples, n_labels)."""
-    y = check_array(
-        y,
-        dtype=np.float64,
-        ensure_all_finite="allow-nan",
-        ensure_2d=False,
-        input_name=name,
-    )
-    if y.ndim != 2:
-        raise ValueError(
-            f"{name} must have shape (n_samples, n_labels), got {y.shape}."
-        )
-    return y
+def _check_pair(y_true, y_pred, sample_weight):
+    """Both arguments as rows, where both are ranked, and weights.
+
+    For one ranking those of the ranked samples, else None, and those of the rows.
+    """
+    y_true, y_pred = check_rankings(y_true, "y_true"), check_rankings(y_pred, "y_pred")
+    ranked = _check_both(y_true, y_pred)
+    if y_true.ndim == 2:
+        return y_true, y_pred, ranked, None, sample_weight
+    counts = None
+    if sample_weight is not None:
+        counts = check_sample_weight(sample_weight, y_true, ensure_non_negative=True)
+        ranked &= counts > 0
+        counts = moderate(counts[ranked])
+    return y_true[None], y_pred[None], ranked[None], counts, None

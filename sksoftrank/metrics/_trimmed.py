@@ -1,8 +1,11 @@
 """Scores of regression models on test data that hold outliers themselves."""
 
+import warnings
+from functools import wraps
 from numbers import Real
 
 import numpy as np
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import make_scorer
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
@@ -111,12 +114,19 @@ def trimmed_r2_score(y_true, y_pred, *, trim=0.5, sample_weight=None):
     float
         The score. 1.0 is best; the best constant has 0.0, and worse predictions have
         negative scores. Where h targets are equal their variance is 0: the score then
-        is 1.0 for perfect predictions of h targets, else 0.0.
+        is 1.0 for perfect predictions of h targets, else 0.0. NaN where h is below 2.
+        With weights h is ``1 - trim`` times their sum, or times the number of those
+        above 0 if that is larger, for then they cannot be repeats.
 
     Raises
     ------
     ValueError
         If an argument is not as described.
+
+    Warns
+    -----
+    UndefinedMetricWarning
+        If h is below 2.
 
     See Also
     --------
@@ -141,6 +151,15 @@ def trimmed_r2_score(y_true, y_pred, *, trim=0.5, sample_weight=None):
     -0.246
     """
     y_true, y_pred, weight = check_targets(y_true, y_pred, sample_weight)
+    n_kept = (1 - trim) * max(weight.sum(), np.count_nonzero(weight))
+    if n_kept < 2 * (1 - ROUNDING):
+        warnings.warn(
+            f"trimmed_r2_score is not defined for less than two kept observations, got "
+            f"{n_kept:.3g} for trim={trim}; NaN is returned.",
+            UndefinedMetricWarning,
+            stacklevel=3,
+        )
+        return float("nan")
     error = _trimmed_mean_square(y_true - y_pred, weight, trim)
     spread = _trimmed_variance(y_true, weight, trim)
     if spread == 0:
@@ -148,8 +167,25 @@ def trimmed_r2_score(y_true, y_pred, *, trim=0.5, sample_weight=None):
     return float(1 - error / spread)
 
 
+def makes_scorers(make):
+    """Decorator of a function that makes a scorer, and might be taken for one."""
+
+    @wraps(make)
+    def checked(*args, **parameters):
+        if args and hasattr(args[0], "fit"):
+            raise TypeError(
+                f"{make.__name__} makes a scorer and is none itself: scoring must be "
+                f"what it returns, {make.__name__}(...), got a call with the estimator "
+                f"{type(args[0]).__name__}."
+            )
+        return make(*args, **parameters)
+
+    return checked
+
+
+@makes_scorers
 @validate_params({"trim": [TRIM]}, prefer_skip_nested_validation=True)
-def trimmed_scorer(*, trim=0.5):
+def trimmed_scorer(trim=0.5):
     """Make a scorer of regressors from `trimmed_r2_score`.
 
     Parameters
@@ -166,6 +202,8 @@ def trimmed_scorer(*, trim=0.5):
 
     Raises
     ------
+    TypeError
+        If it is called with an estimator, as if it were a scorer.
     ValueError
         If `trim` is not as described.
 

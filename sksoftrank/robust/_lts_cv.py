@@ -277,6 +277,7 @@ class SoftLTSRegressorCV(RobustLinearModel):
         folds = list(check_cv(self.cv).split(X, y))
         if not folds:
             raise ValueError("cv must give at least one split, got none.")
+        _check_fold_weights(folds, sample_weight)
         scorer = self._scorer(X, y, sample_weight, rng)
         scores = Parallel(n_jobs=self.n_jobs, prefer="threads")(
             delayed(_path_scores)(
@@ -295,10 +296,7 @@ class SoftLTSRegressorCV(RobustLinearModel):
         self.cv_scores_ = np.reshape(scores, shape).swapaxes(1, 2)
         mean = self.cv_scores_.mean(axis=2)
         if np.isnan(mean).all():
-            raise ValueError(
-                "scoring must give a score on all test folds for some of the epsilons "
-                "and trims, got NaN for each."
-            )
+            raise _undefined_scores(self.cv_scores_, folds)
         best = np.unravel_index(np.nanargmax(mean), mean.shape)
         self.trim_ = float(self.trims_[best[0]])
         self.epsilon_ = float(self.epsilons_[best[1]])
@@ -351,6 +349,34 @@ def _path_scores(model, X, y, sample_weight, epsilons, fold, scorer):
         scorer(fit, X[test], y[test], **parts)
         for fit in model._fit_path(X[train], y[train], train_weight, epsilons)
     ]
+
+
+def _check_fold_weights(folds, sample_weight):
+    """Raise an error if all rows of a part of a fold have weight 0."""
+    if sample_weight is None:
+        return
+    for number, fold in enumerate(folds):
+        for part, rows in zip(("training", "test"), fold, strict=True):
+            if not sample_weight[rows].any():
+                raise ValueError(
+                    f"cv must give training and test rows of positive weight in every "
+                    f"fold, got only weights of 0 among the {part} rows of fold "
+                    f"{number} of {len(folds)}."
+                )
+
+
+def _undefined_scores(scores, folds):
+    """The exception where no epsilon and trim has a score on all test folds."""
+    undefined = np.flatnonzero(np.isnan(scores).all(axis=(0, 1)))
+    which = "different folds" if undefined.size == 0 else f"fold {undefined[0]}"
+    if undefined.size > 1:
+        which += f" and {undefined.size - 1} more"
+    sizes = [len(test) for _, test in folds]
+    return ValueError(
+        f"scoring must give a score on all test folds for some of the epsilons and "
+        f"trims, got NaN for each: it is undefined on {which} of {len(folds)}, whose "
+        f"test rows may be too few for it ({min(sizes)} in the smallest fold)."
+    )
 
 
 def _check_grid(epsilons, formulation, n_samples):
