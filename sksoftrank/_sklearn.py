@@ -14,6 +14,8 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_params,
 )
+from sklearn.utils.metaestimators import _safe_split as safe_split
+from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 __all__ = [
@@ -22,9 +24,11 @@ __all__ = [
     "Interval",
     "Scorer",
     "StrOptions",
+    "check_method_params",
     "check_sample_weight",
     "fit_context",
     "safe_indexing",
+    "safe_split",
     "validate_params",
 ]
 

@@ -24,7 +24,6 @@ from sklearn.model_selection import (
     GridSearchCV,
     KFold,
     LeaveOneGroupOut,
-    cross_val_predict,
 )
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
@@ -33,6 +32,7 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.parallel import Parallel
 
 from sksoftrank import SoftLTSRegressor, SoftTrimmedClassifier, SoftTrimmedRegressor
 from sksoftrank.datasets import make_contaminated_regression
@@ -444,11 +444,13 @@ def test_methods_are_those_of_the_fitted_estimator():
 def test_folds_and_jobs(monkeypatch, cv):
     calls = []
 
-    def spy(*args, **kwargs):
-        calls.append((len(kwargs["cv"]), kwargs["n_jobs"]))
-        return cross_val_predict(*args, **kwargs)
+    class Spy(Parallel):
+        def __call__(self, tasks):
+            tasks = list(tasks)
+            calls.append((len(tasks), self.n_jobs))
+            return super().__call__(tasks)
 
-    monkeypatch.setattr("sksoftrank.robust._refit.cross_val_predict", spy)
+    monkeypatch.setattr("sksoftrank.robust._fold_fits.Parallel", Spy)
     X, y, _, _ = make_contaminated_regression(40, 2, random_state=0)
     model = SoftTrimmedRegressor(Ridge(), cv=cv, n_jobs=1).fit(X, y)
     assert set(calls) == {(cv or 5, 1)}

@@ -10,6 +10,7 @@ from sklearn.base import (
     RegressorMixin,
 )
 from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit
+from sklearn.utils.metadata_routing import MetadataRouter
 
 from .. import _Features, _RandomState
 from ._lts_cv import SoftLTSPath
@@ -198,8 +199,13 @@ class _Trimmed(MetaEstimatorMixin, BaseEstimator):
     n_features_in_: int
     feature_names_in_: NDArray[np.object_]
     def fit(
-        self, X: _Features, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        X: _Features,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        **fit_params: Any,
     ) -> Self: ...
+    def get_metadata_routing(self) -> MetadataRouter: ...
     # What the estimator predicts.
     def predict(self, X: _Features) -> NDArray[Any]: ...
     def set_fit_request(

@@ -1,23 +1,21 @@
 """Refitting of any estimator with the selection weights of its own losses."""
 
-import inspect
 import warnings
 from numbers import Integral, Real
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 from sklearn import get_config
-from sklearn.base import MetaEstimatorMixin, clone, is_classifier
+from sklearn.base import MetaEstimatorMixin, is_classifier
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import (
-    KFold,
-    StratifiedKFold,
-    check_cv,
-    cross_val_predict,
-)
-from sklearn.pipeline import Pipeline
+from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 from sklearn.utils import check_random_state, get_tags, indexable
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
+from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn import (
     BaseEstimator,
@@ -26,14 +24,14 @@ from .._sklearn import (
     StrOptions,
     check_sample_weight,
     fit_context,
-    safe_indexing,
 )
+from ._fold_fits import fit_clone, prepare, read_folds, with_few_values
 
 
 class _State(NamedTuple):
-    """Predictions, and the choice of observations that their losses lead to."""
+    """What was read from the fits, and the choice of observations that it leads to."""
 
-    prediction: np.ndarray
+    reading: np.ndarray
     objective: float
     selection: np.ndarray
 
@@ -84,7 +82,7 @@ class SoftTrimmed(MetaEstimatorMixin, BaseEstimator):
         self.random_state = random_state
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, **fit_params):
         """Fit the estimator again and again until its weights settle.
 
         Parameters
@@ -95,12 +93,17 @@ class SoftTrimmed(MetaEstimatorMixin, BaseEstimator):
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Frequencies of the observations, at least 0 and not all 0. None means ones.
+        **fit_params : dict
+            ``groups`` for `cv`, and parameters of `fit` of the estimator; those with
+            one entry a row are split with the rows. With scikit-learn's metadata
+            routing enabled, what `cv` and the estimator have requested.
 
         Returns
         -------
         object
             The fitted meta-estimator.
         """
+        self._check_kind()
         y = self._check_targets(y)
         X, y = indexable(X, y)
         weight = check_sample_weight(
@@ -113,17 +116,25 @@ class SoftTrimmed(MetaEstimatorMixin, BaseEstimator):
                 f"sample_weight must have a finite sum above 0, got {total:g}."
             )
         rng = check_random_state(self.random_state)
-        estimator = _prepare(self._base_estimator(), rng)
-        splits = self._splits(X, y, rng)
+        estimator = prepare(self._base_estimator(), rng)
+        splitter_params, params = self._route(fit_params)
+        strata = self._strata(y)
+        splits = self._splits(X, y, weight, strata, splitter_params, rng)
+        X_folds, reader = with_few_values(estimator, X, weight), self._reader()
 
-        def predict(selection):
+        def read(selection):
+            """What fits with these weights say of the rows that they have not seen."""
             row_weight = weight * selection / (1 - self.trim)
-            return self._predict_rows(estimator, splits, X, y, row_weight)
+            folds = [
+                (train, _training_weight(row_weight, weight, strata, train), test)
+                for train, test in splits
+            ]
+            return read_folds(estimator, X_folds, y, folds, reader, params, self.n_jobs)
 
         self.n_iter_ = 0
-        self.inlier_weight_ = self._settle(predict, y, weight)
+        self.inlier_weight_ = self._settle(read, y, weight)
         row_weight = weight * self.inlier_weight_ / (1 - self.trim)
-        self.estimator_ = _fit(estimator, X, y, row_weight)
+        self.estimator_ = fit_clone(estimator, X, y, row_weight, params)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))
@@ -156,115 +167,103 @@ class SoftTrimmed(MetaEstimatorMixin, BaseEstimator):
                 own.poor_score = given.poor_score
         return tags
 
-    def _splits(self, X, y, rng):
-        """Training and test rows of each fold, the same for all fits; or None."""
+    def get_metadata_routing(self):
+        """What goes where of the metadata that `fit` is given.
+
+        Returns
+        -------
+        MetadataRouter
+            Requests of the estimator and of `cv`.
+        """
+        router = MetadataRouter(owner=self).add_self_request(self)
+        to_fit = MethodMapping().add(caller="fit", callee="fit")
+        to_split = MethodMapping().add(caller="fit", callee="split")
+        router.add(estimator=self._base_estimator(), method_mapping=to_fit)
+        return router.add(splitter=self.cv, method_mapping=to_split)
+
+    def _check_kind(self):
+        base = self._base_estimator()
+        kind, own = (get_tags(e).estimator_type for e in (base, self))
+        if kind not in (None, own):
+            raise ValueError(
+                f"estimator must be a {own}, got a {type(base).__name__}, which is a "
+                f"{kind}."
+            )
+
+    def _route(self, fit_params):
+        """Parameters of `split` of cv, and those of `fit` of the estimator."""
+        if fit_params and get_config()["enable_metadata_routing"]:
+            routed = process_routing(self, "fit", **fit_params)
+            return routed.splitter.split, routed.estimator.fit
+        names = fit_params.keys() & {"groups"}
+        splitter_params = {name: fit_params[name] for name in names}
+        return splitter_params, {
+            name: value for name, value in fit_params.items() if name not in names
+        }
+
+    def _splits(self, X, y, weight, strata, params, rng):
+        """Training and test rows of each fold, the same for all fits."""
+        rows = np.arange(y.size)
         if isinstance(self.cv, str):
-            return None
+            return [(rows, rows)]
         cv = 5 if self.cv is None else self.cv
         if isinstance(cv, Integral):
             folds = StratifiedKFold if is_classifier(self) else KFold
             cv = folds(cv, shuffle=True, random_state=rng.randint(2**31 - 1))
-        return list(check_cv(cv, y, classifier=is_classifier(self)).split(X, y))
-
-    def _predict_rows(self, estimator, splits, X, y, row_weight):
-        """Predictions of the training rows by fits with these weights."""
-        method = self._response_method()
-        if splits is None:
-            return getattr(_fit(estimator, X, y, row_weight), method)(X)
-        splits = [(train[row_weight[train] > 0], test) for train, test in splits]
-        if any(train.size == 0 for train, _ in splits):
+        cv = check_cv(cv, y, classifier=is_classifier(self))
+        with warnings.catch_warnings():  # said below, of any cv
+            warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+            splits = [
+                tuple(rows[part] for part in split)
+                for split in cv.split(X, y, **params)
+            ]
+        tested = np.concatenate([test for _, test in splits])
+        if not np.array_equal(np.sort(tested), rows):
+            raise ValueError(
+                f"cv must test each row once, got {tested.size} tests of "
+                f"{np.unique(tested).size} of the {rows.size} rows."
+            )
+        if any(weight[train].sum() == 0 for train, _ in splits):
             raise ValueError(
                 "cv must leave observations of positive weight to train on in every "
                 "fold, got a fold without; more folds help, or less unequal "
                 "sample_weight."
             )
-        return cross_val_predict(
-            estimator,
-            X,
-            y,
-            cv=splits,
-            method=method,
-            n_jobs=self.n_jobs,
-            params=dict.fromkeys(_weight_names(estimator), row_weight),
-        )
+        return splits
 
-    def _iterate(self, predict, choose, prediction):
+    def _iterate(self, read, choose, reading):
         """Refit with the weights that `choose` gives while the objective falls.
 
-        Returns the predictions and the choice at the smallest objective.
+        Returns the reading and the choice at the smallest objective.
         """
-        state = _State(prediction, *choose(prediction))
+        state = _State(reading, *choose(reading))
         for _ in range(self.max_iter):
-            prediction = predict(state.selection)
-            last, state = state, _State(prediction, *choose(prediction))
+            reading = read(state.selection)
+            last, state = state, _State(reading, *choose(reading))
             self.n_iter_ += 1
             if state.objective >= (1 - self.tol) * last.objective:
                 best = min(last, state, key=lambda state: state.objective)
-                return best.prediction, best.selection
+                return best.reading, best.selection
         warnings.warn(
             f"{type(self).__name__} did not settle in max_iter={self.max_iter} refits: "
             f"the objective still falls by more than the fraction tol={self.tol}.",
             ConvergenceWarning,
             stacklevel=5,
         )
-        return state.prediction, state.selection
+        return state.reading, state.selection
+
+
+def _training_weight(row_weight, weight, strata, train):
+    """Weights of training rows; a stratum without weight there is trained on in full.
+
+    Else a class could be unknown to the fit that is asked for its probability.
+    """
+    strata = strata[train]
+    is_lost = np.bincount(strata, row_weight[train]) == 0
+    return np.where(is_lost[strata], weight[train], row_weight[train])
 
 
 def n_kept(total, trim):
     """Weight to keep of the total; whole if it is so up to rounding."""
     kept = (1 - trim) * total
     return round(kept) if abs(kept - round(kept)) < 1e-9 * kept else kept
-
-
-def _prepare(estimator, rng):
-    """A clone of the estimator that takes sample weights and is reproducible."""
-    estimator = clone(estimator)
-    last = estimator
-    while isinstance(last, Pipeline):
-        last = last.steps[-1][1]
-    if not (_takes_any(last.fit) or has_fit_parameter(last, "sample_weight")):
-        raise ValueError(
-            f"estimator must take sample_weight in fit, got a {type(last).__name__}, "
-            f"which does not."
-        )
-    if get_config()["enable_metadata_routing"] and hasattr(last, "set_fit_request"):
-        last.set_fit_request(sample_weight=True)
-    for name, value in sorted(estimator.get_params().items(), key=lambda item: item[0]):
-        if name.split("__")[-1] == "random_state" and value is None:
-            estimator.set_params(**{name: rng.randint(2**31 - 1)})
-    return estimator
-
-
-def _fit(estimator, X, y, weight):
-    """Fit a clone without the rows of weight 0, which have no influence whatever."""
-    used = np.flatnonzero(weight > 0)
-    if used.size < weight.size and not get_tags(estimator).input_tags.pairwise:
-        X, y, weight = (safe_indexing(array, used) for array in (X, y, weight))
-    return clone(estimator).fit(X, y, **dict.fromkeys(_weight_names(estimator), weight))
-
-
-def _weight_names(estimator, is_last=True):
-    """Parameters of `fit` that bring the weights to all steps of a pipeline."""
-    if isinstance(estimator, Pipeline) and not get_config()["enable_metadata_routing"]:
-        last = estimator.steps[-1][1]
-        return [
-            f"{name}__{parameter}"
-            for name, step in estimator.steps
-            for parameter in _weight_names(step, is_last and step is last)
-        ]
-    return ["sample_weight"] if is_last or _transforms_with_weights(estimator) else []
-
-
-def _takes_any(method):
-    """Whether a function takes any named argument, to pass it on."""
-    parameters = inspect.signature(method).parameters.values()
-    return any(p.kind is p.VAR_KEYWORD for p in parameters)
-
-
-def _transforms_with_weights(step):
-    """Whether a step before the last takes sample weights itself."""
-    if not has_fit_parameter(step, "sample_weight"):
-        return False
-    # A pipeline calls fit_transform, most of which pass on what they get.
-    method = getattr(step, "fit_transform", step.fit)
-    return _takes_any(method) or "sample_weight" in inspect.signature(method).parameters

@@ -1,16 +1,9 @@
-"""Meta-estimators that give outliers no weight in any estimator."""
+"""Meta-estimator that gives outliers no weight in any regressor."""
 
 import numpy as np
-from scipy.special import logsumexp
-from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.ensemble import (
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-)
-from sklearn.utils import assert_all_finite, check_array, column_or_1d
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import RegressorMixin
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.utils import check_array, column_or_1d
 
 from .._robust_scale import (
     INLIER_FRACTION,
@@ -20,13 +13,15 @@ from .._robust_scale import (
 )
 from ..losses import selection_trimmed_loss
 from ._base import EXACT_FIT
-from ._refit import SoftTrimmed, estimator_has, n_kept
+from ._readings import read_predictions
+from ._refit import SoftTrimmed, n_kept
+from ._trimming_labels import SoftTrimmedClassifier
+
+# Pickles of 0.1.0 look for both here.
+__all__ = ["SoftTrimmedClassifier", "SoftTrimmedRegressor"]
 
 # Sizes of y are squared.
 LARGEST = 1e140
-
-# The loss of a class of probability 0 is that of this probability.
-SMALLEST_PROBABILITY = np.finfo(np.float64).eps
 
 
 class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
@@ -171,10 +166,13 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
             )
         return y
 
-    def _response_method(self):
-        return "predict"
+    def _strata(self, y):
+        return np.zeros(y.size, dtype=np.intp)
 
-    def _settle(self, predict, y, weight):
+    def _reader(self):
+        return read_predictions
+
+    def _settle(self, read, y, weight):
         """Set the scale and the mask; return the selection."""
         y = y.astype(np.float64)
         kept = n_kept(weight.sum(), self.trim)
@@ -190,12 +188,12 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
             value, _, selection = selection_trimmed_loss(losses, kept, epsilon, weight)
             return value, selection
 
-        start = predict(np.full(y.size, 1 - self.trim))
-        prediction, selection = self._iterate(predict, choose, start)
+        start = read(np.full(y.size, 1 - self.trim))
+        prediction, selection = self._iterate(read, choose, start)
         scale = lts_scale(residuals(prediction), weight, kept)
         if scale > 0 and self.epsilon > 0:
             prediction, selection = self._iterate(
-                predict,
+                read,
                 lambda prediction: choose(prediction, scale, self.epsilon),
                 prediction,
             )
@@ -204,248 +202,3 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
         self.scale_ = reweighted_scale(residual, weight, good, fraction=INLIER_FRACTION)
         self.inlier_mask_ = inlier_mask(residual, self.scale_)
         return selection
-
-
-class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
-    """Refit any classifier without the observations that it predicts worst.
-
-    The estimator is fitted again and again with the selection weights of its own
-    losses as sample weights, until these settle. That makes it robust to wrong labels.
-
-    Parameters
-    ----------
-    estimator : estimator, default=None
-        The classifier, or a pipeline with one at its end, whose `fit` takes
-        `sample_weight`. None means `HistGradientBoostingClassifier`.
-    trim : float, default=0.5
-        Fraction of the observations of each class that may be trimmed, in [0, 0.5].
-    epsilon : float, default=4.0
-        Smoothing strength, at least 0, in units of the loss (nats for probabilities).
-        The weight falls linearly with the loss, and is 0 beyond about ``(1 - trim) *
-        epsilon`` above the mean loss of the class. Smaller values trim more, also of
-        what is correct but hard to predict. A large value gives the estimator itself.
-    cv : int, cross-validation generator, iterable or "train", default=5
-        Where the losses come from.
-
-        - An integer is the number of shuffled, stratified folds: each row is predicted
-          by a model that has not seen it. A flexible model fits wrong labels that it
-          has seen.
-        - A generator or an iterable of splits, as scikit-learn's, in which each row is
-          tested once. None means 5 folds.
-        - "train": losses on the training rows themselves, for 1 fit in place of one per
-          fold. Good enough for models with few parameters only.
-    max_iter : int, default=20
-        Largest number of refits (each of all folds).
-    tol : float, default=0.01
-        The refits end when the objective falls by less than this fraction, in [0, 1).
-    n_jobs : int, default=None
-        Number of folds to fit at the same time, as for `cross_val_predict`.
-    random_state : int, RandomState instance or None, default=None
-        What shuffles the folds and replaces each `random_state` of the estimator that
-        is None. All refits use the same.
-
-    Attributes
-    ----------
-    estimator_ : estimator
-        The fitted estimator, on all rows with their final weights.
-    classes_ : ndarray of shape (n_classes,)
-        The class labels, sorted.
-    inlier_weight_ : ndarray of shape (n_samples,)
-        How far each observation was kept, from 0 (trimmed) to 1. The estimator was
-        fitted with these weights, divided by their mean ``1 - trim``, times the sample
-        weights.
-    inlier_mask_ : ndarray of bool of shape (n_samples,)
-        Whether the weight is above 0.
-    n_iter_ : int
-        Number of refits.
-    n_features_in_ : int
-        Number of features seen in `fit`, if the estimator tells it.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, if the estimator tells them.
-
-    Raises
-    ------
-    ValueError
-        In `fit`, if the estimator takes no sample weights, or if a parameter or the
-        data are not as described.
-
-    Warns
-    -----
-    ConvergenceWarning
-        If the weights have not settled after `max_iter` refits. The fit is kept.
-
-    See Also
-    --------
-    SoftTrimmedRegressor : The same for regressors.
-    sksoftrank.losses.selection_trimmed_loss : The weights.
-
-    Notes
-    -----
-    The loss of an observation is, by what the estimator has,
-
-    1. `predict_proba`: the negative logarithm of the probability of its label;
-    2. `decision_function`: the same, with the probabilities that the logistic function
-       (with more than two classes, the softmax) makes of the decision values;
-    3. else 1 if its label is not the predicted one, and 0 if it is.
-
-    The weight is ``clip((t - loss) / epsilon, 0, 1)`` with a threshold t for each class
-    such that the weights of its observations sum to the part ``1 - trim``: classes keep
-    their shares, and none vanishes, however rare or hard it is. Refits end when the
-    objective (the sum over classes of selection-trimmed losses) falls no more.
-
-    Trimming has a price: without wrong labels, probabilities become too confident.
-
-    In a pipeline all steps that take sample weights get them, and observations of
-    weight 0 are left out of each fit, so that they have no influence on any step. With
-    scikit-learn's metadata routing enabled, the weights are requested for the last step
-    of a pipeline only, and the other steps must have made their own requests.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.tree import DecisionTreeClassifier
-    >>> from sksoftrank import SoftTrimmedClassifier
-    >>> rng = np.random.default_rng(1)
-    >>> X = rng.uniform(size=(400, 1))
-    >>> truth = (X[:, 0] > 0.5).astype(int)
-    >>> wrong = rng.uniform(size=400) < 0.3
-    >>> y = np.where(wrong, 1 - truth, truth)
-    >>> tree = DecisionTreeClassifier(min_samples_leaf=10)
-    >>> round(tree.fit(X, y).score(X, truth), 2)
-    0.87
-    >>> model = SoftTrimmedClassifier(tree, random_state=0).fit(X, y)
-    >>> round(model.score(X, truth), 2)
-    0.97
-    """
-
-    def __init__(
-        self,
-        estimator=None,
-        *,
-        trim=0.5,
-        epsilon=4.0,
-        cv=5,
-        max_iter=20,
-        tol=1e-2,
-        n_jobs=None,
-        random_state=None,
-    ):
-        super().__init__(
-            estimator,
-            trim=trim,
-            epsilon=epsilon,
-            cv=cv,
-            max_iter=max_iter,
-            tol=tol,
-            n_jobs=n_jobs,
-            random_state=random_state,
-        )
-
-    @available_if(estimator_has("predict_proba"))
-    def predict_proba(self, X):
-        """Probabilities of the classes.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Probabilities, in the order of `classes_`.
-        """
-        check_is_fitted(self)
-        return self.estimator_.predict_proba(X)
-
-    @available_if(estimator_has("predict_log_proba"))
-    def predict_log_proba(self, X):
-        """Logarithms of the probabilities of the classes.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Log-probabilities, in the order of `classes_`.
-        """
-        check_is_fitted(self)
-        return self.estimator_.predict_log_proba(X)
-
-    @available_if(estimator_has("decision_function"))
-    def decision_function(self, X):
-        """Decision values of the classes.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Decision values; for two classes positive ones speak for the second.
-        """
-        check_is_fitted(self)
-        return self.estimator_.decision_function(X)
-
-    def _base_estimator(self):
-        if self.estimator is None:
-            return HistGradientBoostingClassifier()
-        return self.estimator
-
-    def _check_targets(self, y):
-        y = column_or_1d(y, warn=True)
-        assert_all_finite(y, input_name="y")
-        check_classification_targets(y)
-        self.classes_ = np.unique(y)
-        if self.classes_.size == 1:
-            raise ValueError("y must hold at least two classes, got one class.")
-        return y
-
-    def _response_method(self):
-        base = self._base_estimator()
-        methods = ("predict_proba", "decision_function")
-        return next((name for name in methods if hasattr(base, name)), "predict")
-
-    def _settle(self, predict, y, weight):
-        """Set the mask; return the selection."""
-        label = np.searchsorted(self.classes_, y)
-        totals = np.bincount(label, weight)
-        if (totals == 0).any():
-            raise ValueError(
-                f"sample_weight must be positive somewhere in each class of y, got "
-                f"zeros only for class {self.classes_[totals.argmin()]}."
-            )
-
-        def choose(prediction):
-            losses = self._losses(prediction, label)
-            objective, selection = 0.0, np.zeros(label.size)
-            for k, total in enumerate(totals):
-                rows = label == k
-                kept = n_kept(total, self.trim)
-                value, _, selection[rows] = selection_trimmed_loss(
-                    losses[rows], kept, self.epsilon, weight[rows]
-                )
-                objective += kept * value
-            return objective, selection
-
-        start = predict(np.full(label.size, 1 - self.trim))
-        _, selection = self._iterate(predict, choose, start)
-        self.inlier_mask_ = selection > 0
-        return selection
-
-    def _losses(self, prediction, label):
-        """Loss of each row at its predicted labels, probabilities or decisions."""
-        method = self._response_method()
-        if method == "predict":
-            return (prediction != self.classes_[label]).astype(np.float64)
-        row = np.arange(label.size)
-        if method == "predict_proba":
-            return -np.log(np.maximum(prediction[row, label], SMALLEST_PROBABILITY))
-        if prediction.ndim == 1:
-            prediction = np.column_stack([np.zeros(row.size), prediction])
-        return logsumexp(prediction, axis=1) - prediction[row, label]

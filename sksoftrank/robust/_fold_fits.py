@@ -1,0 +1,176 @@
+"""Fits of clones of any estimator to folds, with weights and other metadata."""
+
+import numpy as np
+from sklearn import config_context, get_config
+from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+)
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import has_fit_parameter
+
+from .._sklearn import check_method_params, safe_indexing, safe_split
+
+HISTOGRAMS = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
+
+
+def prepare(estimator, rng):
+    """A clone of the estimator that takes sample weights and is reproducible."""
+    estimator = clone(estimator)
+    if not takes_weights(estimator):
+        learner = estimator
+        while isinstance(learner, Pipeline):
+            learner = learner.steps[-1][1]
+        raise ValueError(
+            f"estimator must take sample_weight in fit, got a "
+            f"{_name_with_inner(learner)}, which does not."
+        )
+    if get_config()["enable_metadata_routing"]:
+        _request_weights(estimator)
+    for name, value in sorted(estimator.get_params().items(), key=lambda item: item[0]):
+        if name.split("__")[-1] == "random_state" and value is None:
+            estimator.set_params(**{name: rng.randint(2**31 - 1)})
+    return estimator
+
+
+def takes_weights(estimator):
+    """Whether `fit` takes sample weights, itself or for an estimator within."""
+    if isinstance(estimator, Pipeline):
+        return takes_weights(estimator.steps[-1][1])
+    if has_fit_parameter(estimator, "sample_weight"):
+        return True
+    with config_context(enable_metadata_routing=True):
+        trial = clone(estimator)
+        _request_weights(trial)
+        return bool(get_routing_for_object(trial).consumes("fit", ["sample_weight"]))
+
+
+def _request_weights(estimator):
+    """Request sample weights for the estimator, or those within that learn from y."""
+    if isinstance(estimator, Pipeline):
+        _request_weights(estimator.steps[-1][1])
+    elif has_fit_parameter(estimator, "sample_weight"):
+        if hasattr(estimator, "set_fit_request"):
+            estimator.set_fit_request(sample_weight=True)
+    else:
+        for inner in _inner_estimators(estimator):
+            _request_weights(inner)
+
+
+def _inner_estimators(estimator):
+    """Estimators among its parameters, also those of a list of names and estimators."""
+    values = list(estimator.get_params(deep=False).values())
+    for value in values[:]:
+        if isinstance(value, list):
+            values += [item[1] for item in value if isinstance(item, tuple)]
+    return [value for value in values if hasattr(value, "fit")]
+
+
+def _name_with_inner(estimator):
+    """Its class, and what it is made of: "GridSearchCV of a KNeighborsRegressor"."""
+    inner = " and a ".join(_name_with_inner(e) for e in _inner_estimators(estimator))
+    return type(estimator).__name__ + (f" of a {inner}" if inner else "")
+
+
+def weight_names(estimator, is_last=True):
+    """Parameters of `fit` that bring the weights to all steps of a pipeline."""
+    takes = has_fit_parameter(estimator, "sample_weight")
+    if takes or get_config()["enable_metadata_routing"]:
+        return ["sample_weight"] if takes or is_last else []
+    if isinstance(estimator, Pipeline):
+        last = estimator.steps[-1][1]
+        return [
+            f"{name}__{parameter}"
+            for name, step in estimator.steps
+            for parameter in weight_names(step, is_last and step is last)
+        ]
+    if not is_last:
+        return []
+    # A search, say, hands on what its fit is given.
+    inner = _inner_estimators(estimator)
+    return weight_names(inner[0]) if len(inner) == 1 else ["sample_weight"]
+
+
+def fit_clone(estimator, X, y, weight, params):
+    """Fit a clone without the rows of weight 0, which have no influence whatever."""
+    used = np.flatnonzero(weight > 0)
+    if used.size < weight.size and not get_tags(estimator).input_tags.pairwise:
+        params = check_method_params(X, params, used)
+        X, y, weight = (safe_indexing(array, used) for array in (X, y, weight))
+    model = clone(estimator)
+    model.fit(X, y, **params, **dict.fromkeys(weight_names(estimator), weight))
+    return model
+
+
+def read_folds(estimator, X, y, folds, read, params, n_jobs):
+    """What `read` makes of the test rows of each fold, as one array.
+
+    `folds` holds for each fold its training rows, their weights and its test rows.
+    `read(model, X, y)` returns one number for each row.
+    """
+    parts = Parallel(n_jobs=n_jobs)(
+        delayed(_read_fold)(estimator, X, y, *fold, read, params) for fold in folds
+    )
+    result = np.empty(y.size)
+    for (_, _, test), part in zip(folds, parts, strict=True):
+        result[test] = part
+    return result
+
+
+def _read_fold(estimator, X, y, train, weight, test, read, params):
+    used = weight > 0  # of a precomputed kernel, too
+    train, weight = train[used], weight[used]
+    X_train, y_train = safe_split(estimator, X, y, train)
+    X_test, y_test = safe_split(estimator, X, y, test, train)
+    params = check_method_params(X, params, train)
+    model = fit_clone(estimator, X_train, y_train, weight, params)
+    return read(model, X_test, y_test)
+
+
+def with_few_values(estimator, X, weight):
+    """X with no more values a column than the histograms of the estimator have bins.
+
+    Boosting on histograms bins its features anew in each fit, with weights one quantile
+    at a time, which takes longer than the trees. Columns of few values, and so those of
+    categories, are fast and stay as they are. For other estimators X is returned.
+    """
+    while isinstance(estimator, TransformedTargetRegressor):
+        estimator = estimator.regressor
+    if not isinstance(estimator, HISTOGRAMS):
+        return X
+    if hasattr(X, "dtypes") and hasattr(X, "isetitem"):  # a frame of pandas
+        coarse = X.copy()
+        for i, dtype in enumerate(X.dtypes):
+            if dtype.kind in "fiu":
+                column = X.iloc[:, i].to_numpy(dtype=np.float64, na_value=np.nan)
+                if (bins := _bins(column, weight, estimator.max_bins)) is not None:
+                    coarse.isetitem(i, bins)
+        return coarse
+    try:
+        X_coarse = np.array(X, dtype=np.float64, order="F")
+    except (TypeError, ValueError):  # the estimator says what is wrong
+        return X
+    if X_coarse.ndim != 2:
+        return X
+    for column in X_coarse.T:
+        if (bins := _bins(column, weight, estimator.max_bins)) is not None:
+            column[:] = bins
+    return X_coarse
+
+
+def _bins(column, weight, max_bins):
+    """Number of the quantile bin of each value, NaN kept; None for few values."""
+    order = np.argsort(column)
+    order = order[weight[order] > 0]
+    order = order[: np.count_nonzero(~np.isnan(column[order]))]
+    if np.unique(column[order]).size <= max_bins:
+        return None
+    cumulative = np.cumsum(weight[order])
+    part = np.linspace(0, cumulative[-1], max_bins + 1)[1:-1]
+    edges = np.unique(column[order[np.searchsorted(cumulative, part)]])
+    return np.where(np.isnan(column), np.nan, np.searchsorted(edges, column))

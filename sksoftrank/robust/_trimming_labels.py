@@ -1,0 +1,294 @@
+"""Meta-estimator that gives wrong labels no weight in any classifier."""
+
+import warnings
+from functools import partial
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from ..losses import selection_trimmed_loss
+from ._readings import read_losses, with_known_losses
+from ._refit import SoftTrimmed, estimator_has, n_kept
+
+
+class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
+    """Refit any classifier without the observations that it predicts worst.
+
+    The estimator is fitted again and again with the selection weights of its own
+    losses as sample weights, until these settle. That makes it robust to wrong labels.
+
+    Parameters
+    ----------
+    estimator : estimator, default=None
+        The classifier, or a pipeline with one at its end, whose `fit` takes
+        `sample_weight`. None means `HistGradientBoostingClassifier`.
+    trim : float, default=0.5
+        Fraction of the observations of each class that may be trimmed, in [0, 0.5].
+    epsilon : float, default=4.0
+        Smoothing strength, at least 0, in units of the loss (nats for probabilities).
+        The weight falls linearly with the loss, and is 0 beyond about ``(1 - trim) *
+        epsilon`` above the mean loss of the class. Smaller values trim more, also of
+        what is correct but hard to predict. A large value gives the estimator itself.
+    cv : int, cross-validation generator, iterable or "train", default=5
+        Where the losses come from.
+
+        - An integer is the number of shuffled, stratified folds: each row is predicted
+          by a model that has not seen it. A flexible model fits wrong labels that it
+          has seen.
+        - A generator or an iterable of splits, as scikit-learn's, in which each row is
+          tested once. None means 5 folds.
+        - "train": losses on the training rows themselves, for 1 fit in place of one per
+          fold. Good enough for models with few parameters only.
+    max_iter : int, default=20
+        Largest number of refits (each of all folds).
+    tol : float, default=0.01
+        The refits end when the objective falls by less than this fraction, in [0, 1).
+    n_jobs : int, default=None
+        Number of folds to fit at the same time, as for `cross_val_predict`.
+    random_state : int, RandomState instance or None, default=None
+        What shuffles the folds and replaces each `random_state` of the estimator that
+        is None. All refits use the same.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted estimator, on all rows with their final weights.
+    classes_ : ndarray of shape (n_classes,)
+        The class labels, sorted.
+    inlier_weight_ : ndarray of shape (n_samples,)
+        How far each observation was kept, from 0 (trimmed) to 1. The estimator was
+        fitted with these weights, divided by their mean ``1 - trim``, times the sample
+        weights.
+    inlier_mask_ : ndarray of bool of shape (n_samples,)
+        Whether the weight is above 0.
+    n_iter_ : int
+        Number of refits.
+    n_features_in_ : int
+        Number of features seen in `fit`, if the estimator tells it.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if the estimator tells them.
+
+    Raises
+    ------
+    ValueError
+        In `fit`, if the estimator takes no sample weights, or if a parameter or the
+        data are not as described.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the weights have not settled after `max_iter` refits. The fit is kept.
+    UserWarning
+        If a class has fewer rows than `cv` has folds, or a fold has none of it to train
+        on: the losses of that class say little then.
+
+    See Also
+    --------
+    SoftTrimmedRegressor : The same for regressors.
+    sksoftrank.losses.selection_trimmed_loss : The weights.
+
+    Notes
+    -----
+    The loss of an observation is, by what the estimator has,
+
+    1. `predict_proba`: the negative logarithm of the probability of its label;
+    2. `decision_function`: the same, with the probabilities that the logistic function
+       (with more than two classes, the softmax) makes of the decision values; those of
+       pairs of classes (``decision_function_shape="ovo"``) become votes, as for "ovr";
+    3. else 1 if its label is not the predicted one, and 0 if it is.
+
+    It is at most 36.04, that of a probability of 2**-52. Rows of a class that their
+    fold was not trained on get the mean loss of its other rows. Rows of a class that
+    all have the weight 0 in the training part of a fold keep their full weight there.
+
+    The weight is ``clip((t - loss) / epsilon, 0, 1)`` with a threshold t for each class
+    such that the weights of its observations sum to the part ``1 - trim``: classes keep
+    their shares, and none vanishes, however rare or hard it is. Refits end when the
+    objective (the sum over classes of selection-trimmed losses) falls no more.
+
+    Trimming has a price: without wrong labels, probabilities become too confident.
+
+    In a pipeline all steps that take sample weights get them, and observations of
+    weight 0 are left out of each fit, so that they have no influence on any step. With
+    scikit-learn's metadata routing enabled, the weights are requested for the last step
+    of a pipeline only, and the other steps must have made their own requests.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from sksoftrank import SoftTrimmedClassifier
+    >>> rng = np.random.default_rng(1)
+    >>> X = rng.uniform(size=(400, 1))
+    >>> truth = (X[:, 0] > 0.5).astype(int)
+    >>> wrong = rng.uniform(size=400) < 0.3
+    >>> y = np.where(wrong, 1 - truth, truth)
+    >>> tree = DecisionTreeClassifier(min_samples_leaf=10)
+    >>> round(tree.fit(X, y).score(X, truth), 2)
+    0.87
+    >>> model = SoftTrimmedClassifier(tree, random_state=0).fit(X, y)
+    >>> round(model.score(X, truth), 2)
+    0.97
+    """
+
+    def __init__(
+        self,
+        estimator=None,
+        *,
+        trim=0.5,
+        epsilon=4.0,
+        cv=5,
+        max_iter=20,
+        tol=1e-2,
+        n_jobs=None,
+        random_state=None,
+    ):
+        super().__init__(
+            estimator,
+            trim=trim,
+            epsilon=epsilon,
+            cv=cv,
+            max_iter=max_iter,
+            tol=tol,
+            n_jobs=n_jobs,
+            random_state=random_state,
+        )
+
+    @available_if(estimator_has("predict_proba"))
+    def predict_proba(self, X):
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities, in the order of `classes_`.
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict_proba(X)
+
+    @available_if(estimator_has("predict_log_proba"))
+    def predict_log_proba(self, X):
+        """Logarithms of the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Log-probabilities, in the order of `classes_`.
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict_log_proba(X)
+
+    @available_if(estimator_has("decision_function"))
+    def decision_function(self, X):
+        """Decision values of the classes.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Decision values; for two classes positive ones speak for the second.
+        """
+        check_is_fitted(self)
+        return self.estimator_.decision_function(X)
+
+    def _base_estimator(self):
+        if self.estimator is None:
+            return HistGradientBoostingClassifier()
+        return self.estimator
+
+    def _check_targets(self, y):
+        y = column_or_1d(y, warn=True)
+        assert_all_finite(y, input_name="y")
+        check_classification_targets(y)
+        self.classes_ = np.unique(y)
+        if self.classes_.size == 1:
+            raise ValueError("y must hold at least two classes, got one class.")
+        return y
+
+    def _strata(self, y):
+        return np.searchsorted(self.classes_, y)
+
+    def _reader(self):
+        base = self._base_estimator()
+        methods = ("predict_proba", "decision_function")
+        method = next((name for name in methods if hasattr(base, name)), "predict")
+        return partial(read_losses, method=method)
+
+    def _splits(self, X, y, weight, strata, params, rng):
+        counts = np.bincount(strata[weight > 0], minlength=self.classes_.size)
+        if (counts == 0).any():
+            raise ValueError(
+                f"sample_weight must be positive somewhere in each class of y, got "
+                f"zeros only for class {self.classes_[counts.argmin()]}."
+            )
+        n_folds = 5 if self.cv is None else self.cv
+        if isinstance(n_folds, Integral) and n_folds > counts.max():
+            raise ValueError(
+                f"cv must be at most the number of rows of the largest class of y, got "
+                f"cv={n_folds} and {counts.max()} rows."
+            )
+        splits = super()._splits(X, y, weight, strata, params, rng)
+        smallest = counts.argmin()
+        if counts[smallest] < len(splits) and isinstance(n_folds, Integral):
+            warnings.warn(
+                f"cv has more folds than a class of y has rows, so that its losses say "
+                f"little: got {len(splits)} folds and {counts[smallest]} of class "
+                f"{self.classes_[smallest]}.",
+                UserWarning,
+                stacklevel=4,
+            )
+            return splits
+        for train, _ in splits:
+            total = np.bincount(strata[train], weight[train], counts.size)
+            if (total == 0).any():
+                warnings.warn(
+                    f"cv should leave rows of each class of y to train on in every "
+                    f"fold, else their losses are not known; got a fold without class "
+                    f"{self.classes_[total.argmin()]}.",
+                    UserWarning,
+                    stacklevel=4,
+                )
+                break
+        return splits
+
+    def _settle(self, read, y, weight):
+        """Set the mask; return the selection."""
+        label = self._strata(y)
+        totals = np.bincount(label, weight)
+
+        def choose(losses):
+            losses = with_known_losses(losses, label, weight)
+            objective, selection = 0.0, np.zeros(label.size)
+            for k, total in enumerate(totals):
+                rows = label == k
+                kept = n_kept(total, self.trim)
+                value, _, selection[rows] = selection_trimmed_loss(
+                    losses[rows], kept, self.epsilon, weight[rows]
+                )
+                objective += kept * value
+            return objective, selection
+
+        start = read(np.full(label.size, 1 - self.trim))
+        _, selection = self._iterate(read, choose, start)
+        self.inlier_mask_ = selection > 0
+        return selection
