@@ -279,10 +279,26 @@ def check_weights(weights, name, shapes, *, finite_sum=False):
     return weights
 
 
-def moderate(weights):
+def moderate(weights, axis=None):
     """The weights times a power of two, which is exact; the largest becomes near 1."""
-    _, exponent = np.frexp(weights.max(initial=0.0))
-    return np.ldexp(weights, -exponent)
+    largest = weights.max(initial=0.0, axis=axis, keepdims=axis is not None)
+    return np.ldexp(weights, -np.frexp(largest)[1])
+
+
+def as_frequencies(weights):
+    """Weights, along the last axis, as frequencies: the rule of the whole package.
+
+    Weights whose mean over the positive ones is below one, such as those of sum one,
+    cannot be frequencies. They are multiplied to a mean of one.
+    """
+    n_positive = np.count_nonzero(weights, axis=-1, keepdims=True)
+    is_share = weights.sum(axis=-1, keepdims=True) < n_positive
+    if not is_share.any():
+        return weights
+    scaled = moderate(weights, axis=-1)  # they may be too small to invert
+    scaled /= np.where(is_share, scaled.max(axis=-1, keepdims=True), 1.0)
+    scaled *= n_positive / np.where(is_share, scaled.sum(axis=-1, keepdims=True), 1.0)
+    return np.where(is_share, scaled, weights)
 
 
 def nonfinite_error(array, name):

@@ -353,6 +353,8 @@ def check_derivatives(function, positions, position, shape, axis, weighting, **o
     u, v = rng.normal(size=shape), rng.normal(size=weights.shape)
     expected = difference(lambda x: location(values=x), values, u)
     assert_allclose(jacobian.jvp(u), expected, **tolerance)
+    if weighting is None:  # from a mean of one down weights are no frequencies
+        v -= v.mean(axis=axis, keepdims=True)
     expected = difference(lambda a: location(weights=a), weights, v)
     assert_allclose(jacobian.wrt_weights.jvp(v), expected, **tolerance)
     if epsilon > 0:
@@ -467,6 +469,8 @@ def test_derivatives_of_winsorized_values(
     expected = difference(winsorize, values, u)
     assert_allclose(jacobian.jvp(u), expected, **tolerance)
     v = rng.normal(size=weights.shape)
+    if weighting is None:  # from a mean of one down weights are no frequencies
+        v -= v.mean(axis=axis, keepdims=True)
     expected = difference(lambda a: winsorize(weights=a), weights, v)
     assert_allclose(jacobian.wrt_weights.jvp(v), expected, **tolerance)
     for derivative, direction in zip(jacobian.wrt_cut, np.eye(2), strict=True):
@@ -613,7 +617,7 @@ BAD = [
     ((GOOD, np.nan), {}, ValueError, "q must be in [0, 1], got nan."),
     ((GOOD, "a"), {}, TypeError, "q must be an array of real numbers"),
     ((GOOD, 0.5, np.inf), {}, ValueError, "epsilon must be a finite number >= 0"),
-    ((GOOD, 0.5), {"weights": [0.1] * 3}, ValueError, "from 1 to 1e+12, got a sum of"),
+    ((GOOD, 0.5), {"weights": [1e12] * 3}, ValueError, "at most 1e+12, got a sum of"),
     ((GOOD, 0.5), {"weights": [1, 1e20, 0]}, ValueError, "got a sum of 1e+20."),
     (
         (np.array([GOOD]).T, 0.5),

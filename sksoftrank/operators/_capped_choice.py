@@ -14,7 +14,12 @@ import numpy as np
 from scipy.special import expit
 
 from .. import _pav
-from .._checks import check_finite, check_nan_policy, check_weights
+from .._checks import (
+    as_frequencies,
+    check_finite,
+    check_nan_policy,
+    check_weights,
+)
 from .._choices import difference_rows, select_rows
 
 # Distances beyond are as good as infinite, but their differences are finite.
@@ -23,6 +28,8 @@ FARTHEST = 1e300
 
 class WeightedRows:
     """The slices of `values` with their weights; what is omitted has the weight 0.
+
+    With `are_frequencies`, weights that cannot be frequencies are multiplied.
 
     Attributes
     ----------
@@ -40,11 +47,15 @@ class WeightedRows:
         The weights for the kernel, None where all are 1.
     weights_shape : tuple of int
         Shape of the weights, or of `values` without weights.
+    scale : ndarray of shape (count, 1)
+        By what weights are multiplied that cannot be frequencies; 1 for others.
     is_empty : ndarray of bool, shape (count, 1)
         Rows of which all was omitted; they are replaced by zeros with weights 1.
     """
 
-    def __init__(self, values, slices, weights, nan_policy="raise"):
+    def __init__(
+        self, values, slices, weights, nan_policy="raise", *, are_frequencies=False
+    ):
         omits_nan = check_nan_policy(nan_policy)
         if slices.length == 0:
             raise ValueError(
@@ -58,24 +69,33 @@ class WeightedRows:
             missing = None
         check_finite(self.rows, "values")
         self.weights_shape, self.is_shared = values.shape, False
-        if weights is None:
-            self.weights = np.broadcast_to(1.0, self.rows.shape)
-        else:
+        own_weights = np.ones((1, slices.length))
+        if weights is not None:
             shapes = [values.shape, (slices.length,)]
             weights = check_weights(weights, "weights", shapes, finite_sum=True)
             self.weights_shape = weights.shape
             self.is_shared = weights.shape != values.shape
-            if not self.is_shared:
-                weights = slices.to_rows(weights)
-            self.weights = np.broadcast_to(weights, self.rows.shape)
+            own_weights = weights[None] if self.is_shared else slices.to_rows(weights)
         self.is_empty = np.zeros((slices.count, 1), dtype=bool)
         self.is_kept = True if missing is None else ~missing
         if missing is not None:
             self.is_empty = missing.all(axis=1, keepdims=True)
-            self.weights = np.where(self.is_empty, 1.0, self.weights * self.is_kept)
+            own_weights = np.where(self.is_empty, 1.0, own_weights * self.is_kept)
+        # Before broadcasting: sums by rows would add in another order.
+        total = own_weights.sum(axis=1, keepdims=True)
+        scale = np.ones_like(total)
+        if are_frequencies and weights is not None:
+            own_weights, given = as_frequencies(own_weights), total
+            total = own_weights.sum(axis=1, keepdims=True)
+            with np.errstate(over="ignore"):
+                np.divide(total, given, out=scale, where=given < total)
+            scale = np.minimum(scale, FARTHEST)
+        self.weights = np.broadcast_to(own_weights, self.rows.shape)
+        self.total, self.scale = (
+            np.broadcast_to(column, (slices.count, 1)) for column in (total, scale)
+        )
         is_plain = weights is None and missing is None
         self.kernel_weights = None if is_plain else self.weights
-        self.total = self.weights.sum(axis=1, keepdims=True)
         if (self.total == 0).any():
             raise ValueError(
                 "weights must not be zero everywhere in a slice, omitted values apart."

@@ -52,14 +52,29 @@ class Location:
     """What quantiles and trimmed means share: a list of means of windows."""
 
     def __init__(
-        self, values, epsilon, weights, regularization, axis, nan_policy, keep
+        self,
+        values,
+        epsilon,
+        weights,
+        regularization,
+        axis,
+        nan_policy,
+        keep,
+        *,
+        are_frequencies=False,
     ):
         self.epsilon = check_epsilon(epsilon)
         self.kind = check_regularization(regularization, ("quadratic", "entropic"))
         self.keep = check_flag(keep, "return_jacobian")
         self.values = check_exact(values, "values")
         self.slices = Slices(self.values.shape, axis)
-        self.data = WeightedRows(self.values, self.slices, weights, nan_policy)
+        self.data = WeightedRows(
+            self.values,
+            self.slices,
+            weights,
+            nan_policy,
+            are_frequencies=are_frequencies,
+        )
         self.means, self.columns = [], []
 
     def add(self, low, high, growth):
@@ -87,12 +102,21 @@ class Location:
             slices = Slices((slices.length,), 0)
         jacobian.wrt_weights = self._operator(
             RowwiseJacobian,
-            [data.is_kept * mean.wrt_weights() for mean in self.means],
+            [self._wrt_given_weights(mean) for mean in self.means],
             slices,
             data.weights_shape,
             means.shape,
         )
         return means[()], jacobian
+
+    def _wrt_given_weights(self, mean):
+        """Derivatives in the weights as they were before they became frequencies."""
+        data, change = self.data, mean.wrt_weights()
+        if (data.scale != 1).any():
+            # Weights of a fixed sum: common factors change nothing.
+            common = np.sum(data.weights * change, axis=1, keepdims=True) / data.total
+            change = np.where(data.scale == 1, change, data.scale * (change - common))
+        return data.is_kept * change
 
     def derivative(self, function, leading_shape):
         """`function` of all means, as an array."""

@@ -40,8 +40,10 @@ def soft_quantile(
         Strength of the regularization, in the units of `values`. 0 gives the hard
         quantiles.
     weights : array-like of shape (n,) or of the shape of `values`, default=None
-        Non-negative frequencies: a weight of 2 is exactly a repeated value. Their sum A
-        must be from 1 to 1e12. None means ones.
+        Non-negative frequencies of a sum A of at most 1e12: a weight of 2 is exactly a
+        repeated value. Weights whose mean over the positive ones is below one, such as
+        those of sum one, cannot be frequencies and are multiplied to a mean of one.
+        None means ones.
     regularization : {"quadratic", "entropic"}, default="quadratic"
         With "quadratic" values farther than `epsilon` have no influence; "entropic" is
         infinitely differentiable.
@@ -107,15 +109,22 @@ def soft_quantile(
     array([0.417, 0.167, 0.417, 0.   ])
     """
     location = Location(
-        values, epsilon, weights, regularization, axis, nan_policy, return_jacobian
+        values,
+        epsilon,
+        weights,
+        regularization,
+        axis,
+        nan_policy,
+        return_jacobian,
+        are_frequencies=True,
     )
     q = check_fractions(q, "q", 1.0)
     total = location.data.total
-    is_wrong = (total < 1) | (total > MAX_TOTAL)
+    is_wrong = total > MAX_TOTAL
     if is_wrong.any():
         raise ValueError(
-            f"weights are frequencies and must have a sum from 1 to {MAX_TOTAL:g}, got "
-            f"a sum of {total[is_wrong][0]:g}."
+            f"weights are frequencies and must have a sum of at most {MAX_TOTAL:g}, "
+            f"got a sum of {total[is_wrong][0]:g}."
         )
     for p in q.flat:
         low, rest = (total - 1) * p, (total - 1) * (1 - p)
@@ -150,7 +159,7 @@ def soft_median(
     epsilon : float, default=1.0
         Strength of the regularization, in the units of `values`. 0 gives the median.
     weights : array-like of shape (n,) or of the shape of `values`, default=None
-        Non-negative frequencies of a sum from 1 to 1e12. None means ones.
+        Non-negative frequencies, as for `soft_quantile`. None means ones.
     regularization : {"quadratic", "entropic"}, default="quadratic"
         As for `soft_quantile`.
     axis : int or None, default=-1
@@ -306,7 +315,7 @@ def soft_winsorize(
         Strength of the regularization of the quantiles, in the units of `values`. 0
         gives the hard quantiles.
     weights : array-like of shape (n,) or of the shape of `values`, default=None
-        Non-negative frequencies of a sum from 1 to 1e12, for the quantiles. None means
+        Non-negative frequencies for the quantiles, as for `soft_quantile`. None means
         ones.
     regularization : {"quadratic", "entropic"}, default="quadratic"
         As for `soft_quantile`.

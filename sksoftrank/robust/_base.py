@@ -8,7 +8,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import validate_data
 
-from .._checks import check_weights, moderate
+from .._checks import as_frequencies, check_weights
 from .._linear import LinearDesign
 from .._linear_models import FEATURES, LinearModelMixin
 from .._robust_scale import (
@@ -259,9 +259,4 @@ def check_frequencies(sample_weight, n_samples, whole):
             f'formulation="sort", which writes repeats out, got {weight.sum():g}; '
             'formulation="selection" takes any sum.'
         )
-    n_positive = np.count_nonzero(weight)
-    if weight.sum() < n_positive:
-        weight = moderate(weight)  # it may be too small to invert
-        weight /= weight.max()
-        weight *= n_positive / weight.sum()
-    return weight
+    return as_frequencies(weight)
