@@ -23,3 +23,9 @@ def difference_rows(
     origin: NDArray[float64],
     out: NDArray[float64],
 ) -> None: ...
+def bound_rows(
+    losses: NDArray[float64],
+    weights: NDArray[float64] | None,
+    low: NDArray[float64],
+    high: NDArray[float64],
+) -> None: ...

@@ -11,6 +11,7 @@ of (t - l_i) / epsilon, and t = anchor + epsilon * (offset + logit(share)).
 from libc.math cimport INFINITY, NAN, exp, expm1, fabs, isfinite, log, log1p
 from libc.stdlib cimport free
 
+from ._order cimport scan_row
 from ._selection cimport (
     BLOCK, Goal, Losses, Room, Sum, Threshold, add_block, find_threshold, new_room,
 )
@@ -276,6 +277,29 @@ def select_rows(
     free(room.value)
 
 
+def bound_rows(
+    const double[:, ::1] losses, const double[:, :] weights, double[::1] low,
+    double[::1] high,
+):
+    """The smallest and the largest loss of positive weight in each row.
+
+    losses, weights (IN): as for `select_rows`. low, high (OUT, rows).
+    """
+    cdef Py_ssize_t r
+    cdef Losses x
+    x.size = losses.shape[1]
+    x.weight = NULL
+    with nogil:
+        for r in range(losses.shape[0]):
+            x.value = &losses[r, 0]
+            if weights is None:
+                scan_row(x.value, x.size, 1.0, &low[r], &high[r])
+            else:
+                x.weight = &weights[r, 0]
+                low[r] = edge_threshold(x, True).anchor
+                high[r] = edge_threshold(x, False).anchor
+
+
 # --- differences of two choices -----------------------------------------------------
 
 cdef struct Choice:
@@ -455,8 +479,8 @@ def difference_rows(
     """How the smooth sums of the losses differ between two choices.
 
     losses, weights (IN): as for `select_rows`. first, last (IN, rows x 6): anchor,
-    offset, share, 1 - share, kept and rest of the choices. origin (IN, rows): for
-    epsilon > 0 the centre anchor + epsilon * offset of the last.
+    offset, share, 1 - share, kept and rest of the choices. origin (IN, rows): the centre
+    of the last, anchor + epsilon * offset or, for epsilon = 0, the anchor.
     out (OUT, rows): sum of weight * ((p1 - p0) * (loss - origin) + epsilon * (D1 - D0))
     with the divergences D of p from its share.
     """

@@ -10,6 +10,8 @@ minimises ``sum(a * p * x) + epsilon * sum(a * phi(p))`` under ``sum(a * p) = h`
 * epsilon = 0: F is a step; values at the threshold share what is left equally.
 """
 
+from functools import cached_property
+
 import numpy as np
 from scipy.special import expit
 
@@ -20,7 +22,7 @@ from .._checks import (
     check_nan_policy,
     check_weights,
 )
-from .._choices import difference_rows, select_rows
+from .._choices import bound_rows, difference_rows, select_rows
 
 # Distances beyond are as good as infinite, but their differences are finite.
 FARTHEST = 1e300
@@ -101,6 +103,13 @@ class WeightedRows:
                 "weights must not be zero everywhere in a slice, omitted values apart."
             )
 
+    @cached_property
+    def bounds(self):
+        """The smallest and the largest value of positive weight, each (count, 1)."""
+        low, high = np.empty((2, len(self.rows), 1))
+        bound_rows(self.rows, self.kernel_weights, low.ravel(), high.ravel())
+        return low, high
+
 
 def steepness_of(epsilon):
     """1 / epsilon, such that sums are finite; 0 for hard choices, which do not move."""
@@ -173,7 +182,7 @@ def window_excess(first, last, origin):
     """How the soft sums of the values, less `origin`, differ between two choices.
 
     The sum of ``a * (p * (x - origin) + epsilon * D(p, share))`` for the last less that
-    for the first, of shape (count, 1). For ``epsilon > 0`` origin is the last centre.
+    for the first, of shape (count, 1). The origin is the last centre.
     """
     data = last.data
     numbers = [

@@ -83,6 +83,11 @@ class Location:
         if self.keep:
             self.means.append(mean)
 
+    def let_rise(self, order):
+        """Let rounding lower no mean in this order, in which they rise."""
+        for k, previous in zip(order[1:], order[:-1], strict=True):
+            self.columns[k] = np.maximum(self.columns[k], self.columns[previous])
+
     def result(self, leading_shape):
         """The means as an array, and their Jacobian or None."""
         means = self._array(self.columns, leading_shape)
