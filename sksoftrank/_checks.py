@@ -262,13 +262,17 @@ def check_weights(weights, name, shapes, *, finite_sum=False):
     Or say what is wrong: they must be finite, at least 0 and, if there are any, not all
     0. With `finite_sum` their sum must be finite, too.
     """
-    weights = check_finite(check_values(weights, name), name)
+    weights = check_values(weights, name)
+    lowest, largest = (
+        float(end) for end in (weights.min(initial=0.0), weights.max(initial=0.0))
+    )
+    if not math.isfinite(largest - lowest):
+        raise nonfinite_error(weights, name)
     if weights.shape not in shapes:
         allowed = " or ".join(map(str, dict.fromkeys(shapes)))
         raise ValueError(f"{name} must have shape {allowed}, got {weights.shape}.")
-    largest = weights.max(initial=0.0)
-    if weights.min(initial=0.0) < 0:
-        raise ValueError(f"{name} must be at least 0, got {weights.min()}.")
+    if lowest < 0:
+        raise ValueError(f"{name} must be at least 0, got {lowest}.")
     if weights.size and largest == 0:
         raise ValueError(f"{name} must not be zero everywhere.")
     weights = np.ascontiguousarray(weights, dtype=np.float64)
@@ -279,26 +283,30 @@ def check_weights(weights, name, shapes, *, finite_sum=False):
     return weights
 
 
-def moderate(weights, axis=None):
+def moderate(weights):
     """The weights times a power of two, which is exact; the largest becomes near 1."""
-    largest = weights.max(initial=0.0, axis=axis, keepdims=axis is not None)
-    return np.ldexp(weights, -np.frexp(largest)[1])
+    _, exponent = np.frexp(weights.max(initial=0.0))
+    return np.ldexp(weights, -exponent)
 
 
-def as_frequencies(weights):
+def as_frequencies(weights, total=None):
     """Weights, along the last axis, as frequencies: the rule of the whole package.
 
     Weights whose mean over the positive ones is below one, such as those of sum one,
-    cannot be frequencies. They are multiplied to a mean of one.
+    cannot be frequencies. They are multiplied to a mean of one; `total` has their sums.
     """
-    n_positive = np.count_nonzero(weights, axis=-1, keepdims=True)
-    is_share = weights.sum(axis=-1, keepdims=True) < n_positive
+    if total is None:
+        total = weights.sum(axis=-1, keepdims=True)
+    if (total >= weights.shape[-1]).all():
+        return weights
+    n_positive = np.count_nonzero(weights > 0, axis=-1, keepdims=True)
+    is_share = total < n_positive
     if not is_share.any():
         return weights
-    scaled = moderate(weights, axis=-1)  # they may be too small to invert
-    scaled /= np.where(is_share, scaled.max(axis=-1, keepdims=True), 1.0)
-    scaled *= n_positive / np.where(is_share, scaled.sum(axis=-1, keepdims=True), 1.0)
-    return np.where(is_share, scaled, weights)
+    # By the largest first: they may be too small to invert, and equal ones become 1.
+    scaled = weights / np.where(is_share, weights.max(axis=-1, keepdims=True), 1.0)
+    scaled *= np.where(is_share, n_positive / scaled.sum(axis=-1, keepdims=True), 1.0)
+    return scaled
 
 
 def nonfinite_error(array, name):

@@ -25,6 +25,9 @@ from ._selection cimport (
 # Rows longer than this start from the solution of a part of them.
 cdef Py_ssize_t LONG = 4096
 
+# Farther from the threshold an anchor costs too many digits; the clip's is nearer.
+cdef double NEAR = 100.0
+
 # Steps of Halley's method or bisection, of which about three are the rule.
 cdef int STEPS = 200
 
@@ -160,18 +163,22 @@ cdef void find_logistic_threshold(
     Losses x, Goal goal, double kept, double total, double guess, Threshold* at,
     Room* room
 ) noexcept nogil:
-    """Anchor and offset, starting from the clip of width 4, of about the same slope."""
+    """Anchor and offset, starting from the clip of width 4, of about the same slope.
+
+    In long rows from the solution of a part of them instead, unless its anchor is so
+    far from theirs that distances from it have no digits.
+    """
     cdef Losses part
     cdef Goal wide = goal
     cdef double part_total = 0.0, sign = 1.0 if goal.share <= 0.5 else -1.0
     cdef double share = min(goal.share, goal.rest)
     cdef Py_ssize_t stride, i, k
+    cdef bint is_started = False
     if x.size > LONG and isfinite(guess):
         at.anchor = guess
         at.offset = 0.0
-        find_logistic_offset(x, goal.epsilon, total, share, sign, at)
-        return
-    if x.size > LONG:
+        is_started = True
+    elif x.size > LONG:
         stride = min(x.size // 512, <Py_ssize_t> 32)
         part.size = x.size // stride
         part.value = room.part_value
@@ -189,7 +196,10 @@ cdef void find_logistic_threshold(
                 part, goal, goal.share * part_total, part_total, NAN, at, room)
             room.part_value -= part.size
             room.part_weight -= part.size
-            find_logistic_offset(x, goal.epsilon, total, share, sign, at)
+            is_started = True
+    if is_started:
+        find_logistic_offset(x, goal.epsilon, total, share, sign, at)
+        if fabs(at.offset) <= NEAR:
             return
     if 0.0 < kept < total:
         wide.epsilon = 4.0 * goal.epsilon
@@ -237,19 +247,19 @@ cdef Threshold row_threshold(
 
 
 def select_rows(
-    const double[:, ::1] losses, const double[:, :] weights, const double[::1] kept,
-    const double[::1] rest, const double[::1] total, double epsilon, bint is_logistic,
-    const double[::1] guess, double[::1] anchor, double[::1] offset,
+    const double[:, ::1] losses, const double[:, :] weights, const double[:, :] total,
+    double epsilon, bint is_logistic, const double[:, :] guess, double[:, ::1] choices,
 ):
     """The thresholds of a batch of rows, one for each.
 
     losses (IN, rows x n, n > 0); weights (IN, the same, contiguous in rows, or None:
-    all 1), at least 0; total (IN, rows): their sums; kept, rest (IN, rows), at least 0:
-    what is kept of the total, and what is not. guess (IN, rows, or None): anchor +
-    epsilon * offset of a similar choice, from which long logistic rows start.
-    anchor, offset (OUT, rows): as for `select_row`; where nothing or all is kept, the
-    first or last loss of positive weight with 0, or, for epsilon = 0, the part 0 or 1.
-    The logistic offset there is the limit for small kept or rest.
+    all 1), at least 0; total (IN, rows x 1): their sums. guess (IN, rows x 1, or None):
+    anchor + epsilon * offset of a similar choice, from which long logistic rows start.
+    choices (INOUT, rows x 6): anchor, offset, share, 1 - share, kept and rest. The last
+    two, at least 0, are given: what is kept of the total, and what is not. Anchor and
+    offset are as for `select_row`; where nothing or all is kept, the first or last loss
+    of positive weight with 0, or, for epsilon = 0, the part 0 or 1. The logistic offset
+    there is the limit for small kept or rest.
     """
     cdef Py_ssize_t r
     cdef Losses x
@@ -267,23 +277,24 @@ def select_rows(
             x.value = &losses[r, 0]
             if weights is not None:
                 x.weight = &weights[r, 0]
-            goal.share = kept[r] / total[r]
-            goal.rest = rest[r] / total[r]
-            at.anchor = NAN if guess is None else guess[r]
+            goal.share = choices[r, 4] / total[r, 0]
+            goal.rest = choices[r, 5] / total[r, 0]
             at = row_threshold(
-                x, goal, is_logistic, kept[r], total[r], at.anchor, &room)
-            anchor[r] = at.anchor
-            offset[r] = at.offset
+                x, goal, is_logistic, choices[r, 4], total[r, 0],
+                NAN if guess is None else guess[r, 0], &room)
+            choices[r, 0] = at.anchor
+            choices[r, 1] = at.offset
+            choices[r, 2] = goal.share
+            choices[r, 3] = goal.rest
     free(room.value)
 
 
 def bound_rows(
-    const double[:, ::1] losses, const double[:, :] weights, double[::1] low,
-    double[::1] high,
+    const double[:, ::1] losses, const double[:, :] weights, double[:, ::1] bounds,
 ):
     """The smallest and the largest loss of positive weight in each row.
 
-    losses, weights (IN): as for `select_rows`. low, high (OUT, rows).
+    losses, weights (IN): as for `select_rows`. bounds (OUT, rows x 2).
     """
     cdef Py_ssize_t r
     cdef Losses x
@@ -293,11 +304,11 @@ def bound_rows(
         for r in range(losses.shape[0]):
             x.value = &losses[r, 0]
             if weights is None:
-                scan_row(x.value, x.size, 1.0, &low[r], &high[r])
+                scan_row(x.value, x.size, 1.0, &bounds[r, 0], &bounds[r, 1])
             else:
                 x.weight = &weights[r, 0]
-                low[r] = edge_threshold(x, True).anchor
-                high[r] = edge_threshold(x, False).anchor
+                bounds[r, 0] = edge_threshold(x, True).anchor
+                bounds[r, 1] = edge_threshold(x, False).anchor
 
 
 # --- differences of two choices -----------------------------------------------------
@@ -474,17 +485,18 @@ cdef double difference(
 def difference_rows(
     const double[:, ::1] losses, const double[:, :] weights,
     const double[:, ::1] first, const double[:, ::1] last, double epsilon,
-    bint is_logistic, const double[::1] origin, double[::1] out,
+    bint is_logistic, double[:, ::1] out,
 ):
     """How the smooth sums of the losses differ between two choices.
 
-    losses, weights (IN): as for `select_rows`. first, last (IN, rows x 6): anchor,
-    offset, share, 1 - share, kept and rest of the choices. origin (IN, rows): the centre
-    of the last, anchor + epsilon * offset or, for epsilon = 0, the anchor.
-    out (OUT, rows): sum of weight * ((p1 - p0) * (loss - origin) + epsilon * (D1 - D0))
-    with the divergences D of p from its share.
+    losses, weights (IN): as for `select_rows`; first, last (IN, rows x 6): choices that
+    it found.
+    out (OUT, rows x 1): sum of weight * ((p1 - p0) * (loss - origin) + epsilon * (D1 -
+    D0)) with the divergences D of p from its share. The origin is the centre of the
+    last, anchor + epsilon * offset or, for epsilon = 0, the anchor.
     """
     cdef Py_ssize_t r
+    cdef double origin
     cdef Losses x
     x.size = losses.shape[1]
     x.weight = NULL
@@ -493,9 +505,10 @@ def difference_rows(
             x.value = &losses[r, 0]
             if weights is not None:
                 x.weight = &weights[r, 0]
-            out[r] = difference(
+            origin = last[r, 0] + (epsilon * last[r, 1] if epsilon > 0.0 else 0.0)
+            out[r, 0] = difference(
                 x, as_choice(&first[r, 0]), as_choice(&last[r, 0]), epsilon,
-                is_logistic, origin[r], first[r, 4], first[r, 5])
+                is_logistic, origin, first[r, 4], first[r, 5])
 
 
 cdef inline Choice as_choice(const double* numbers) noexcept nogil:

@@ -10,6 +10,7 @@ minimises ``sum(a * p * x) + epsilon * sum(a * phi(p))`` under ``sum(a * p) = h`
 * epsilon = 0: F is a step; values at the threshold share what is left equally.
 """
 
+import math
 from functools import cached_property
 
 import numpy as np
@@ -18,9 +19,9 @@ from scipy.special import expit
 from .. import _pav
 from .._checks import (
     as_frequencies,
-    check_finite,
     check_nan_policy,
     check_weights,
+    nonfinite_error,
 )
 from .._choices import bound_rows, difference_rows, select_rows
 
@@ -49,8 +50,8 @@ class WeightedRows:
         The weights for the kernel, None where all are 1.
     weights_shape : tuple of int
         Shape of the weights, or of `values` without weights.
-    scale : ndarray of shape (count, 1)
-        By what weights are multiplied that cannot be frequencies; 1 for others.
+    scale : ndarray of shape (count, 1) or None
+        By what the weights were multiplied to be frequencies; None where none was.
     is_empty : ndarray of bool, shape (count, 1)
         Rows of which all was omitted; they are replaced by zeros with weights 1.
     """
@@ -69,46 +70,55 @@ class WeightedRows:
             self.rows = np.where(missing, 0.0, self.rows)
         else:
             missing = None
-        check_finite(self.rows, "values")
+        self._ends = float(self.rows.min(initial=0.0)), float(self.rows.max(initial=0.0))
+        if not math.isfinite(self._ends[1] - self._ends[0]):
+            raise nonfinite_error(self.rows, "values")
         self.weights_shape, self.is_shared = values.shape, False
-        own_weights = np.ones((1, slices.length))
+        self.is_empty = np.zeros((slices.count, 1), dtype=bool)
+        self.is_kept = True if missing is None else ~missing
+        self.scale = self.kernel_weights = None
+        if weights is None and missing is None:
+            self.weights = np.broadcast_to(1.0, self.rows.shape)
+            self.total = np.full((slices.count, 1), float(slices.length))
+        else:
+            self._weigh(values, slices, weights, missing, are_frequencies)
+
+    def _weigh(self, values, slices, weights, missing, are_frequencies):
+        own = np.ones((1, slices.length))
         if weights is not None:
             shapes = [values.shape, (slices.length,)]
             weights = check_weights(weights, "weights", shapes, finite_sum=True)
             self.weights_shape = weights.shape
             self.is_shared = weights.shape != values.shape
-            own_weights = weights[None] if self.is_shared else slices.to_rows(weights)
-        self.is_empty = np.zeros((slices.count, 1), dtype=bool)
-        self.is_kept = True if missing is None else ~missing
+            own = weights[None] if self.is_shared else slices.to_rows(weights)
         if missing is not None:
             self.is_empty = missing.all(axis=1, keepdims=True)
-            own_weights = np.where(self.is_empty, 1.0, own_weights * self.is_kept)
+            own = np.where(self.is_empty, 1.0, own * self.is_kept)
         # Before broadcasting: sums by rows would add in another order.
-        total = own_weights.sum(axis=1, keepdims=True)
-        scale = np.ones_like(total)
-        if are_frequencies and weights is not None:
-            own_weights, given = as_frequencies(own_weights), total
-            total = own_weights.sum(axis=1, keepdims=True)
-            with np.errstate(over="ignore"):
-                np.divide(total, given, out=scale, where=given < total)
-            scale = np.minimum(scale, FARTHEST)
-        self.weights = np.broadcast_to(own_weights, self.rows.shape)
-        self.total, self.scale = (
-            np.broadcast_to(column, (slices.count, 1)) for column in (total, scale)
-        )
-        is_plain = weights is None and missing is None
-        self.kernel_weights = None if is_plain else self.weights
-        if (self.total == 0).any():
+        total = own.sum(axis=1, keepdims=True)
+        if (total == 0).any():
             raise ValueError(
                 "weights must not be zero everywhere in a slice, omitted values apart."
             )
+        if are_frequencies and (counts := as_frequencies(own, total)) is not own:
+            own, given = counts, total
+            total = own.sum(axis=1, keepdims=True)
+            with np.errstate(over="ignore"):
+                self.scale = np.minimum(total / given, FARTHEST)
+        self.kernel_weights = self.weights = np.broadcast_to(own, self.rows.shape)
+        self.total = np.broadcast_to(total, (slices.count, 1))
 
     @cached_property
     def bounds(self):
         """The smallest and the largest value of positive weight, each (count, 1)."""
-        low, high = np.empty((2, len(self.rows), 1))
-        bound_rows(self.rows, self.kernel_weights, low.ravel(), high.ravel())
-        return low, high
+        weights = self.kernel_weights
+        if weights is not None and weights.min(initial=0.0) > 0:
+            weights = None
+        if weights is None and len(self.rows) == 1:
+            return self._ends
+        bounds = np.empty((len(self.rows), 2))
+        bound_rows(self.rows, weights, bounds)
+        return bounds[:, :1], bounds[:, 1:]
 
 
 def steepness_of(epsilon):
@@ -132,6 +142,8 @@ class CappedChoice:
 
     Attributes
     ----------
+    anchor, offset : ndarrays of shape (count, 1)
+        As `select_rows` of the kernel finds them.
     share, other_share : ndarrays of shape (count, 1)
         h / A, which all parts approach for large epsilon, and 1 - h / A.
     centre : ndarray of shape (count, 1)
@@ -140,20 +152,21 @@ class CappedChoice:
     """
 
     def __init__(self, data, mass, rest, epsilon, kind, guess=None):
-        self.data, self.mass, self.rest, self.epsilon = data, mass, rest, epsilon
+        self.data, self.epsilon = data, epsilon
         self.is_logistic = kind == _pav.ENTROPIC and epsilon > 0
-        self.share, self.other_share = mass / data.total, rest / data.total
-        self.anchor, self.offset = np.empty((2, *mass.shape))
+        self.numbers = np.empty((len(mass), 6))
+        self.numbers[:, 4:5], self.numbers[:, 5:] = mass, rest
         select_rows(
             data.rows,
             data.kernel_weights,
-            *(np.ravel(column) for column in (mass, rest, data.total)),
+            data.total,
             epsilon,
             self.is_logistic,
-            None if guess is None else guess.ravel(),
-            self.anchor.ravel(),
-            self.offset.ravel(),
+            guess,
+            self.numbers,
         )
+        self.anchor, self.offset = self.numbers[:, :1], self.numbers[:, 1:2]
+        self.share, self.other_share = self.numbers[:, 2:3], self.numbers[:, 3:4]
         self.centre = self.anchor
         if epsilon > 0:
             self.centre = self.anchor + epsilon * self.offset
@@ -178,26 +191,22 @@ class CappedChoice:
         return (LogisticParts if self.is_logistic else ClippedParts)(self)
 
 
-def window_excess(first, last, origin):
-    """How the soft sums of the values, less `origin`, differ between two choices.
+def window_excess(first, last):
+    """How the soft sums of the values differ between two choices.
 
     The sum of ``a * (p * (x - origin) + epsilon * D(p, share))`` for the last less that
     for the first, of shape (count, 1). The origin is the last centre.
     """
     data = last.data
-    numbers = [
-        np.hstack([c.anchor, c.offset, c.share, c.other_share, c.mass, c.rest])
-        for c in (first, last)
-    ]
     excess = np.empty((len(data.rows), 1))
     difference_rows(
         data.rows,
         data.kernel_weights,
-        *numbers,
+        first.numbers,
+        last.numbers,
         last.epsilon,
         last.is_logistic,
-        origin.ravel(),
-        excess.ravel(),
+        excess,
     )
     return excess
 

@@ -117,8 +117,8 @@ class Location:
     def _wrt_given_weights(self, mean):
         """Derivatives in the weights as they were before they became frequencies."""
         data, change = self.data, mean.wrt_weights()
-        if (data.scale != 1).any():
-            # Weights of a fixed sum: common factors change nothing.
+        if data.scale is not None:
+            # Common factors of weights that are multiplied to a fixed sum do nothing.
             common = np.sum(data.weights * change, axis=1, keepdims=True) / data.total
             change = np.where(data.scale == 1, change, data.scale * (change - common))
         return data.is_kept * change

@@ -129,7 +129,8 @@ def soft_quantile(
     for p in q.flat:
         low, rest = (total - 1) * p, (total - 1) * (1 - p)
         location.add((low, rest + 1), (low + 1, rest), growth=(p, p))
-    location.let_rise(np.argsort(q, axis=None, kind="stable"))
+    if q.size > 1:
+        location.let_rise(np.argsort(q, axis=None, kind="stable"))
     quantiles, jacobian = location.result(q.shape)
     if not return_jacobian:
         return quantiles

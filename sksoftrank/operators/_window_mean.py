@@ -39,10 +39,10 @@ class WindowMean:
         self._width = np.where(is_early, high[0] - low[0], low[1] - high[1])
         # Relative to a value inside: far values with the part 0 do not overflow, and
         # ties are exact.
-        self.value = last.centre + window_excess(first, last, last.centre) / self._width
+        self.value = last.centre + window_excess(first, last) / self._width
         # Rounding leaves no mean outside of what it is a mean of.
         low, high = (first.anchor, last.anchor) if epsilon == 0 else data.bounds
-        self.value = np.clip(self.value, low, high)
+        self.value = np.minimum(np.maximum(self.value, low), high)
 
     def wrt_low(self):
         """Derivative by the lower mass, of shape (count, 1)."""
