@@ -70,8 +70,9 @@ class WeightedRows:
             self.rows = np.where(missing, 0.0, self.rows)
         else:
             missing = None
-        self._ends = float(self.rows.min(initial=0.0)), float(self.rows.max(initial=0.0))
-        if not math.isfinite(self._ends[1] - self._ends[0]):
+        self._low = float(self.rows.min()) if slices.count else 0.0
+        self._high = float(self.rows.max()) if slices.count else 0.0
+        if not math.isfinite(self._high - self._low):
             raise nonfinite_error(self.rows, "values")
         self.weights_shape, self.is_shared = values.shape, False
         self.is_empty = np.zeros((slices.count, 1), dtype=bool)
@@ -112,10 +113,10 @@ class WeightedRows:
     def bounds(self):
         """The smallest and the largest value of positive weight, each (count, 1)."""
         weights = self.kernel_weights
-        if weights is not None and weights.min(initial=0.0) > 0:
+        if weights is not None and weights.min(initial=np.inf) > 0:
             weights = None
         if weights is None and len(self.rows) == 1:
-            return self._ends
+            return self._low, self._high
         bounds = np.empty((len(self.rows), 2))
         bound_rows(self.rows, weights, bounds)
         return bounds[:, :1], bounds[:, 1:]
