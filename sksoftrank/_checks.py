@@ -15,6 +15,9 @@ LARGEST_EXACT = 2**53
 
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
+# Standard deviations are squared: larger ratios of them are refused.
+LARGEST_RATIO = 1e100
+
 KINDS = {"quadratic": _pav.QUADRATIC, "entropic": _pav.ENTROPIC, "kl": _pav.KL}
 
 
@@ -307,6 +310,25 @@ def as_frequencies(weights, total=None):
     scaled = weights / np.where(is_share, weights.max(axis=-1, keepdims=True), 1.0)
     scaled *= np.where(is_share, n_positive / scaled.sum(axis=-1, keepdims=True), 1.0)
     return scaled
+
+
+def check_sigma(sigma, n_samples):
+    """Standard deviations of the errors in float64, or say what is wrong with them."""
+    if isinstance(sigma, Real):
+        sigma = np.full(n_samples, sigma)
+    sigma = check_finite(check_values(sigma, "sigma"), "sigma").astype(np.float64)
+    if sigma.shape != (n_samples,):
+        raise ValueError(f"sigma must have shape {(n_samples,)}, got {sigma.shape}.")
+    smallest, largest = float(sigma.min()), float(sigma.max())
+    if smallest <= 0:
+        raise ValueError(f"sigma must be above 0, got {smallest}.")
+    if largest > LARGEST_RATIO * smallest:
+        raise ValueError(
+            f"sigma must hold values of which the largest is at most "
+            f"{LARGEST_RATIO:g} times the smallest, got values from {smallest:g} to "
+            f"{largest:g}."
+        )
+    return sigma
 
 
 def nonfinite_error(array, name):

@@ -45,6 +45,10 @@ class LinearDesign:
         Whether there is an intercept. It is not penalised.
     alpha : float
         Strength of the penalty, at least 0.
+    row_scale : ndarray of shape (n_samples,), default=None
+        Factors of the rows and of their predictions, intercept included. Means and
+        scales of the features then weigh rows with the squares of these. None means
+        ones.
 
     Attributes
     ----------
@@ -60,11 +64,12 @@ class LinearDesign:
         Number of coordinates, with the one of the intercept.
     """
 
-    def __init__(self, X, sample_weight, *, fit_intercept, alpha):
+    def __init__(self, X, sample_weight, *, fit_intercept, alpha, row_scale=None):
         _check_sizes(X)
         self.X = X
         self.fit_intercept = fit_intercept
-        weight = sample_weight / sample_weight.sum()
+        self.row_scale = row_scale
+        weight = self._scaled(self._scaled(sample_weight / sample_weight.sum()))
         self.mean = X.T @ weight if fit_intercept else np.zeros(X.shape[1])
         if sparse.issparse(X) or min(X.shape) > MAX_WHITENED_RANK:
             unit = self._inverse_scale(np.sqrt(self._mean_square(weight)))
@@ -100,10 +105,11 @@ class LinearDesign:
         coef, intercept = self.coefficients(z)
         predictions = self.X @ coef
         predictions += intercept
-        return predictions
+        return self._scaled(predictions)
 
     def pull_back(self, row_gradient):
         """Gradient in z of a function with this gradient in the predictions."""
+        row_gradient = self._scaled(row_gradient)
         if row_gradient.ndim == 1:
             total = row_gradient.sum()
         else:  # faster than the sum along the first axis
@@ -135,6 +141,7 @@ class LinearDesign:
         """Weighted sum of v v' over the rows v of dense X, in the coordinates."""
         rank = self.basis.shape[1]
         gram = np.zeros((self.n_coordinates, self.n_coordinates))
+        row_weight = self._scaled(self._scaled(row_weight))
         for chunk, weight in self._centred_chunks(row_weight):
             root = np.sqrt(weight)
             whitened = chunk @ self.basis
@@ -150,14 +157,22 @@ class LinearDesign:
         """The same coordinates for some of the rows."""
         taken = copy(self)
         taken.X = self.X[index]
+        if self.row_scale is not None:
+            taken.row_scale = self.row_scale[index]
         return taken
 
     def rows(self, index):
         """Rows of dense X in the coordinates: predictions are ``rows @ z``."""
         rows = (self.X[index] - self.mean) @ self.basis
-        if not self.fit_intercept:
-            return rows
-        return np.column_stack([rows, np.ones(len(rows))])
+        if self.fit_intercept:
+            rows = np.column_stack([rows, np.ones(len(rows))])
+        if self.row_scale is not None:
+            rows *= self.row_scale[index, None]
+        return rows
+
+    def _scaled(self, values):
+        """Values of the rows times their factors."""
+        return values if self.row_scale is None else values * self.row_scale
 
     def _inverse_scale(self, scale):
         """1 / scale, and 0 for features that are constant up to rounding."""

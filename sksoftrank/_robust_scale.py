@@ -26,6 +26,12 @@ FACTOR_CONSTANTS = {
 }
 LARGEST_FACTOR = 10.0
 
+# Constants from which to search for the best one, so many of which go on, and values
+# of large data among which they are chosen.
+N_CONSTANTS = 25
+N_BEST_CONSTANTS = 3
+MAX_RATIOS = 5000
+
 # Parts of the total weight this small are rounding errors.
 ROUNDING = 1e-12
 
@@ -132,19 +138,26 @@ def inlier_mask(residual, scale, *, zero=0.0):
     return np.abs(residual) <= (OUTLIER_CUTOFF * scale or zero)
 
 
-def robust_r2(residual, y, weight, n_kept, *, fit_intercept=True, zero=0.0):
+def robust_r2(
+    residual, y, weight, n_kept, *, fit_intercept=True, row_scale=None, zero=0.0
+):
     """1 - s^2 / v: the objective of LTS relative to that of a constant.
 
     s^2 is the mean of the `n_kept` smallest squared residuals, v the smallest variance
     of `n_kept` values of y, or without an intercept the mean of their smallest squares.
-    If s is up to `zero`, R2 is 1, and else with a v of 0 it is 0.
+    With `row_scale` a constant c leaves ``y - c * row_scale``. Roots up to `zero` are
+    rounding errors: with a v of 0, R2 is 0, and else with an s of 0 it is 1.
     """
+    if not fit_intercept:
+        total = lts_mean_square(y, weight, n_kept)
+    elif row_scale is None:
+        total = trimmed_variance(y, weight, n_kept)
+    else:
+        total = scaled_variance(y, row_scale, weight, n_kept)
+    if math.sqrt(total) <= zero:
+        return 0.0
     explained = lts_mean_square(residual, weight, n_kept)
-    if math.sqrt(explained) <= zero:
-        return 1.0
-    total = trimmed_variance if fit_intercept else lts_mean_square
-    total = total(y, weight, n_kept)
-    return 1 - explained / total if total > 0 else 0.0
+    return 1.0 if math.sqrt(explained) <= zero else 1 - explained / total
 
 
 def lts_mean_square(residual, weight, n_kept):
@@ -191,6 +204,36 @@ def _window_variance(y, weight, n_kept):
     rows = slice(start[best], end[best] + 1)
     y, weight = y[rows], np.append(weight[rows][:-1], part[best])
     return weight @ (y - weight @ y / n_kept) ** 2 / n_kept
+
+
+def scaled_variance(y, row_scale, weight, n_kept):
+    """Smallest mean of `n_kept` squares of ``y - c * row_scale``, over constants c.
+
+    It is searched for by concentration steps from quantiles of the ratios.
+    """
+    ratio = y / row_scale
+    order = np.argsort(ratio)
+    sample = order[:: -(-order.size // MAX_RATIOS)]
+    starts = ratio[sample[:: -(-sample.size // N_CONSTANTS)]]
+    rows = y[sample], row_scale[sample], weight[sample]
+    part = n_kept * (rows[2].sum() / weight.sum())
+    best = sorted(_concentrate_constant(*rows, part, c, 2) for c in starts)
+    best = [_concentrate_constant(*rows, part, c) for _, c in best[:N_BEST_CONSTANTS]]
+    return _concentrate_constant(y, row_scale, weight, n_kept, min(best)[1])[0]
+
+
+def _concentrate_constant(y, row_scale, weight, n_kept, constant, max_steps=1000):
+    """The mean, and the constant, after concentration steps until it falls no more."""
+    last = np.inf, constant
+    for _ in range(max_steps):
+        residual = y - constant * row_scale
+        mean, kept, _ = selection_trimmed_loss(residual**2, n_kept, 0.0, weight)
+        if not mean < last[0]:
+            break
+        last = mean, constant
+        precision = kept * row_scale
+        constant = precision @ y / (precision @ row_scale)
+    return last
 
 
 def selection_slope(residual, selection, epsilon, scale):

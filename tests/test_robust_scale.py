@@ -229,7 +229,7 @@ def test_exact_fit():
     mask = rs.inlier_mask(residual, scale, zero=1e-10)
     assert_array_equal(mask, [True] * 4 + [False] * 2)
     assert rs.reweighted_scale(residual, weight, mask, 2.0, zero=1e-10) == 0.0
-    assert rs.robust_r2(residual, residual, weight, 4, zero=1e-10) == 1.0
+    assert rs.robust_r2(residual, np.arange(6.0), weight, 4, zero=1e-10) == 1.0
     assert rs.lts_scale(residual, weight, 5, zero=1e-10) > 1.0
     X = np.arange(6.0)[:, None]
     assert_allclose(all_errors(X, residual, weight, mask), 0.0, atol=1e-11)
@@ -295,8 +295,35 @@ def test_r2_of_constant_targets(fit_intercept):
     y = np.append(np.zeros(6), 5.0)
     weight = np.ones(7)
     arguments = {"fit_intercept": fit_intercept, "zero": 1e-9}
-    assert rs.robust_r2(y, y, weight, 5, **arguments) == 1.0
-    assert rs.robust_r2(np.ones(7), y, weight, 5, **arguments) == 0.0
+    for residual in (y, np.ones(7)):  # an exact fit of a constant explains nothing
+        assert rs.robust_r2(residual, y, weight, 5, **arguments) == 0.0
+        noisy = y + 1e-12 * np.arange(7)
+        assert rs.robust_r2(residual, noisy, weight, 5, **arguments) == 0.0
+
+
+def test_r2_with_factors_of_the_rows():
+    rng = np.random.default_rng(0)
+    for n in (1, 2, 7, 40, 12_000):
+        weight = rng.integers(0, 4, n).astype(float)
+        weight[0] = 1.0
+        factor = np.exp(rng.uniform(-2, 2, n))
+        y = rng.standard_normal(n) * factor + 3 * factor
+        y[: n // 4] += 30
+        n_kept = 0.6 * weight.sum()
+        constants = np.linspace(2, 4, 201) if n > 100 else np.linspace(-10, 50, 6001)
+        expected = min(
+            rs.lts_mean_square(y - c * factor, weight, n_kept) for c in constants
+        )
+        found = rs.scaled_variance(y, factor, weight, n_kept)
+        assert found <= expected * (1 + 1e-12) + 1e-30
+        assert_allclose(found, expected, rtol=1e-2, atol=1e-3)
+        plain = rs.scaled_variance(y / factor, np.ones(n), weight, n_kept)
+        expected = rs.trimmed_variance(y / factor, weight, n_kept)
+        assert_allclose(plain, expected, rtol=1e-2, atol=1e-12)
+        if n > 2:
+            r2 = rs.robust_r2(0.1 * y, y, weight, n_kept, row_scale=factor)
+            value = 1 - rs.lts_mean_square(0.1 * y, weight, n_kept) / found
+            assert_allclose(r2, value, rtol=1e-12)
 
 
 # --- standard errors ---------------------------------------------------------------

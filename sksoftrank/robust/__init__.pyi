@@ -42,17 +42,31 @@ class _LinearModel(RegressorMixin, BaseEstimator):
     n_features_in_: int
     feature_names_in_: NDArray[np.object_]
     def fit(
-        self, X: _Features, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        X: _Features,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        sigma: ArrayLike | None = None,
     ) -> Self: ...
     def predict(self, X: _Features) -> NDArray[np.floating]: ...
     def score(
-        self, X: _Features, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        X: _Features,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        sigma: ArrayLike | None = None,
     ) -> float: ...
     def set_fit_request(
-        self, *, sample_weight: bool | str | None = "$UNCHANGED$"
+        self,
+        *,
+        sample_weight: bool | str | None = "$UNCHANGED$",
+        sigma: bool | str | None = "$UNCHANGED$",
     ) -> Self: ...
     def set_score_request(
-        self, *, sample_weight: bool | str | None = "$UNCHANGED$"
+        self,
+        *,
+        sample_weight: bool | str | None = "$UNCHANGED$",
+        sigma: bool | str | None = "$UNCHANGED$",
     ) -> Self: ...
 
 class _LTSModel(_LinearModel):
@@ -249,5 +263,6 @@ def soft_lts_path(
     *,
     epsilons: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
+    sigma: ArrayLike | None = None,
     **parameters: Any,
 ) -> SoftLTSPath: ...

@@ -8,7 +8,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import validate_data
 
-from .._checks import as_frequencies, check_weights
+from .._checks import as_frequencies, check_sigma, check_weights
 from .._linear import LinearDesign
 from .._linear_models import FEATURES, LinearModelMixin
 from .._robust_scale import (
@@ -52,6 +52,33 @@ class RobustLinearModel(LinearModelMixin, RegressorMixin, BaseEstimator):
         """
         return self._predict_linear(X)
 
+    def score(self, X, y, sample_weight=None, sigma=None):
+        """R2 of the predictions, in which rows count with ``1 / sigma**2``.
+
+        Outliers count as any other row: see `sksoftrank.metrics.trimmed_r2_score`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,)
+            True targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Frequencies of the observations.
+        sigma : array-like of shape (n_samples,), default=None
+            Relative standard deviations of the errors, above 0.
+
+        Returns
+        -------
+        float
+            The score: 1.0 is best, and the best constant has 0.0.
+        """
+        if sigma is not None:
+            sigma = check_sigma(sigma, np.size(y))
+            frequency = 1.0 if sample_weight is None else np.asarray(sample_weight)
+            sample_weight = frequency * (sigma.min() / sigma) ** 2
+        return super().score(X, y, sample_weight)
+
     def _validate(self, X, y, reset=True):
         X, y = validate_data(self, X, y, y_numeric=True, reset=reset, **FEATURES)
         assert_all_finite(y, input_name="y")  # None among objects became NaN
@@ -72,6 +99,9 @@ class RobustProblem:
         Targets.
     sample_weight : array-like of shape (n_samples,) or None
         Frequencies.
+    sigma : array-like of shape (n_samples,) or None
+        Relative standard deviations of the errors: residuals, targets and features are
+        in units of these, divided by their mean in the sense of `row_scale_of`.
     trim, alpha, fit_intercept
         As in `SoftLTSRegressor`.
     whole_weights : bool
@@ -82,6 +112,8 @@ class RobustProblem:
     design : LinearDesign
     y : ndarray of shape (n_samples,)
         Targets around `centre` and in units of `unit`.
+    scale_unit : float
+        Unit of the residuals, in that of y over that of `sigma`.
     weight : ndarray of shape (n_samples,)
         Frequencies, with a mean of at least one over the positive ones.
     n_coefs : int
@@ -93,17 +125,29 @@ class RobustProblem:
     """
 
     def __init__(
-        self, X, y, sample_weight, *, trim, alpha, fit_intercept, whole_weights=False
+        self,
+        X,
+        y,
+        sample_weight,
+        sigma=None,
+        *,
+        trim,
+        alpha,
+        fit_intercept,
+        whole_weights=False,
     ):
         self.weight = check_frequencies(sample_weight, y.size, whole_weights)
+        self._row_scale, sigma_unit = row_scale_of(sigma, self.weight)
         self.n_coefs = X.shape[1] + bool(fit_intercept)
         self.n_kept = _n_kept(self.weight.sum(), self.n_coefs, trim)
         self._standardise(y.astype(np.float64), fit_intercept)
+        self.scale_unit = self.unit / sigma_unit
         self.design = LinearDesign(
             X.astype(np.float64, copy=False),
             self.weight,
             fit_intercept=fit_intercept,
             alpha=float(alpha),
+            row_scale=self._row_scale,
         )
 
     def start(self, init, *, max_iter, tol, **search):
@@ -199,10 +243,13 @@ class RobustProblem:
         )
 
     def _standardise(self, y, fit_intercept):
-        weight = self.weight
-        centre = _quantile(y, weight, weight.sum() / 2) if fit_intercept else 0.0
+        weight, row_scale = self.weight, self._row_scale
+        row_scale = 1.0 if row_scale is None else row_scale
+        mass = weight * row_scale
+        centre = _quantile(y, mass, mass.sum() / 2) if fit_intercept else 0.0
         with np.errstate(over="ignore"):
             y -= centre
+            y *= row_scale
         size = np.abs(y)
         unit = size.max() or 1.0
         typical = _quantile(size, weight, self.n_kept)
@@ -260,3 +307,20 @@ def check_frequencies(sample_weight, n_samples, whole):
             'formulation="selection" takes any sum.'
         )
     return as_frequencies(weight)
+
+
+def row_scale_of(sigma, weight):
+    """Factors 1 / sigma of the rows, of a mean square of 1, and the unit of sigma.
+
+    The factors are None where all are the same: then nothing depends on them. The unit
+    is that in which sigma is the inverse of the factors.
+    """
+    if sigma is None:
+        return None, 1.0
+    sigma = check_sigma(sigma, weight.size)
+    largest = sigma.max()
+    relative = sigma / largest
+    if relative.min() == 1:
+        return None, float(largest)
+    unit = 1 / math.sqrt(np.average(relative**-2, weights=weight))
+    return unit / relative, float(unit * largest)

@@ -85,7 +85,7 @@ class SoftLQSRegressor(RobustLinearModel):
     scale_ : float
         The h-th smallest size of a residual over the same quantile of the sizes of
         standard Gaussian errors, ``Phi^-1((1 + (h - 1/2) / n) / 2)``. 0.0 if h
-        observations are fitted exactly. Too small for few observations, as the hard fit
+        observations are fitted exactly. In units of `sigma`. Too small for few observations, as the hard fit
         makes that residual as small as it can; the more outliers, the larger.
     inlier_weight_ : ndarray of shape (n_samples,)
         How far each observation belongs to the h with the smallest squared residuals,
@@ -161,11 +161,9 @@ class SoftLQSRegressor(RobustLinearModel):
     from the LTS fit only. ``epsilon <= 1`` takes seconds where others take a fraction
     of one.
 
-    Sample weights are frequencies: an integer weight is that number of repeats.
-    "selection" takes fractions, too. Weights with a mean below one over the
-    observations of positive weight cannot be frequencies and are multiplied to a mean
-    of one. ``epsilon=0`` takes up to 500 coefficients of linearly independent
-    features.
+    Sample weights are frequencies, and `sigma` is for precisions, as for
+    `SoftLTSRegressor`. ``epsilon=0`` takes up to 500 coefficients of linearly
+    independent features.
 
     References
     ----------
@@ -233,7 +231,7 @@ class SoftLQSRegressor(RobustLinearModel):
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, sigma=None):
         """Fit the model.
 
         Parameters
@@ -247,6 +245,9 @@ class SoftLQSRegressor(RobustLinearModel):
             Frequencies of the observations, at least 0 and not all 0. An observation
             of weight 0 is as good as removed. For ``formulation="sort"`` whole numbers
             with a sum of at most 1e9.
+        sigma : array-like of shape (n_samples,), default=None
+            Relative standard deviations of the errors, above 0, the largest at most
+            1e100 times the smallest. None means that all are the same.
 
         Returns
         -------
@@ -258,6 +259,7 @@ class SoftLQSRegressor(RobustLinearModel):
             X,
             y,
             sample_weight,
+            sigma,
             trim=1 - self.quantile,
             alpha=self.alpha,
             fit_intercept=self.fit_intercept,
@@ -266,7 +268,7 @@ class SoftLQSRegressor(RobustLinearModel):
         starts = self._find_starts(problem, check_random_state(self.random_state))
         s0 = problem.raw_scale(starts[0].z)
         n_fits = sum(start.n_fits for start in starts)
-        self._report(f"start: {n_fits} fits, scale {s0 * problem.unit:.6g}")
+        self._report(f"start: {n_fits} fits, scale {s0 * problem.scale_unit:.6g}")
         squares = _QuantileSquares(problem, s0, self.epsilon, self.formulation)
         fits = [
             squares.minimize_from(
@@ -280,8 +282,9 @@ class SoftLQSRegressor(RobustLinearModel):
         best = min(fits, key=lambda fit: fit.objective)
         self._warn_not_converged(best.message, stacklevel=3)
         self.n_iter_ = n_fits + sum(fit.n_iter for fit in fits)
-        self.raw_scale_ = s0 * problem.unit
-        self.objective_ = float(best.objective) * problem.unit * problem.unit
+        unit = problem.scale_unit
+        self.raw_scale_ = s0 * unit
+        self.objective_ = float(best.objective) * unit * unit
         coef, self.intercept_ = problem.coefficients(best.z)
         self.coef_ = coef.astype(X.dtype, copy=False)
         self._set_diagnostics(problem, squares, best.z)
@@ -332,7 +335,7 @@ class SoftLQSRegressor(RobustLinearModel):
         bound = quantile_selection(size, problem.weight, _mass(problem), 0.0)[0]
         part = _mass(problem) / problem.weight.sum()
         scale = bound / norm.ppf(0.5 + 0.5 * part) if bound > problem.zero else 0.0
-        self.scale_ = float(scale) * problem.unit
+        self.scale_ = float(scale) * problem.scale_unit
         self.inlier_weight_ = squares.selection(residual)
         self.inlier_mask_ = inlier_mask(residual, scale, zero=problem.zero)
         self.support_ = problem.support(residual)

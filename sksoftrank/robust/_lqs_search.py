@@ -150,7 +150,9 @@ def _dense_rows(design, index):
     if sparse.issparse(rows):
         rows = rows.toarray()
     rows = (rows - design.mean) * design.basis
-    return np.column_stack([rows, np.ones(len(rows))]) if design.fit_intercept else rows
+    if design.fit_intercept:
+        rows = np.column_stack([rows, np.ones(len(rows))])
+    return rows if design.row_scale is None else rows * design.row_scale[index, None]
 
 
 def _search_sample(
@@ -166,7 +168,7 @@ def _search_sample(
     )
     fitted = QuantileRows(rows.rows, rows.y, weight, n_kept, rows.penalty, zero)
     level = None
-    if design.fit_intercept:
+    if design.fit_intercept and design.row_scale is None:
         level = np.linalg.lstsq(rows.rows, np.ones(index.size), rcond=None)[0]
     found = np.linalg.lstsq(rows.transform, np.transpose(starts), rcond=None)[0].T
     best, best_value, n_moves = None, np.inf, 0

@@ -95,7 +95,8 @@ class SoftLTSRegressor(RobustLinearModel):
     scale_ : float
         Standard deviation of Gaussian errors, from the residuals that are at most
         2.2414 `raw_scale_`; for ``epsilon=0`` without reweighting `raw_scale_`. 0.0 if
-        h observations are fitted exactly.
+        h observations are fitted exactly. In units of `sigma`, as residuals are
+        everywhere: about 1 if it holds the standard deviations themselves.
     stderr_ : ndarray of shape (n_features,)
         Standard errors of `coef_`; infinite where the kept observations do not
         determine a coefficient. Good for ``epsilon >= 3``; too small below, and, as
@@ -105,7 +106,7 @@ class SoftLTSRegressor(RobustLinearModel):
         That of the intercept, 0.0 without one. None as for `stderr_`.
     robust_r2_ : float
         1 minus the mean of the h smallest squared residuals over the smallest variance
-        of h targets. 1 for an exact fit.
+        of h targets. 1 for an exact fit, and 0 where h targets are equal.
     inlier_weight_ : ndarray of shape (n_samples,)
         How far each observation was kept, from 0 (trimmed) to 1. With these weights
         `coef_` is the least-squares fit, for "sort" unless its minimum is a kink.
@@ -180,10 +181,17 @@ class SoftLTSRegressor(RobustLinearModel):
     found. It is minimised by L-BFGS, and to the last digits by least squares with the
     weights that it ends with, repeated as long as this lowers the objective.
 
-    Sample weights are frequencies: an integer weight is that number of repeats.
-    "selection" takes fractions, too. Weights with a mean below one over the
-    observations of positive weight cannot be frequencies and are multiplied to a mean
-    of one.
+    Sample weights are frequencies: an integer weight is that number of repeats, and
+    their sum is the number of observations that `stderr_` rests on; weights of 100 have
+    a tenth of the standard errors, as 100 copies of the data have. "selection" takes
+    fractions, too. Weights with a mean below one over the observations of positive
+    weight cannot be frequencies and are multiplied to a mean of one: of these only the
+    ratios count.
+
+    Precisions are no frequencies: a few rows of a large weight would be the majority.
+    They are what `sigma` is for. With it, all of the above is said of rows, targets and
+    the ones of the intercept divided by `sigma`. Its unit changes that of the scales
+    and of the objective, and nothing else.
 
     References
     ----------
@@ -262,7 +270,7 @@ class SoftLTSRegressor(RobustLinearModel):
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, sigma=None):
         """Fit the model.
 
         Parameters
@@ -276,6 +284,9 @@ class SoftLTSRegressor(RobustLinearModel):
             Frequencies of the observations, at least 0 and not all 0. An observation
             of weight 0 is as good as removed. For ``formulation="sort"`` whole numbers
             with a sum of at most 1e9.
+        sigma : array-like of shape (n_samples,), default=None
+            Relative standard deviations of the errors, above 0, the largest at most
+            1e100 times the smallest. None means that all are the same.
 
         Returns
         -------
@@ -284,7 +295,7 @@ class SoftLTSRegressor(RobustLinearModel):
         """
         is_warm = self.warm_start and hasattr(self, "coef_")
         X, y = self._validate(X, y, reset=not is_warm)
-        problem = self._problem(X, y, sample_weight)
+        problem = self._problem(X, y, sample_weight, sigma)
         if is_warm:
             previous = self.raw_coef_, self.raw_intercept_
             start = problem.start_from(self._start, **self._control())
@@ -302,11 +313,12 @@ class SoftLTSRegressor(RobustLinearModel):
     def _control(self):
         return {"max_iter": self.max_iter, "tol": self.tol}
 
-    def _problem(self, X, y, sample_weight):
+    def _problem(self, X, y, sample_weight, sigma):
         return RobustProblem(
             X,
             y,
             sample_weight,
+            sigma,
             trim=self.trim,
             alpha=self.alpha,
             fit_intercept=self.fit_intercept,
@@ -325,10 +337,10 @@ class SoftLTSRegressor(RobustLinearModel):
         )
 
     @fit_context(prefer_skip_nested_validation=True)
-    def _fit_path(self, X, y, sample_weight, epsilons):
+    def _fit_path(self, X, y, sample_weight, sigma, epsilons):
         """Fit for each epsilon, from one start, and yield the estimator each time."""
         X, y = self._validate(X, y)
-        problem = self._problem(X, y, sample_weight)
+        problem = self._problem(X, y, sample_weight, sigma)
         start = self._find_start(problem, min(epsilons))
         for epsilon in epsilons:
             self._fit_from(problem, start, start.z, epsilon)
@@ -338,7 +350,7 @@ class SoftLTSRegressor(RobustLinearModel):
         """Smooth the hard fit of the start, from z on, and set the attributes."""
         raw_scale = problem.raw_scale(start.z)
         s0 = problem.start_scale(start.z, raw_scale) if raw_scale > 0 else 0.0
-        self._report(f"start: {start.n_fits} fits, scale {s0 * problem.unit:.6g}")
+        self._report(f"start: {start.n_fits} fits, scale {s0 * problem.scale_unit:.6g}")
         fit = _smooth_fit(
             problem,
             s0,
@@ -351,10 +363,11 @@ class SoftLTSRegressor(RobustLinearModel):
         self._warn_not_converged(fit.message or start.message, stacklevel=4)
         self._start = problem.coefficients(start.z)
         self.n_iter_ = max(fit.n_iter, 1)
-        self.objective_ = float(fit.objective) * problem.unit * problem.unit
+        unit = problem.scale_unit
+        self.objective_ = float(fit.objective) * unit * unit
         self.raw_coef_, self.raw_intercept_ = problem.coefficients(fit.z)
-        self.raw_scale_ = raw_scale * problem.unit
-        self.start_scale_ = s0 * problem.unit
+        self.raw_scale_ = raw_scale * unit
+        self.start_scale_ = s0 * unit
         residual = problem.residual(fit.z)
         self.support_ = problem.support(residual)
         self.robust_r2_ = robust_r2(
@@ -363,6 +376,7 @@ class SoftLTSRegressor(RobustLinearModel):
             problem.weight,
             problem.n_kept,
             fit_intercept=self.fit_intercept,
+            row_scale=problem.design.row_scale,
             zero=problem.zero,
         )
         self._set_final(problem, fit, residual, raw_scale, s0, epsilon)
@@ -389,7 +403,7 @@ class SoftLTSRegressor(RobustLinearModel):
             scale = problem.reweighted_scale(residual, good, "soft", INLIER_FRACTION)
             if self.formulation == "selection":
                 slope = selection_slope(residual, selection, epsilon, s0)
-        self.scale_ = scale * problem.unit
+        self.scale_ = scale * problem.scale_unit
         self.inlier_weight_ = selection
         self.inlier_mask_ = inlier_mask(residual, scale, zero=problem.zero)
         self.coef_, self.intercept_ = problem.coefficients(z)

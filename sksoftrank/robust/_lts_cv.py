@@ -41,7 +41,9 @@ class SoftLTSPath(NamedTuple):
     objectives: np.ndarray
 
 
-def soft_lts_path(X, y, *, epsilons=None, sample_weight=None, **parameters):
+def soft_lts_path(
+    X, y, *, epsilons=None, sample_weight=None, sigma=None, **parameters
+):
     """Fit `SoftLTSRegressor` for every `epsilon` of a grid, from one start.
 
     The search for the start is the dear part of a fit, and does not depend on
@@ -58,6 +60,8 @@ def soft_lts_path(X, y, *, epsilons=None, sample_weight=None, **parameters):
         ``formulation="sort"`` eleven from 1e-4 to 10 times the number of observations.
     sample_weight : array-like of shape (n_samples,), default=None
         Frequencies of the observations.
+    sigma : array-like of shape (n_samples,), default=None
+        Relative standard deviations of the errors, above 0.
     **parameters
         Other parameters of `SoftLTSRegressor`.
 
@@ -103,7 +107,7 @@ def soft_lts_path(X, y, *, epsilons=None, sample_weight=None, **parameters):
     epsilons = _check_grid(epsilons, model.formulation, np.size(y))
     fits = [
         (fit.coef_, fit.intercept_, fit.scale_, fit.objective_)
-        for fit in model._fit_path(X, y, sample_weight, epsilons)
+        for fit in model._fit_path(X, y, sample_weight, sigma, epsilons)
     ]
     return SoftLTSPath(epsilons, *(np.array(part) for part in zip(*fits, strict=True)))
 
@@ -329,7 +333,7 @@ class SoftLTSRegressorCV(RobustLinearModel):
         path = []
         for epsilon, fit in zip(
             self.epsilons_,
-            model._fit_path(X, y, sample_weight, self.epsilons_),
+            model._fit_path(X, y, sample_weight, None, self.epsilons_),
             strict=True,
         ):
             path.append(fit.coef_)
@@ -347,7 +351,7 @@ def _path_scores(model, X, y, sample_weight, epsilons, fold, scorer):
     train_weight = None if sample_weight is None else sample_weight[train]
     return [
         scorer(fit, X[test], y[test], **parts)
-        for fit in model._fit_path(X[train], y[train], train_weight, epsilons)
+        for fit in model._fit_path(X[train], y[train], train_weight, None, epsilons)
     ]
 
 
