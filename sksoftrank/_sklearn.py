@@ -4,6 +4,8 @@ They are what scikit-learn's own estimators use to check parameters, unchanged i
 supported versions 1.6 to 1.9.
 """
 
+import inspect
+
 from sklearn.base import BaseEstimator as _BaseEstimator
 from sklearn.base import _fit_context as fit_context
 from sklearn.metrics._scorer import _Scorer as Scorer
@@ -14,6 +16,7 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_params,
 )
+from sklearn.utils.metadata_routing import _raise_for_params as raise_for_params
 from sklearn.utils.metaestimators import _safe_split as safe_split
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
@@ -27,8 +30,10 @@ __all__ = [
     "check_method_params",
     "check_sample_weight",
     "fit_context",
+    "raise_for_params",
     "safe_indexing",
     "safe_split",
+    "scorer_takes",
     "validate_params",
 ]
 
@@ -41,3 +46,13 @@ class BaseEstimator(_BaseEstimator):
 
     _doc_link_module = "sksoftrank"
     _doc_link_template = SITE + "/api/generated/sksoftrank.{estimator_name}.html"
+
+
+def scorer_takes(scorer, name):
+    """Whether a scorer, or the function that it is made of, has such an argument.
+
+    Where metadata routing is enabled scorers request it, and nobody need look.
+    """
+    function = getattr(scorer, "_score_func", scorer)
+    parameters = inspect.signature(function).parameters.values()
+    return any(p.name == name or p.kind == p.VAR_KEYWORD for p in parameters)

@@ -36,7 +36,7 @@ def fit(X, y, sample_weight=None, **parameters):
     return SoftLTSRegressor(**parameters).fit(X, y, sample_weight)
 
 
-def fit_from_same_start(model, X, y):
+def fit_from_same_start(model, X, y, **weights):
     """Fit other features from the hard start of `model`, in the same coefficients.
 
     Searches in other coordinates may end at another local minimum.
@@ -44,7 +44,7 @@ def fit_from_same_start(model, X, y):
     again = clone(model).set_params(warm_start=True)
     vars(again).update(vars(model), warm_start=True)
     again.raw_coef_, again.raw_intercept_ = model._start
-    return again.fit(X, y)
+    return again.fit(X, y, **weights)
 
 
 def assert_same_fit(first, second, atol=1e-8):

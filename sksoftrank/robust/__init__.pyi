@@ -147,6 +147,15 @@ class SoftLTSRegressorCV(_LTSModel):
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None: ...
+    def fit(
+        self,
+        X: _Features,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        sigma: ArrayLike | None = None,
+        **params: Any,
+    ) -> Self: ...
+    def get_metadata_routing(self) -> MetadataRouter: ...
     epsilon_: float
     trim_: float
     best_score_: float

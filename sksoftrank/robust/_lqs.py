@@ -85,8 +85,9 @@ class SoftLQSRegressor(RobustLinearModel):
     scale_ : float
         The h-th smallest size of a residual over the same quantile of the sizes of
         standard Gaussian errors, ``Phi^-1((1 + (h - 1/2) / n) / 2)``. 0.0 if h
-        observations are fitted exactly. In units of `sigma`. Too small for few observations, as the hard fit
-        makes that residual as small as it can; the more outliers, the larger.
+        observations are fitted exactly. Too small for few observations, as the hard fit
+        makes that residual as small as it can; the more outliers, the larger. In units
+        of `sigma`.
     inlier_weight_ : ndarray of shape (n_samples,)
         How far each observation belongs to the h with the smallest squared residuals,
         from 0 to 1, smoothed as in `formulation`. The sum is h.

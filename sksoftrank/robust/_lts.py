@@ -337,7 +337,7 @@ class SoftLTSRegressor(RobustLinearModel):
         )
 
     @fit_context(prefer_skip_nested_validation=True)
-    def _fit_path(self, X, y, sample_weight, sigma, epsilons):
+    def _fit_path(self, X, y, epsilons, sample_weight=None, sigma=None):
         """Fit for each epsilon, from one start, and yield the estimator each time."""
         X, y = self._validate(X, y)
         problem = self._problem(X, y, sample_weight, sigma)

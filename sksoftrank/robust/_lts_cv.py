@@ -7,11 +7,20 @@ import numpy as np
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_array, check_random_state
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.parallel import Parallel, delayed
 
+from .._checks import check_sigma
 from .._sklearn import StrOptions, fit_context
-from ..metrics import capped_scorer, trimmed_scorer
+from ..metrics import trimmed_scorer
 from ._base import RobustLinearModel, check_frequencies
+from ._fold_scores import (
+    CappedScore,
+    check_fold_weights,
+    path_scores,
+    route,
+    undefined_scores,
+)
 from ._lts import SoftLTSRegressor
 
 # Errors beyond this many scales count alike in the default score. With more, a third of
@@ -41,9 +50,7 @@ class SoftLTSPath(NamedTuple):
     objectives: np.ndarray
 
 
-def soft_lts_path(
-    X, y, *, epsilons=None, sample_weight=None, sigma=None, **parameters
-):
+def soft_lts_path(X, y, *, epsilons=None, sample_weight=None, sigma=None, **parameters):
     """Fit `SoftLTSRegressor` for every `epsilon` of a grid, from one start.
 
     The search for the start is the dear part of a fit, and does not depend on
@@ -107,7 +114,7 @@ def soft_lts_path(
     epsilons = _check_grid(epsilons, model.formulation, np.size(y))
     fits = [
         (fit.coef_, fit.intercept_, fit.scale_, fit.objective_)
-        for fit in model._fit_path(X, y, sample_weight, sigma, epsilons)
+        for fit in model._fit_path(X, y, epsilons, sample_weight, sigma)
     ]
     return SoftLTSPath(epsilons, *(np.array(part) for part in zip(*fits, strict=True)))
 
@@ -253,7 +260,7 @@ class SoftLTSRegressorCV(RobustLinearModel):
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, sigma=None, **params):
         """Choose `epsilon` and `trim`, and fit the model with them.
 
         Parameters
@@ -263,7 +270,13 @@ class SoftLTSRegressorCV(RobustLinearModel):
         y : array-like of shape (n_samples,)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Frequencies of the observations, also in the scores.
+            Frequencies of the observations, also in the scores if they take weights.
+        sigma : array-like of shape (n_samples,), default=None
+            Relative standard deviations of the errors, above 0, also in the default
+            score and in others that take `sigma`.
+        **params : dict
+            ``groups`` for `cv`. With scikit-learn's metadata routing enabled, what `cv`
+            and `scoring` have requested.
 
         Returns
         -------
@@ -271,69 +284,95 @@ class SoftLTSRegressorCV(RobustLinearModel):
             The fitted estimator.
         """
         X, y = self._validate(X, y)
+        weights = {}
         if sample_weight is not None:
-            sample_weight = check_frequencies(
+            weights["sample_weight"] = check_frequencies(
                 sample_weight, y.size, self.formulation == "sort"
             )
+        if sigma is not None:
+            weights["sigma"] = check_sigma(sigma, y.size)
         self.epsilons_ = _check_grid(self.epsilons, self.formulation, y.size)
         self.trims_ = _check_sorted(self.trims, "trims", 0.5)
         rng = check_random_state(self.random_state)
-        folds = list(check_cv(self.cv).split(X, y))
+        scorer, unit = self._scorer(X, y, weights, rng)
+        split_params, score_params = route(self, scorer, weights, params)
+        if self.scoring is None:  # it is routed nothing, for it is ours
+            score_params = weights
+        folds = list(check_cv(self.cv).split(X, y, **split_params))
         if not folds:
             raise ValueError("cv must give at least one split, got none.")
-        _check_fold_weights(folds, sample_weight)
-        scorer = self._scorer(X, y, sample_weight, rng)
+        check_fold_weights(folds, weights.get("sample_weight"))
         scores = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(_path_scores)(
+            delayed(path_scores)(
                 self._model(trim, rng),
                 X,
                 y,
-                sample_weight,
+                weights,
                 self.epsilons_,
                 fold,
                 scorer,
+                score_params,
             )
             for trim in self.trims_
             for fold in folds
         )
         shape = len(self.trims_), len(folds), len(self.epsilons_)
-        self.cv_scores_ = np.reshape(scores, shape).swapaxes(1, 2)
-        mean = self.cv_scores_.mean(axis=2)
+        scores = np.reshape(scores, shape).swapaxes(1, 2)
+        mean = scores.mean(axis=2)
         if np.isnan(mean).all():
-            raise _undefined_scores(self.cv_scores_, folds)
+            raise undefined_scores(scores, folds)
         best = np.unravel_index(np.nanargmax(mean), mean.shape)
         self.trim_ = float(self.trims_[best[0]])
         self.epsilon_ = float(self.epsilons_[best[1]])
-        self.best_score_ = float(mean[best])
+        with np.errstate(over="ignore"):
+            self.cv_scores_ = scores * unit
+            self.best_score_ = float(mean[best] * unit)
         self._report(
             f"trim {self.trim_:.6g}, epsilon {self.epsilon_:.6g}, "
             f"score {self.best_score_:.6g}"
         )
-        self._fit_best(X, y, sample_weight, self._model(self.trim_, rng))
+        self._fit_best(X, y, weights, self._model(self.trim_, rng))
         return self
 
-    def _scorer(self, X, y, sample_weight, rng):
+    def get_metadata_routing(self):
+        """What goes where of the metadata that `fit` is given.
+
+        Returns
+        -------
+        MetadataRouter
+            Requests of the fit itself, of `cv` and of `scoring`.
+        """
+        router = MetadataRouter(owner=self).add_self_request(self)
+        to_split = MethodMapping().add(caller="fit", callee="split")
+        router.add(splitter=self.cv, method_mapping=to_split)
+        to_score = MethodMapping().add(caller="fit", callee="score")
+        scorer = None if self.scoring is None else get_scorer(self.scoring)
+        return router.add(scorer=scorer, method_mapping=to_score)
+
+    def _scorer(self, X, y, weights, rng):
+        """The scorer, and the unit of its scores."""
         self.cap_ = None
         if self.scoring is not None:
-            return get_scorer(self.scoring)
+            return get_scorer(self.scoring), 1.0
         model = self._model(self.trims_[-1], rng).set_params(formulation="selection")
-        self.cap_ = CAP * model.fit(X, y, sample_weight).start_scale_
+        fit = next(model._fit_path(X, y, [model.epsilon], **weights))
+        self.cap_ = CAP * fit.start_scale_
         if self.cap_ > 0:
-            return capped_scorer(cap=self.cap_)
+            return CappedScore(self.cap_), self.cap_ * self.cap_
         self.cap_ = None
-        return trimmed_scorer()
+        return trimmed_scorer(), 1.0
 
     def _model(self, trim, rng):
         """Estimator for one start, with randomness of its own."""
         shared = {name: getattr(self, name) for name in SHARED}
         return SoftLTSRegressor(trim=trim, random_state=rng.randint(2**31), **shared)
 
-    def _fit_best(self, X, y, sample_weight, model):
+    def _fit_best(self, X, y, weights, model):
         """Fit the path, and take over the attributes of the chosen fit."""
         path = []
         for epsilon, fit in zip(
             self.epsilons_,
-            model._fit_path(X, y, sample_weight, None, self.epsilons_),
+            model._fit_path(X, y, self.epsilons_, **weights),
             strict=True,
         ):
             path.append(fit.coef_)
@@ -342,45 +381,6 @@ class SoftLTSRegressorCV(RobustLinearModel):
         vars(self).update(chosen)
         self.coef_path_ = np.array(path)
         self.coef_ = self.coef_.astype(X.dtype, copy=False)
-
-
-def _path_scores(model, X, y, sample_weight, epsilons, fold, scorer):
-    """Score on the test fold of each fit to the training fold."""
-    train, test = fold
-    parts = {} if sample_weight is None else {"sample_weight": sample_weight[test]}
-    train_weight = None if sample_weight is None else sample_weight[train]
-    return [
-        scorer(fit, X[test], y[test], **parts)
-        for fit in model._fit_path(X[train], y[train], train_weight, None, epsilons)
-    ]
-
-
-def _check_fold_weights(folds, sample_weight):
-    """Raise an error if all rows of a part of a fold have weight 0."""
-    if sample_weight is None:
-        return
-    for number, fold in enumerate(folds):
-        for part, rows in zip(("training", "test"), fold, strict=True):
-            if not sample_weight[rows].any():
-                raise ValueError(
-                    f"cv must give training and test rows of positive weight in every "
-                    f"fold, got only weights of 0 among the {part} rows of fold "
-                    f"{number} of {len(folds)}."
-                )
-
-
-def _undefined_scores(scores, folds):
-    """The exception where no epsilon and trim has a score on all test folds."""
-    undefined = np.flatnonzero(np.isnan(scores).all(axis=(0, 1)))
-    which = "different folds" if undefined.size == 0 else f"fold {undefined[0]}"
-    if undefined.size > 1:
-        which += f" and {undefined.size - 1} more"
-    sizes = [len(test) for _, test in folds]
-    return ValueError(
-        f"scoring must give a score on all test folds for some of the epsilons and "
-        f"trims, got NaN for each: it is undefined on {which} of {len(folds)}, whose "
-        f"test rows may be too few for it ({min(sizes)} in the smallest fold)."
-    )
 
 
 def _check_grid(epsilons, formulation, n_samples):
