@@ -97,6 +97,10 @@ class RowwiseJacobian(LinearOperator):
             return np.zeros(self.shape, dtype=self.dtype)
         return self @ np.eye(self.shape[1], dtype=self.dtype)
 
+    def multiply_rows(self, rows, *, transpose):
+        """`jvp`, or `vjp` with `transpose`, of float64 rows: the slices, unchecked."""
+        return self._multiply(rows, transpose=transpose)
+
     def _product(self, direction, name, *, transpose):
         shapes, slices = (self.input_shape, self.output_shape), self._slices
         if transpose:

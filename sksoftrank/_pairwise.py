@@ -1,8 +1,20 @@
-"""Sums over all pairs of values in blocks, so that memory is O(n)."""
+"""Ranks and sorts by all pairs of values, in blocks, so that memory is O(n)."""
+
+from functools import partial
 
 import numpy as np
+from scipy.special import expit, ndtr
+from scipy.stats import rankdata
 
-from ._slices import argsort_rows
+from ._checks import (
+    check_differences,
+    check_epsilon,
+    check_exact,
+    check_finite,
+    check_flag,
+)
+from ._jacobian import RowwiseJacobian
+from ._slices import Slices, argsort_rows
 from ._ties import tie_bounds
 
 # Blocks of pairs have about this many entries, which stay in cache.
@@ -262,3 +274,94 @@ def _matvec(matrices, vectors):
 
 def _vecmat(vectors, matrices):
     return np.matmul(vectors[:, None, :], matrices)[:, 0]
+
+
+def logistic_density(t):
+    return expit(t) * expit(-t)
+
+
+def normal_cdf(t):
+    return ndtr(t / np.sqrt(2))
+
+
+def normal_density(t):
+    with np.errstate(over="ignore"):
+        return np.exp(-t * t / 4) / np.sqrt(4 * np.pi)
+
+
+def comparison_rank(cdf, density, values, epsilon, axis, descending, return_jacobian):
+    """Ranks as sums of ``cdf`` of differences over epsilon."""
+    epsilon, descending, return_jacobian, values = _check_arguments(
+        epsilon, descending, return_jacobian, values, axis, is_exact=False
+    )
+    slices = Slices(values.shape, axis)
+    rows = slices.to_rows(values).astype(np.float64, copy=False)
+    # Descending ranks are the ascending ones of the negative values.
+    signed = -rows if descending else rows
+    if epsilon > 0:
+        result = comparison_ranks(signed, epsilon, cdf)
+    else:
+        result = rankdata(signed, axis=1).reshape(rows.shape)
+    ranks = slices.from_rows(result.astype(values.dtype, copy=False))
+    if not return_jacobian:
+        return ranks
+    multiply = partial(_multiply_ranks, signed, epsilon, density, descending)
+    jacobian = RowwiseJacobian(
+        slices,
+        slices,
+        multiply,
+        shapes=(values.shape, slices.shape),
+        dtype=values.dtype,
+    )
+    return ranks, jacobian
+
+
+def _multiply_ranks(signed, epsilon, density, descending, rows, *, transpose):
+    """Products with the Jacobian of ranks, which is symmetric."""
+    if epsilon == 0:
+        return np.zeros(rows.shape)
+    product = comparison_product(signed, epsilon, density, rows)
+    return -product if descending else product
+
+
+def permutation_sort(
+    make_logits, values, epsilon, axis, descending, return_matrix, return_jacobian
+):
+    """Product of a relaxed permutation matrix with the values, or the matrix."""
+    return_matrix = check_flag(return_matrix, "return_matrix")
+    epsilon, descending, return_jacobian, values = _check_arguments(
+        epsilon, descending, return_jacobian, values, axis, is_exact=not return_matrix
+    )
+    slices = Slices(values.shape, axis)
+    rows = slices.to_rows(values).astype(np.float64, copy=False)
+    matrices = RelaxedPermutation(rows, epsilon, make_logits, descending)
+    if return_matrix:
+        shape = (*slices.other_shape, slices.length, slices.length)
+        result, multiply = matrices.matrix(), matrices.multiply_matrix
+        # One row of this for each slice.
+        flat = (*slices.other_shape, slices.length**2)
+        out_slices = Slices(flat, len(flat) - 1)
+    else:
+        result, multiply = matrices.product(), matrices.multiply
+        shape, out_slices = slices.shape, slices
+    result = out_slices.from_rows(result.astype(values.dtype, copy=False))
+    result = result.reshape(shape)
+    if not return_jacobian:
+        return result
+    jacobian = RowwiseJacobian(
+        slices, out_slices, multiply, shapes=(values.shape, shape), dtype=values.dtype
+    )
+    return result, jacobian
+
+
+def _check_arguments(epsilon, descending, return_jacobian, values, axis, is_exact):
+    epsilon = check_epsilon(epsilon)
+    descending = check_flag(descending, "descending")
+    return_jacobian = check_flag(return_jacobian, "return_jacobian")
+    if is_exact:
+        values = check_exact(values, "values")
+    else:
+        values = check_differences(values, "values", axis)
+    # Sums over all pairs of differences must be finite.
+    check_finite(values, "values", factor=4.0 * max(values.size, 1))
+    return epsilon, descending, return_jacobian, values

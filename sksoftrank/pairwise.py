@@ -4,25 +4,18 @@ from functools import partial
 from numbers import Real
 
 import numpy as np
-from scipy.special import expit, ndtr
-from scipy.stats import rankdata
+from scipy.special import expit
 
-from ._checks import (
-    check_differences,
-    check_epsilon,
-    check_exact,
-    check_finite,
-    check_flag,
-)
-from ._jacobian import RowwiseJacobian
 from ._pairwise import (
     NeuralSortLogits,
-    RelaxedPermutation,
     SoftSortLogits,
-    comparison_product,
-    comparison_ranks,
+    comparison_rank,
+    logistic_density,
+    normal_cdf,
+    normal_density,
+    permutation_sort,
 )
-from ._slices import Slices
+from ._row_groups import FirstPlace, MatrixPlace, OwnPlace, needs_groups, solve_groups
 
 __all__ = [
     "all_pairs_rank",
@@ -33,7 +26,14 @@ __all__ = [
 
 
 def all_pairs_rank(
-    values, epsilon=1.0, *, axis=-1, descending=False, return_jacobian=False
+    values,
+    epsilon=1.0,
+    *,
+    axis=-1,
+    descending=False,
+    nan_policy="raise",
+    straight_through=False,
+    return_jacobian=False,
 ):
     """Differentiable ranks: the sum of soft comparisons with all other values.
 
@@ -45,13 +45,18 @@ def all_pairs_rank(
     values : array-like of shape (..., n, ...)
         Real, finite numbers. float32 is kept, float16 becomes float32, all else
         float64.
-    epsilon : float, default=1.0
+    epsilon : float or array-like, default=1.0
         Width of a comparison, in the units of `values`: the temperature of the logistic
-        function. 0 gives the hard ranks.
+        function. 0 gives the hard ranks. An array has one for each slice.
     axis : int or None, default=-1
         Axis along which to rank. None flattens `values` first.
     descending : bool, default=False
         If True the largest value has rank 1, else the smallest.
+    nan_policy : {"raise", "omit"}, default="raise"
+        Whether NaN are an error, or are left out and stay NaN.
+    straight_through : bool, default=False
+        Whether the result is the hard one, that for ``epsilon=0``, while the derivative
+        stays that for `epsilon`.
     return_jacobian : bool, default=False
         Whether to return the derivative too.
 
@@ -89,13 +94,22 @@ def all_pairs_rank(
     >>> all_pairs_rank([2.0, 0.0, 1.0], epsilon=0.5).round(3)
     array([2.863, 1.137, 2.   ])
     """
-    return _comparison_rank(
-        expit, _logistic_density, values, epsilon, axis, descending, return_jacobian
+    if needs_groups(epsilon, nan_policy=nan_policy, straight_through=straight_through):
+        return solve_groups(all_pairs_rank, locals(), OwnPlace())
+    return comparison_rank(
+        expit, logistic_density, values, epsilon, axis, descending, return_jacobian
     )
 
 
 def gaussian_soft_rank(
-    values, epsilon=1.0, *, axis=-1, descending=False, return_jacobian=False
+    values,
+    epsilon=1.0,
+    *,
+    axis=-1,
+    descending=False,
+    nan_policy="raise",
+    straight_through=False,
+    return_jacobian=False,
 ):
     """Expected ranks of values with independent Gaussian noise.
 
@@ -107,13 +121,18 @@ def gaussian_soft_rank(
     values : array-like of shape (..., n, ...)
         Real, finite numbers. float32 is kept, float16 becomes float32, all else
         float64.
-    epsilon : float, default=1.0
+    epsilon : float or array-like, default=1.0
         Standard deviation of the noise, in the units of `values`. 0 gives the hard
-        ranks.
+        ranks. An array has one for each slice.
     axis : int or None, default=-1
         Axis along which to rank. None flattens `values` first.
     descending : bool, default=False
         If True the largest value has rank 1, else the smallest.
+    nan_policy : {"raise", "omit"}, default="raise"
+        Whether NaN are an error, or are left out and stay NaN.
+    straight_through : bool, default=False
+        Whether the result is the hard one, that for ``epsilon=0``, while the derivative
+        stays that for `epsilon`.
     return_jacobian : bool, default=False
         Whether to return the derivative too.
 
@@ -151,8 +170,10 @@ def gaussian_soft_rank(
     >>> gaussian_soft_rank([2.0, 0.0, 1.0], epsilon=0.5).round(3)
     array([2.919, 1.081, 2.   ])
     """
-    return _comparison_rank(
-        _normal_cdf, _normal_density, values, epsilon, axis, descending, return_jacobian
+    if needs_groups(epsilon, nan_policy=nan_policy, straight_through=straight_through):
+        return solve_groups(gaussian_soft_rank, locals(), OwnPlace())
+    return comparison_rank(
+        normal_cdf, normal_density, values, epsilon, axis, descending, return_jacobian
     )
 
 
@@ -162,6 +183,8 @@ def neural_sort(
     *,
     axis=-1,
     descending=False,
+    nan_policy="raise",
+    straight_through=False,
     return_matrix=False,
     return_jacobian=False,
 ):
@@ -175,12 +198,19 @@ def neural_sort(
     values : array-like of shape (..., n, ...)
         Real, finite numbers. float32 is kept, float16 becomes float32, all else
         float64.
-    epsilon : float, default=1.0
-        Temperature of the softmax, in the units of `values`. 0 gives the hard sort.
+    epsilon : float or array-like, default=1.0
+        Temperature of the softmax, in the units of `values`. 0 gives the hard sort. An
+        array has one for each slice.
+        An array has one for each slice.
     axis : int or None, default=-1
         Axis along which to sort. None flattens `values` first.
     descending : bool, default=False
         If True the largest value comes first.
+    nan_policy : {"raise", "omit"}, default="raise"
+        Whether NaN are an error, or are left out and come last.
+    straight_through : bool, default=False
+        Whether the result is the hard one, that for ``epsilon=0``, while the derivative
+        stays that for `epsilon`.
     return_matrix : bool, default=False
         If True the relaxed permutation matrices are returned instead of the sorted
         values, which are their products with the values.
@@ -191,7 +221,7 @@ def neural_sort(
     -------
     sorted_values : ndarray of the shape of `values`
         With ``return_matrix=True`` of shape (..., n, n): the shape of `values` without
-        `axis`, then positions and values.
+        `axis`, then positions and values. Columns of NaN are 0.
     jacobian : RowwiseJacobian
         The derivative in `values`, with methods ``jvp`` and ``vjp``. Only with
         ``return_jacobian=True``.
@@ -228,7 +258,11 @@ def neural_sort(
            [0., 0., 1.],
            [1., 0., 0.]])
     """
-    return _permutation_sort(
+    if needs_groups(epsilon, nan_policy=nan_policy, straight_through=straight_through):
+        arguments = locals()
+        place = MatrixPlace() if return_matrix else FirstPlace()
+        return solve_groups(neural_sort, arguments, place, is_exact=not return_matrix)
+    return permutation_sort(
         NeuralSortLogits,
         values,
         epsilon,
@@ -246,6 +280,8 @@ def soft_sort_permutation(
     power=1.0,
     axis=-1,
     descending=False,
+    nan_policy="raise",
+    straight_through=False,
     return_matrix=False,
     return_jacobian=False,
 ):
@@ -259,14 +295,20 @@ def soft_sort_permutation(
     values : array-like of shape (..., n, ...)
         Real, finite numbers. float32 is kept, float16 becomes float32, all else
         float64.
-    epsilon : float, default=1.0
+    epsilon : float or array-like, default=1.0
         Temperature of the softmax, in the units of the distance. 0 gives the hard sort.
+        An array has one for each slice.
     power : float, default=1.0
         The power p >= 1 of the distance ``abs(difference) ** p``.
     axis : int or None, default=-1
         Axis along which to sort. None flattens `values` first.
     descending : bool, default=False
         If True the largest value comes first.
+    nan_policy : {"raise", "omit"}, default="raise"
+        Whether NaN are an error, or are left out and come last.
+    straight_through : bool, default=False
+        Whether the result is the hard one, that for ``epsilon=0``, while the derivative
+        stays that for `epsilon`.
     return_matrix : bool, default=False
         If True the relaxed permutation matrices are returned instead of the sorted
         values, which are their products with the values.
@@ -277,7 +319,7 @@ def soft_sort_permutation(
     -------
     sorted_values : ndarray of the shape of `values`
         With ``return_matrix=True`` of shape (..., n, n): the shape of `values` without
-        `axis`, then positions and values.
+        `axis`, then positions and values. Columns of NaN are 0.
     jacobian : RowwiseJacobian
         The derivative in `values`, with methods ``jvp`` and ``vjp``. Only with
         ``return_jacobian=True``.
@@ -310,11 +352,17 @@ def soft_sort_permutation(
     >>> soft_sort_permutation([2.0, 0.0, 1.0], epsilon=0.5).round(3)
     array([0.149, 1.   , 1.851])
     """
+    if needs_groups(epsilon, nan_policy=nan_policy, straight_through=straight_through):
+        arguments = locals()
+        place = MatrixPlace() if return_matrix else FirstPlace()
+        return solve_groups(
+            soft_sort_permutation, arguments, place, is_exact=not return_matrix
+        )
     if not isinstance(power, Real) or isinstance(power, (bool, np.bool_)):
         raise TypeError(f"power must be a real number >= 1, got {power!r}.")
     if not 1 <= power < np.inf:
         raise ValueError(f"power must be a finite number >= 1, got {power}.")
-    return _permutation_sort(
+    return permutation_sort(
         partial(SoftSortLogits, power=float(power)),
         values,
         epsilon,
@@ -323,94 +371,3 @@ def soft_sort_permutation(
         return_matrix,
         return_jacobian,
     )
-
-
-def _logistic_density(t):
-    return expit(t) * expit(-t)
-
-
-def _normal_cdf(t):
-    return ndtr(t / np.sqrt(2))
-
-
-def _normal_density(t):
-    with np.errstate(over="ignore"):
-        return np.exp(-t * t / 4) / np.sqrt(4 * np.pi)
-
-
-def _comparison_rank(cdf, density, values, epsilon, axis, descending, return_jacobian):
-    """Ranks as sums of ``cdf`` of differences over epsilon."""
-    epsilon, descending, return_jacobian, values = _check_arguments(
-        epsilon, descending, return_jacobian, values, axis, is_exact=False
-    )
-    slices = Slices(values.shape, axis)
-    rows = slices.to_rows(values).astype(np.float64, copy=False)
-    # Descending ranks are the ascending ones of the negative values.
-    signed = -rows if descending else rows
-    if epsilon > 0:
-        result = comparison_ranks(signed, epsilon, cdf)
-    else:
-        result = rankdata(signed, axis=1).reshape(rows.shape)
-    ranks = slices.from_rows(result.astype(values.dtype, copy=False))
-    if not return_jacobian:
-        return ranks
-    multiply = partial(_multiply_ranks, signed, epsilon, density, descending)
-    jacobian = RowwiseJacobian(
-        slices,
-        slices,
-        multiply,
-        shapes=(values.shape, slices.shape),
-        dtype=values.dtype,
-    )
-    return ranks, jacobian
-
-
-def _multiply_ranks(signed, epsilon, density, descending, rows, *, transpose):
-    """Products with the Jacobian of ranks, which is symmetric."""
-    if epsilon == 0:
-        return np.zeros(rows.shape)
-    product = comparison_product(signed, epsilon, density, rows)
-    return -product if descending else product
-
-
-def _permutation_sort(
-    make_logits, values, epsilon, axis, descending, return_matrix, return_jacobian
-):
-    """Product of a relaxed permutation matrix with the values, or the matrix."""
-    return_matrix = check_flag(return_matrix, "return_matrix")
-    epsilon, descending, return_jacobian, values = _check_arguments(
-        epsilon, descending, return_jacobian, values, axis, is_exact=not return_matrix
-    )
-    slices = Slices(values.shape, axis)
-    rows = slices.to_rows(values).astype(np.float64, copy=False)
-    matrices = RelaxedPermutation(rows, epsilon, make_logits, descending)
-    if return_matrix:
-        shape = (*slices.other_shape, slices.length, slices.length)
-        result, multiply = matrices.matrix(), matrices.multiply_matrix
-        # One row of this for each slice.
-        flat = (*slices.other_shape, slices.length**2)
-        out_slices = Slices(flat, len(flat) - 1)
-    else:
-        result, multiply = matrices.product(), matrices.multiply
-        shape, out_slices = slices.shape, slices
-    result = out_slices.from_rows(result.astype(values.dtype, copy=False))
-    result = result.reshape(shape)
-    if not return_jacobian:
-        return result
-    jacobian = RowwiseJacobian(
-        slices, out_slices, multiply, shapes=(values.shape, shape), dtype=values.dtype
-    )
-    return result, jacobian
-
-
-def _check_arguments(epsilon, descending, return_jacobian, values, axis, is_exact):
-    epsilon = check_epsilon(epsilon)
-    descending = check_flag(descending, "descending")
-    return_jacobian = check_flag(return_jacobian, "return_jacobian")
-    if is_exact:
-        values = check_exact(values, "values")
-    else:
-        values = check_differences(values, "values", axis)
-    # Sums over all pairs of differences must be finite.
-    check_finite(values, "values", factor=4.0 * max(values.size, 1))
-    return epsilon, descending, return_jacobian, values

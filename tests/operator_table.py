@@ -30,6 +30,9 @@ class Entry(NamedTuple):
     is_invariant: bool = False
     # Where results stand: at their values, first in the row, or one for all.
     place: str = "own"
+    # Whether `k` may be an array, too, and whether fewer than k values are enough.
+    has_k: bool = False
+    fits_k: bool = False
 
 
 def _both(function, epsilon, regularizations=("quadratic", "entropic"), **traits):
@@ -53,9 +56,9 @@ location = {"place": "all"}
 OPERATORS = {
     **_both(soft_rank, 0.3, ("quadratic", "entropic", "kl"), **ranks),
     **_both(soft_sort, 2.0, **first),
-    **_both(soft_topk, 0.5, options={"k": 3}, **ranks),
-    **_both(soft_topk_rank, 0.3, options={"k": 3}, **ranks),
-    **_both(soft_topk_sort, 2.0, options={"k": 3}, **first),
+    **_both(soft_topk, 0.5, options={"k": 3}, has_k=True, **ranks),
+    **_both(soft_topk_rank, 0.3, options={"k": 3}, has_k=True, fits_k=True, **ranks),
+    **_both(soft_topk_sort, 2.0, options={"k": 3}, fits_k=True, **first),
     **_both(soft_quantile, 0.7, options={"q": [0.2, 0.9]}, **location),
     **_both(soft_median, 0.7, **location),
     **_both(soft_trimmed_mean, 0.7, **location),
@@ -71,8 +74,25 @@ OPERATORS = {
     **_one(pairwise.gaussian_soft_rank, 0.3, **ranks),
     **_one(pairwise.neural_sort, 0.5, **first),
     **_one(pairwise.soft_sort_permutation, 0.5, **first),
+    **_one(
+        pairwise.neural_sort,
+        0.5,
+        "neural_sort-matrix",
+        options={"return_matrix": True},
+        is_invariant=True,
+        place="matrix",
+    ),
     **_one(sinkhorn.sinkhorn_rank, 0.01, **ranks),
     **_one(sinkhorn.sinkhorn_cdf, 0.01, **ranks),
     **_one(sinkhorn.sinkhorn_sort, 0.01, **first),
     **_one(sinkhorn.sinkhorn_quantile, 0.01, options={"q": 0.3}, **location),
+    **{
+        f"{name}-magnitude": Entry(
+            partial(function, k=3, magnitude=True), 0.5, has_k=True, fits_k=fits_k
+        )
+        for name, function, fits_k in (
+            ("soft_topk", soft_topk, False),
+            ("soft_topk_rank", soft_topk_rank, True),
+        )
+    },
 }

@@ -12,7 +12,8 @@ from ._quantiles import (
 )
 from ._sort_with import SortWithJacobian, soft_sort_with
 from ._sorting import soft_rank, soft_sort
-from ._topk import TopKJacobian, TopKRankJacobian, soft_topk, soft_topk_rank
+from ._topk import TopKJacobian, soft_topk
+from ._topk_rank import TopKRankJacobian, soft_topk_rank
 from ._topk_sort import soft_topk_sort
 
 __all__ = [

@@ -56,7 +56,7 @@ class LocationJacobian(RowwiseJacobian):
 
 class SortWithJacobian(RowwiseJacobian):
     permutation: NDArray[np.float64]
-    def __init__(self, rows: Any, slices: Any, order: Any, dtype: Any) -> None: ...
+    def __init__(self, rows: Any, records: Any, order: Any, dtype: Any) -> None: ...
     @cached_property
     def wrt_criterion(self) -> RowwiseJacobian: ...
     @cached_property
@@ -67,13 +67,25 @@ class TopKJacobian(RowwiseJacobian):
     wrt_epsilon: NDArray[np.floating]
     wrt_weights: RowwiseJacobian
     def __init__(
-        self, values: Any, slices: Any, choice: Any, chosen: Any, largest: Any
+        self,
+        values: Any,
+        slices: Any,
+        choice: Any,
+        chosen: Any,
+        largest: Any,
+        signs: Any,
     ) -> None: ...
 
 class TopKRankJacobian(RowwiseJacobian):
     wrt_epsilon: NDArray[np.floating]
     def __init__(
-        self, values: Any, slices: Any, top: Any, ranks: Any, largest: Any
+        self,
+        values: Any,
+        slices: Any,
+        top: Any,
+        ranks: Any,
+        largest: Any,
+        signs: Any,
     ) -> None: ...
 
 class WinsorizeJacobian(RowwiseJacobian):
@@ -199,72 +211,78 @@ def soft_quantile_normalize(
 @overload
 def soft_rank(
     values: ArrayLike,
-    epsilon: float = 1.0,
+    epsilon: ArrayLike = 1.0,
     *,
     regularization: _RankRegularization = "quadratic",
     axis: int | None = -1,
     descending: bool = False,
     nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[False] = False,
     n_jobs: int | None = None,
 ) -> NDArray[np.floating]: ...
 @overload
 def soft_rank(
     values: ArrayLike,
-    epsilon: float = 1.0,
+    epsilon: ArrayLike = 1.0,
     *,
     regularization: _RankRegularization = "quadratic",
     axis: int | None = -1,
     descending: bool = False,
     nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[True],
     n_jobs: int | None = None,
 ) -> tuple[NDArray[np.floating], ProjectionJacobian]: ...
 @overload
 def soft_rank(
     values: ArrayLike,
-    epsilon: float = 1.0,
+    epsilon: ArrayLike = 1.0,
     *,
     regularization: _RankRegularization = "quadratic",
     axis: int | None = -1,
     descending: bool = False,
     nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: bool = False,
     n_jobs: int | None = None,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], ProjectionJacobian]: ...
 @overload
 def soft_sort(
     values: ArrayLike,
-    epsilon: float = 1.0,
+    epsilon: ArrayLike = 1.0,
     *,
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     descending: bool = False,
     nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[False] = False,
     n_jobs: int | None = None,
 ) -> NDArray[np.floating]: ...
 @overload
 def soft_sort(
     values: ArrayLike,
-    epsilon: float = 1.0,
+    epsilon: ArrayLike = 1.0,
     *,
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     descending: bool = False,
     nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[True],
     n_jobs: int | None = None,
 ) -> tuple[NDArray[np.floating], ProjectionJacobian]: ...
 @overload
 def soft_sort(
     values: ArrayLike,
-    epsilon: float = 1.0,
+    epsilon: ArrayLike = 1.0,
     *,
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     descending: bool = False,
     nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: bool = False,
     n_jobs: int | None = None,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], ProjectionJacobian]: ...
@@ -277,6 +295,8 @@ def soft_sort_with(
     regularization: _Regularization = "quadratic",
     axis: int = 0,
     descending: bool = False,
+    nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[False] = False,
 ) -> NDArray[np.floating]: ...
 @overload
@@ -288,6 +308,8 @@ def soft_sort_with(
     regularization: _Regularization = "quadratic",
     axis: int = 0,
     descending: bool = False,
+    nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[True],
 ) -> tuple[NDArray[np.floating], SortWithJacobian]: ...
 @overload
@@ -299,108 +321,134 @@ def soft_sort_with(
     regularization: _Regularization = "quadratic",
     axis: int = 0,
     descending: bool = False,
+    nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: bool = False,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], SortWithJacobian]: ...
 @overload
 def soft_topk(
     values: ArrayLike,
-    k: float,
-    epsilon: float = 1.0,
+    k: ArrayLike,
+    epsilon: ArrayLike = 1.0,
     *,
     weights: ArrayLike | None = None,
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     largest: bool = True,
+    magnitude: bool = False,
+    nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[False] = False,
 ) -> NDArray[np.floating]: ...
 @overload
 def soft_topk(
     values: ArrayLike,
-    k: float,
-    epsilon: float = 1.0,
+    k: ArrayLike,
+    epsilon: ArrayLike = 1.0,
     *,
     weights: ArrayLike | None = None,
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     largest: bool = True,
+    magnitude: bool = False,
+    nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[True],
 ) -> tuple[NDArray[np.floating], TopKJacobian]: ...
 @overload
 def soft_topk(
     values: ArrayLike,
-    k: float,
-    epsilon: float = 1.0,
+    k: ArrayLike,
+    epsilon: ArrayLike = 1.0,
     *,
     weights: ArrayLike | None = None,
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     largest: bool = True,
+    magnitude: bool = False,
+    nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: bool = False,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], TopKJacobian]: ...
 @overload
 def soft_topk_rank(
     values: ArrayLike,
-    k: int,
-    epsilon: float = 1.0,
+    k: ArrayLike,
+    epsilon: ArrayLike = 1.0,
     *,
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     largest: bool = True,
+    magnitude: bool = False,
+    nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[False] = False,
 ) -> NDArray[np.floating]: ...
 @overload
 def soft_topk_rank(
     values: ArrayLike,
-    k: int,
-    epsilon: float = 1.0,
+    k: ArrayLike,
+    epsilon: ArrayLike = 1.0,
     *,
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     largest: bool = True,
+    magnitude: bool = False,
+    nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[True],
 ) -> tuple[NDArray[np.floating], TopKRankJacobian]: ...
 @overload
 def soft_topk_rank(
     values: ArrayLike,
-    k: int,
-    epsilon: float = 1.0,
+    k: ArrayLike,
+    epsilon: ArrayLike = 1.0,
     *,
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     largest: bool = True,
+    magnitude: bool = False,
+    nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: bool = False,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], TopKRankJacobian]: ...
 @overload
 def soft_topk_sort(
     values: ArrayLike,
     k: int,
-    epsilon: float = 1.0,
+    epsilon: ArrayLike = 1.0,
     *,
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     largest: bool = True,
+    nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[False] = False,
 ) -> NDArray[np.floating]: ...
 @overload
 def soft_topk_sort(
     values: ArrayLike,
     k: int,
-    epsilon: float = 1.0,
+    epsilon: ArrayLike = 1.0,
     *,
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     largest: bool = True,
+    nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[True],
 ) -> tuple[NDArray[np.floating], _JacobianInEpsilon]: ...
 @overload
 def soft_topk_sort(
     values: ArrayLike,
     k: int,
-    epsilon: float = 1.0,
+    epsilon: ArrayLike = 1.0,
     *,
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     largest: bool = True,
+    nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: bool = False,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], _JacobianInEpsilon]: ...
 @overload

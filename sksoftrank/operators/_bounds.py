@@ -6,7 +6,7 @@ from .._checks import check_differences, check_finite, check_flag, check_regular
 from .._slices import Slices
 from .._ties import tie_bounds
 from ._location import check_cut, check_fractions
-from ._topk import check_k
+from ._rows import check_k
 
 # What each operator takes beside epsilon.
 OPERATORS = {

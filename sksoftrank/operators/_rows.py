@@ -1,7 +1,7 @@
-"""How soft sorts and ranks solve many rows: in chunks, by threads, and without NaN."""
+"""How soft sorts and ranks solve many rows: in chunks, by threads, without NaN; `k`."""
 
 from concurrent.futures import ThreadPoolExecutor
-from numbers import Integral
+from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
@@ -112,3 +112,38 @@ def _check_n_jobs(n_jobs):
     if n_jobs == 0:
         raise ValueError("n_jobs must be a non-zero integer or None, got 0.")
     return effective_n_jobs(n_jobs)
+
+
+def check_k(k, total):
+    """Return `k` as a float above 0 and at most `total`, or say what is wrong."""
+    if not isinstance(k, Real) or isinstance(k, (bool, np.bool_)):
+        raise TypeError(f"k must be a real number, got {k!r}.")
+    highest = float(total.min(initial=np.inf))
+    if not 0 < k <= highest:
+        raise ValueError(
+            f"k must be above 0 and at most {highest:g}, the number of values or the "
+            f"sum of their weights, got {k}."
+        )
+    return float(k)
+
+
+def check_whole_k(k, n):
+    """Return `k` as an integer from 1 to n, or say what is wrong with it."""
+    if not isinstance(k, Integral) or isinstance(k, bool):
+        raise TypeError(f"k must be an integer, got {k!r}.")
+    if not 1 <= k <= n:
+        raise ValueError(f"k must be from 1 to the number of values, {n}, got {k}.")
+    return int(k)
+
+
+def signed(multiply, signs):
+    """Products with a Jacobian in magnitudes, as those of the one in the values."""
+    if signs is None:
+        return multiply
+
+    def multiply_signed(rows, *, transpose):
+        if transpose:
+            return signs * multiply(rows, transpose=True)
+        return multiply(signs * rows, transpose=False)
+
+    return multiply_signed

@@ -10,6 +10,7 @@ from .._checks import (
     check_exact,
     check_finite,
     check_flag,
+    check_nan_policy,
     check_regularization,
 )
 from .._jacobian import RowwiseJacobian
@@ -25,6 +26,8 @@ def soft_sort_with(
     regularization="quadratic",
     axis=0,
     descending=False,
+    nan_policy="raise",
+    straight_through=False,
     return_jacobian=False,
 ):
     """Records sorted by a criterion, differentiable in both.
@@ -36,9 +39,9 @@ def soft_sort_with(
     Parameters
     ----------
     values : array-like of shape (n, ...)
-        Records, along `axis`: real, finite numbers.
+        Records, along `axis`: real numbers.
     criterion : array-like of shape (n,)
-        By what to sort: real, finite numbers.
+        By what to sort: real numbers.
     epsilon : float, default=1.0
         Strength of the regularization, in the units of `criterion`: records whose
         criteria differ by less are mixed. 0 gives the hard sort.
@@ -49,6 +52,12 @@ def soft_sort_with(
         Axis of the records in `values`.
     descending : bool, default=False
         If True the record with the largest criterion comes first.
+    nan_policy : {"raise", "omit"}, default="raise"
+        Whether NaN are an error, or records are left out that have any or whose
+        criterion is NaN. The last places are NaN then.
+    straight_through : bool, default=False
+        Whether the result is the hard one, that for ``epsilon=0``, while the derivative
+        stays that for `epsilon`.
     return_jacobian : bool, default=False
         Whether to return the derivatives too.
 
@@ -100,7 +109,9 @@ def soft_sort_with(
     kind = check_regularization(regularization, ("quadratic", "entropic"))
     descending = check_flag(descending, "descending")
     return_jacobian = check_flag(return_jacobian, "return_jacobian")
-    values = check_finite(check_exact(values, "values"), "values")
+    straight_through = check_flag(straight_through, "straight_through")
+    omits_nan = check_nan_policy(nan_policy)
+    values = check_exact(values, "values")
     criterion = check_differences(criterion, "criterion")
     if axis is None:
         raise TypeError("axis must be an integer, got None.")
@@ -111,13 +122,57 @@ def soft_sort_with(
             f"and not empty, got shape {criterion.shape}."
         )
     dtype = np.result_type(values.dtype, criterion.dtype)
-    criterion = check_finite(criterion, "criterion").astype(np.float64)
-    order = _SoftOrder(criterion, epsilon, kind, -1.0 if descending else 1.0)
     rows = slices.to_rows(values).astype(np.float64, copy=False)
-    mixed = slices.from_rows(rows @ order.permutation.T).astype(dtype, copy=False)
+    kept = None
+    if omits_nan:
+        is_missing = np.isnan(criterion) | np.isnan(rows).any(axis=0)
+        if is_missing.all():
+            raise ValueError(
+                "criterion and values must have a record without NaN, got none."
+            )
+        if is_missing.any():
+            kept = np.flatnonzero(~is_missing)
+            rows, criterion = rows[:, kept], criterion[kept]
+    check_finite(rows, "values")
+    criterion = check_finite(criterion, "criterion").astype(np.float64)
+    sign = -1.0 if descending else 1.0
+    order = hard = _SoftOrder(criterion, epsilon, kind, sign)
+    if straight_through:
+        hard = _SoftOrder(criterion, 0.0, kind, sign)
+    records = _Records(slices, kept)
+    mixed = slices.from_rows(records.fill(rows @ hard.permutation.T, np.nan))
+    mixed = mixed.astype(dtype, copy=False)
     if not return_jacobian:
         return mixed
-    return mixed, SortWithJacobian(rows, slices, order, dtype)
+    return mixed, SortWithJacobian(rows, records, order, dtype)
+
+
+class _Records:
+    """Where those records stand that are not left out, and their sorted places.
+
+    Parameters
+    ----------
+    slices : Slices
+    kept : ndarray of int or None
+        The records that are left; None for all.
+    """
+
+    def __init__(self, slices, kept):
+        self.slices, self._kept = slices, kept
+
+    def take(self, rows, *, of_places):
+        """Of rows of all n records, or of places in their order, what is left."""
+        if self._kept is None:
+            return rows
+        return rows[:, : len(self._kept)] if of_places else rows[:, self._kept]
+
+    def fill(self, rows, value=0.0, *, of_places=True):
+        """The inverse, with a value for all others."""
+        if self._kept is None:
+            return rows
+        out = np.full((len(rows), self.slices.length), value)
+        out[:, slice(len(self._kept)) if of_places else self._kept] = rows
+        return out
 
 
 class SortWithJacobian(RowwiseJacobian):
@@ -154,11 +209,16 @@ class SortWithJacobian(RowwiseJacobian):
     array([ 0.5, -0.5])
     """
 
-    def __init__(self, rows, slices, order, dtype):
-        permutation = self.permutation = order.permutation
+    def __init__(self, rows, records, order, dtype):
+        slices, self._records = records.slices, records
+        # Of places and records that are left out the shares are 0.
+        full = records.fill(order.permutation.T).T
+        self.permutation = records.fill(full, of_places=False)
 
         def multiply(rows, *, transpose):
-            return rows @ (permutation if transpose else permutation.T)
+            part = records.take(rows, of_places=transpose)
+            shares = order.permutation if transpose else order.permutation.T
+            return records.fill(part @ shares, of_places=not transpose)
 
         shapes = (slices.shape, slices.shape)
         super().__init__(slices, slices, multiply, shapes=shapes, dtype=dtype)
@@ -168,11 +228,13 @@ class SortWithJacobian(RowwiseJacobian):
 
     @cached_property
     def wrt_criterion(self):
-        order, shape = self._order, self._order.criterion.shape
+        order, records = self._order, self._records
+        shape = (records.slices.length,)
 
         def multiply(rows, *, transpose):
-            product = order.pull if transpose else order.push
-            return product(self._centred, rows)
+            part = records.take(rows, of_places=transpose)
+            product = (order.pull if transpose else order.push)(self._centred, part)
+            return records.fill(product, of_places=not transpose)
 
         return RowwiseJacobian(
             Slices(shape, 0),
@@ -184,8 +246,8 @@ class SortWithJacobian(RowwiseJacobian):
 
     @cached_property
     def wrt_epsilon(self):
-        change = self._slices[1].from_rows(self._order.push_epsilon(self._centred))
-        return change.astype(self.dtype, copy=False)
+        change = self._records.fill(self._order.push_epsilon(self._centred))
+        return self._slices[1].from_rows(change).astype(self.dtype, copy=False)
 
 
 class _SoftOrder:
@@ -197,7 +259,7 @@ class _SoftOrder:
     """
 
     def __init__(self, criterion, epsilon, kind, sign):
-        self.criterion, n = criterion, criterion.size
+        n = criterion.size
         self._sign, self._steepness = sign, steepness_of(epsilon)
         keys = np.broadcast_to(sign * criterion, (n - 1, n))
         self._data = WeightedRows(keys, Slices(keys.shape, 1), None)

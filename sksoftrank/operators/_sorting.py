@@ -13,6 +13,7 @@ from .._checks import (
     nonfinite_error,
 )
 from .._projection import ProjectionJacobian
+from .._row_groups import FirstPlace, OwnPlace, needs_groups, solve_groups
 from .._slices import Slices
 from ._rows import solve_rows, solve_rows_without_nan
 
@@ -35,6 +36,7 @@ def soft_rank(
     axis=-1,
     descending=False,
     nan_policy="raise",
+    straight_through=False,
     return_jacobian=False,
     n_jobs=None,
 ):
@@ -48,11 +50,12 @@ def soft_rank(
     ----------
     values : array-like of shape (..., n, ...)
         Real numbers. float32 is kept, float16 becomes float32, all else float64.
-    epsilon : float, default=1.0
+    epsilon : float or array-like, default=1.0
         Strength of the regularization, in the units of `values`. Where all neighbours
         differ by `epsilon` or more the ranks are hard; groups that are denser are
         pooled, together with what lies close to them. 0 gives the hard ranks.
-        `epsilon_bounds` tells the range in which it matters.
+        `epsilon_bounds` tells the range in which it matters. An array, of the shape of
+        `values` without `axis`, has one for each slice.
     regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
         "quadratic" is the Euclidean projection on the permutahedron of (n, ..., 1), and
         piecewise linear. "entropic" and "kl" are smooth within pooled groups; "kl"
@@ -65,6 +68,9 @@ def soft_rank(
     nan_policy : {"raise", "omit"}, default="raise"
         Whether NaN are an error, or are left out of the ranking and have the rank NaN,
         as for ``scipy.stats.rankdata``.
+    straight_through : bool, default=False
+        Whether the result is the hard one, that for ``epsilon=0``, while the derivative
+        stays that for `epsilon`.
     return_jacobian : bool, default=False
         Whether to return the derivative too.
     n_jobs : int, default=None
@@ -115,6 +121,8 @@ def soft_rank(
     >>> jacobian.vjp([1.0, 0.0, 0.0]).round(3)
     array([ 0.333, -0.167, -0.167])
     """
+    if straight_through is not False or needs_groups(epsilon):
+        return solve_groups(soft_rank, locals(), OwnPlace(), knows_nan=True)
     epsilon = check_epsilon(epsilon)
     kind = check_regularization(regularization, ("quadratic", "entropic", "kl"))
     descending = check_flag(descending, "descending")
@@ -167,6 +175,7 @@ def soft_sort(
     axis=-1,
     descending=False,
     nan_policy="raise",
+    straight_through=False,
     return_jacobian=False,
     n_jobs=None,
 ):
@@ -181,10 +190,11 @@ def soft_sort(
     ----------
     values : array-like of shape (..., n, ...)
         Real numbers. float32 is kept, float16 becomes float32, all else float64.
-    epsilon : float, default=1.0
+    epsilon : float or array-like, default=1.0
         Strength of the regularization, in units of 1 / `values`: gaps between
         neighbours above ``1 / epsilon`` are smoothed. 0 gives the hard sort.
-        `epsilon_bounds` tells the range in which it matters.
+        `epsilon_bounds` tells the range in which it matters. An array, of the shape of
+        `values` without `axis`, has one for each slice.
     regularization : {"quadratic", "entropic"}, default="quadratic"
         "quadratic" projects on the permutahedron of `values` and is piecewise linear
         within pooled groups; "entropic" projects exp on the one of exp(values), in the
@@ -196,6 +206,9 @@ def soft_sort(
     nan_policy : {"raise", "omit"}, default="raise"
         Whether NaN are an error, or are left out and come last, where ``numpy.sort``
         puts them, also with ``descending=True``.
+    straight_through : bool, default=False
+        Whether the result is the hard one, that for ``epsilon=0``, while the derivative
+        stays that for `epsilon`.
     return_jacobian : bool, default=False
         Whether to return the derivative too.
     n_jobs : int, default=None
@@ -240,6 +253,10 @@ def soft_sort(
     >>> soft_sort([3.0, 0.0, 1.0], epsilon=1.0)
     array([0.33333333, 1.33333333, 2.33333333])
     """
+    if straight_through is not False or needs_groups(epsilon):
+        return solve_groups(
+            soft_sort, locals(), FirstPlace(), knows_nan=True, is_exact=True
+        )
     epsilon = check_epsilon(epsilon)
     kind = check_regularization(regularization, ("quadratic", "entropic"))
     descending = check_flag(descending, "descending")

@@ -1,20 +1,19 @@
-"""The k largest values: their soft choice, and their soft ranks."""
-
-from numbers import Integral, Real
+"""The soft choice of the k largest values."""
 
 import numpy as np
 
-from .. import _isotonic, _pav
 from .._checks import (
     check_differences,
     check_epsilon,
-    check_finite,
+    check_exact,
     check_flag,
     check_regularization,
 )
 from .._jacobian import RowwiseJacobian
-from .._slices import Slices, argsort_rows
+from .._row_groups import OwnPlace, needs_groups, solve_groups
+from .._slices import Slices
 from ._capped_choice import CappedChoice, WeightedRows, steepness_of
+from ._rows import check_k, signed
 
 
 def soft_topk(
@@ -26,6 +25,9 @@ def soft_topk(
     regularization="quadratic",
     axis=-1,
     largest=True,
+    magnitude=False,
+    nan_policy="raise",
+    straight_through=False,
     return_jacobian=False,
 ):
     """Differentiable choice of the k largest values.
@@ -39,12 +41,14 @@ def soft_topk(
     values : array-like of shape (..., n, ...)
         Real, finite numbers. float32 is kept, float16 becomes float32, all else
         float64.
-    k : float
+    k : float or array-like
         Number of values to choose, or their total weight; above 0 and at most n or the
-        sum of the weights. Need not be whole.
-    epsilon : float, default=1.0
+        sum of the weights. Need not be whole. An array, of the shape of `values`
+        without `axis`, has one for each slice.
+    epsilon : float or array-like, default=1.0
         Strength of the regularization, in the units of `values`. 0 gives the hard
-        choice, in which values tied at the boundary share what is left equally.
+        choice, in which values tied at the boundary share what is left equally. An
+        array has one for each slice.
     weights : array-like of shape (n,) or of the shape of `values`, default=None
         Non-negative weights a: then ``sum(a * p)`` is k. A weight of 2 is exactly a
         repeated value. None means ones.
@@ -55,6 +59,14 @@ def soft_topk(
         Axis along which to choose. None flattens `values` first.
     largest : bool, default=True
         If False the k smallest values are chosen.
+    magnitude : bool, default=False
+        Whether values are compared by their absolute values; ``parts * values`` is then
+        a sparse approximation of them.
+    nan_policy : {"raise", "omit"}, default="raise"
+        Whether NaN are an error, or are left out and stay NaN.
+    straight_through : bool, default=False
+        Whether the result is the hard one, that for ``epsilon=0``, while the derivative
+        stays that for `epsilon`.
     return_jacobian : bool, default=False
         Whether to return the derivative too.
 
@@ -105,15 +117,33 @@ def soft_topk(
     array([1., 0., 0., 1.])
     >>> soft_topk([3.0, 0.0, 1.0, 2.0], 2, epsilon=2.0)
     array([1.  , 0.  , 0.25, 0.75])
+    >>> soft_topk([3.0, 0.0, 1.0, -4.0], 2, epsilon=0.5, magnitude=True)
+    array([1., 0., 0., 1.])
     """
+    if needs_groups(
+        epsilon, k, nan_policy=nan_policy, straight_through=straight_through
+    ):
+        return solve_groups(
+            soft_topk,
+            locals(),
+            OwnPlace(),
+            per_row=("epsilon", "k"),
+            is_exact=magnitude is True,
+        )
     epsilon = check_epsilon(epsilon)
     kind = check_regularization(regularization, ("quadratic", "entropic"))
     largest = check_flag(largest, "largest")
     return_jacobian = check_flag(return_jacobian, "return_jacobian")
-    values = check_differences(values, "values", axis)
+    if check_flag(magnitude, "magnitude"):
+        values = check_exact(values, "values")
+    else:
+        values = check_differences(values, "values", axis)
     slices = Slices(values.shape, axis)
     data = WeightedRows(values, slices, weights)
     mass = np.full_like(data.total, check_k(k, data.total))
+    signs = None
+    if magnitude:
+        signs, data.rows = np.sign(data.rows), np.abs(data.rows)
     if largest:
         data.rows = -data.rows
     choice = CappedChoice(data, mass, data.total - mass, epsilon, kind)
@@ -121,7 +151,7 @@ def soft_topk(
     parts = slices.from_rows(chosen.part).astype(values.dtype, copy=False)
     if not return_jacobian:
         return parts
-    return parts, TopKJacobian(values, slices, choice, chosen, largest)
+    return parts, TopKJacobian(values, slices, choice, chosen, largest, signs)
 
 
 class TopKJacobian(RowwiseJacobian):
@@ -157,7 +187,7 @@ class TopKJacobian(RowwiseJacobian):
     array([ 0.133, -0.067, -0.067])
     """
 
-    def __init__(self, values, slices, choice, chosen, largest):
+    def __init__(self, values, slices, choice, chosen, largest, signs):
         data, epsilon = choice.data, choice.epsilon
         slope = chosen.slope()
         reach = _sum(data.weights * slope)
@@ -180,7 +210,8 @@ class TopKJacobian(RowwiseJacobian):
 
         dtype = values.dtype
         shapes = (values.shape, slices.shape)
-        super().__init__(slices, slices, multiply, shapes=shapes, dtype=dtype)
+        by_value = signed(multiply, signs)
+        super().__init__(slices, slices, by_value, shapes=shapes, dtype=dtype)
         weight_slices = Slices((slices.length,), 0) if data.is_shared else slices
         self.wrt_weights = RowwiseJacobian(
             weight_slices,
@@ -201,228 +232,5 @@ class TopKJacobian(RowwiseJacobian):
         self.wrt_epsilon = as_values(steepness * (steepness * change))
 
 
-def soft_topk_rank(
-    values,
-    k,
-    epsilon=1.0,
-    *,
-    regularization="quadratic",
-    axis=-1,
-    largest=True,
-    return_jacobian=False,
-):
-    """Differentiable ranks of the k largest values, without sorting the others.
-
-    As `epsilon` goes to 0 the largest value has the rank 1, the next 2 and so on; all
-    below the k largest have the rank k + 1.
-
-    Parameters
-    ----------
-    values : array-like of shape (..., n, ...)
-        Real, finite numbers. float32 is kept, float16 becomes float32, all else
-        float64.
-    k : int
-        Number of values that are told apart, from 1 to n.
-    epsilon : float, default=1.0
-        Strength of the regularization, in the units of `values`: values closer than
-        this are pooled. 0 gives the hard ranks, of which ties get the mean.
-    regularization : {"quadratic", "entropic"}, default="quadratic"
-        As for `soft_rank`.
-    axis : int or None, default=-1
-        Axis along which to rank. None flattens `values` first.
-    largest : bool, default=True
-        If False the smallest value has the rank 1, and the k smallest are told apart.
-    return_jacobian : bool, default=False
-        Whether to return the derivative too.
-
-    Returns
-    -------
-    ranks : ndarray of the shape of `values`
-    jacobian : TopKRankJacobian
-        The derivative in `values`, with methods ``jvp`` and ``vjp`` and the attribute
-        ``wrt_epsilon``. Only with ``return_jacobian=True``.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not as described, or not finite.
-
-    See Also
-    --------
-    soft_rank : Ranks of all values.
-    soft_topk : The choice of the k largest without an order among them.
-
-    Notes
-    -----
-    The hard ranks, cut at k + 1, are a permutation of ``w = (k + 1, ..., k + 1, k, ...,
-    2, 1)``. The soft ones are the projection of ``-values / epsilon`` on the
-    permutahedron of w, as those of `soft_rank` are that of all ranks ([1]_, section 4),
-    with the signs of `values` turned if `largest` is False. For k of n - 1 or more they
-    are ``soft_rank(values, descending=largest)``.
-
-    Where w is constant no values are pooled but with those above. So one value that is
-    not pooled with larger ones, in a place beyond k, shows that all below it have the
-    rank k + 1, whatever their order. Only the m largest values are sorted, in O(n + m
-    log m) time, with m growing from k + 1 until that is so; it stays close to k unless
-    `epsilon` is large.
-
-    References
-    ----------
-    .. [1] M. Blondel, O. Teboul, Q. Berthet, J. Djolonga, "Fast Differentiable Sorting
-       and Ranking", ICML 2020, arXiv:2002.08871.
-
-    Examples
-    --------
-    >>> from sksoftrank import soft_topk_rank
-    >>> soft_topk_rank([3.0, 0.0, 1.0, 2.5], 2, epsilon=0.5)
-    array([1., 3., 3., 2.])
-    >>> soft_topk_rank([3.0, 0.0, 1.0, 2.5], 2, epsilon=1.0)
-    array([1.25, 3.  , 3.  , 1.75])
-    """
-    epsilon = check_epsilon(epsilon)
-    kind = check_regularization(regularization, ("quadratic", "entropic"))
-    largest = check_flag(largest, "largest")
-    return_jacobian = check_flag(return_jacobian, "return_jacobian")
-    values = check_differences(values, "values", axis)
-    slices = Slices(values.shape, axis)
-    k = check_whole_k(k, slices.length)
-    rows = slices.to_rows(values).astype(np.float64, copy=False)
-    check_finite(rows, "values")
-    kind = kind if epsilon > 0 else _pav.QUADRATIC
-    top = _TopRows(rows if largest else -rows, k, epsilon, kind)
-    ranks = np.full(rows.shape, k + 1.0)
-    np.put_along_axis(ranks, top.index, top.ranks, axis=1)
-    result = slices.from_rows(ranks).astype(values.dtype, copy=False)
-    if not return_jacobian:
-        return result
-    return result, TopKRankJacobian(values, slices, top, ranks, largest)
-
-
-class TopKRankJacobian(RowwiseJacobian):
-    """Jacobian of soft ranks of the k largest values.
-
-    A `scipy.sparse.linalg.LinearOperator` with methods ``jvp``, ``vjp`` and
-    ``toarray``, like all Jacobians here.
-
-    Attributes
-    ----------
-    input_shape, output_shape : tuple of int
-        Shapes of the differentiated argument and of the result.
-    wrt_epsilon : ndarray of shape `output_shape`
-        The derivative in `epsilon`.
-
-    See Also
-    --------
-    ProjectionJacobian : The same for soft sorts and ranks.
-
-    Examples
-    --------
-    >>> from sksoftrank import soft_topk_rank
-    >>> values = [3.0, 0.0, 1.0, 2.5]
-    >>> ranks, jacobian = soft_topk_rank(values, 2, 1.0, return_jacobian=True)
-    >>> jacobian.jvp([1.0, 0.0, 0.0, 0.0]).round(3) + 0.0
-    array([-0.5,  0. ,  0. ,  0.5])
-    """
-
-    def __init__(self, values, slices, top, ranks, largest):
-        sign = 1.0 if largest else -1.0
-        steepness = sign * steepness_of(top.epsilon)
-
-        def multiply(rows, *, transpose):
-            inside = np.take_along_axis(rows, top.index, axis=1)
-            product = np.empty_like(inside)
-            _isotonic.pool_product_rows(
-                inside,
-                None,
-                None,
-                top.pools,
-                top.weights,
-                _isotonic.DEVIATION,
-                transpose,
-                1.0,
-                product,
-            )
-            out = np.zeros(rows.shape)
-            np.put_along_axis(out, top.index, -steepness * product, axis=1)
-            return out
-
-        shapes = (values.shape, slices.shape)
-        super().__init__(slices, slices, multiply, shapes=shapes, dtype=values.dtype)
-        # The ranks of a pool are affine in values / epsilon.
-        change = slices.from_rows(sign * multiply(ranks, transpose=False))
-        self.wrt_epsilon = change.astype(values.dtype, copy=False)
-
-
-class _TopRows:
-    """Projection of -rows / epsilon on the permutahedron of (k + 1, ..., k, ..., 1).
-
-    Attributes
-    ----------
-    index : ndarray of int, shape (count, m)
-        Where the m largest values of each row are, smallest first. The projection of
-        the others is k + 1, and its derivative 0.
-    ranks : ndarray of shape (count, m)
-        The projection.
-    pools, weights : ndarrays of shape (count, m + 1) and (count, m)
-        Pools of the m values, and the softmax weights within, None if uniform.
-    """
-
-    def __init__(self, rows, k, epsilon, kind):
-        self.epsilon = epsilon
-        n, m = rows.shape[1], k + 1
-        while not self._project(rows, k, min(m, n), kind):
-            m *= 4
-
-    def _project(self, rows, k, m, kind):
-        """From the m largest values; False if more are needed."""
-        count, n = rows.shape
-        if m < n:
-            index = np.argpartition(rows, n - m, axis=1)[:, n - m :]
-            top = np.take_along_axis(rows, index, axis=1)
-            order, top = argsort_rows(top, descending=False)
-            self.index = np.take_along_axis(index, order, axis=1)
-        else:
-            self.index, top = argsort_rows(rows, descending=False)
-        # w spans k: larger gaps separate pools, like these. The hard ranks have no
-        # pools but of ties.
-        gap = np.diff(top, axis=1, prepend=top[:, :1])
-        with np.errstate(over="ignore"):
-            gap = gap / self.epsilon if self.epsilon > 0 else (k + 2.0) * (gap > 0)
-        z = -np.cumsum(np.minimum(gap, k + 2.0), axis=1)
-        w = np.minimum(np.arange(m, 0, -1, dtype=np.float64), k + 1.0)
-        self.ranks = np.empty((count, m))
-        self.pools = np.zeros((count, m + 1), dtype=np.int64)
-        self.weights = None if kind == _pav.QUADRATIC else np.empty((count, m))
-        others = None if kind == _pav.QUADRATIC else np.empty((count, m))
-        _isotonic.isotonic_rows(
-            z, w[None], kind, True, self.ranks, self.pools, self.weights, others
-        )
-        # A pool that begins with the first may reach farther down. Otherwise that is a
-        # block of one, and so are all below it, for there w is constant.
-        return m == n or not (self.pools[:, 0] == 0).any()
-
-
 def _sum(array):
     return np.sum(array, axis=1, keepdims=True)
-
-
-def check_k(k, total):
-    """Return `k` as a float above 0 and at most `total`, or say what is wrong."""
-    if not isinstance(k, Real) or isinstance(k, (bool, np.bool_)):
-        raise TypeError(f"k must be a real number, got {k!r}.")
-    highest = float(total.min(initial=np.inf))
-    if not 0 < k <= highest:
-        raise ValueError(
-            f"k must be above 0 and at most {highest:g}, the number of values or the "
-            f"sum of their weights, got {k}."
-        )
-    return float(k)
-
-
-def check_whole_k(k, n):
-    """Return `k` as an integer from 1 to n, or say what is wrong with it."""
-    if not isinstance(k, Integral) or isinstance(k, bool):
-        raise TypeError(f"k must be an integer, got {k!r}.")
-    if not 1 <= k <= n:
-        raise ValueError(f"k must be from 1 to the number of values, {n}, got {k}.")
-    return int(k)

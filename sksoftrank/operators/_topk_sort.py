@@ -11,10 +11,10 @@ from .._checks import (
     check_regularization,
 )
 from .._jacobian import RowwiseJacobian
+from .._row_groups import FirstPlace, needs_groups, solve_groups
 from .._slices import Slices, argsort_rows
-from ._rows import SolvedRows
+from ._rows import SolvedRows, check_whole_k
 from ._sorting import sort_wrt_epsilon
-from ._topk import check_whole_k
 
 
 def soft_topk_sort(
@@ -25,6 +25,8 @@ def soft_topk_sort(
     regularization="quadratic",
     axis=-1,
     largest=True,
+    nan_policy="raise",
+    straight_through=False,
     return_jacobian=False,
 ):
     """Differentiable k largest values, in order.
@@ -39,15 +41,22 @@ def soft_topk_sort(
         float64.
     k : int
         Number of sorted values, from 1 to n.
-    epsilon : float, default=1.0
+    epsilon : float or array-like, default=1.0
         Strength of the regularization, in units of 1 / `values`, as for `soft_sort`. 0
-        gives the hard sort.
+        gives the hard sort. An array, of the shape of `values` without `axis`, has one
+        for each slice.
     regularization : {"quadratic", "entropic"}, default="quadratic"
         As for `soft_sort`.
     axis : int or None, default=-1
         Axis along which to sort. None flattens `values` first.
     largest : bool, default=True
         If False the k smallest values, smallest first.
+    nan_policy : {"raise", "omit"}, default="raise"
+        Whether NaN are an error, or are left out. Places for which too few values are
+        left are NaN.
+    straight_through : bool, default=False
+        Whether the result is the hard one, that for ``epsilon=0``, while the derivative
+        stays that for `epsilon`.
     return_jacobian : bool, default=False
         Whether to return the derivative too.
 
@@ -86,6 +95,18 @@ def soft_topk_sort(
     >>> soft_topk_sort([3.0, 0.0, 1.0, 9.0], 2, epsilon=0.5)
     array([6.25, 4.25])
     """
+    if needs_groups(epsilon, nan_policy=nan_policy, straight_through=straight_through):
+        arguments = locals()
+        values = check_exact(values, "values")
+        k = check_whole_k(k, Slices(values.shape, axis).length)
+        return solve_groups(
+            soft_topk_sort,
+            arguments,
+            FirstPlace(k),
+            per_row=("epsilon", "k"),
+            is_exact=True,
+            check_k=check_whole_k,
+        )
     epsilon = check_epsilon(epsilon)
     kind = check_regularization(regularization, ("quadratic", "entropic"))
     largest = check_flag(largest, "largest")

@@ -8,6 +8,7 @@ from .._jacobian import RowwiseJacobian
 
 __all__ = ["sinkhorn_cdf", "sinkhorn_quantile", "sinkhorn_rank", "sinkhorn_sort"]
 
+_NanPolicy: TypeAlias = Literal["raise", "omit"]
 _Squashing: TypeAlias = Literal["logistic", "arctan"]
 # Of target - value: the costs and their derivatives.
 _Cost: TypeAlias = Callable[
@@ -17,7 +18,7 @@ _Cost: TypeAlias = Callable[
 @overload
 def sinkhorn_cdf(
     values: ArrayLike,
-    epsilon: float = 1e-2,
+    epsilon: ArrayLike = 1e-2,
     *,
     weights: ArrayLike | None = None,
     targets: ArrayLike | None = None,
@@ -27,12 +28,14 @@ def sinkhorn_cdf(
     axis: int | None = -1,
     tol: float = 1e-8,
     max_iter: int = 100,
+    nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[False] = False,
 ) -> NDArray[np.floating]: ...
 @overload
 def sinkhorn_cdf(
     values: ArrayLike,
-    epsilon: float = 1e-2,
+    epsilon: ArrayLike = 1e-2,
     *,
     weights: ArrayLike | None = None,
     targets: ArrayLike | None = None,
@@ -42,12 +45,14 @@ def sinkhorn_cdf(
     axis: int | None = -1,
     tol: float = 1e-8,
     max_iter: int = 100,
+    nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[True],
 ) -> tuple[NDArray[np.floating], RowwiseJacobian]: ...
 @overload
 def sinkhorn_cdf(
     values: ArrayLike,
-    epsilon: float = 1e-2,
+    epsilon: ArrayLike = 1e-2,
     *,
     weights: ArrayLike | None = None,
     targets: ArrayLike | None = None,
@@ -57,13 +62,15 @@ def sinkhorn_cdf(
     axis: int | None = -1,
     tol: float = 1e-8,
     max_iter: int = 100,
+    nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: bool = False,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], RowwiseJacobian]: ...
 @overload
 def sinkhorn_quantile(
     values: ArrayLike,
     q: ArrayLike = 0.5,
-    epsilon: float = 1e-2,
+    epsilon: ArrayLike = 1e-2,
     *,
     width: float | None = None,
     weights: ArrayLike | None = None,
@@ -72,13 +79,15 @@ def sinkhorn_quantile(
     axis: int | None = -1,
     tol: float = 1e-8,
     max_iter: int = 100,
+    nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[False] = False,
 ) -> NDArray[np.floating]: ...
 @overload
 def sinkhorn_quantile(
     values: ArrayLike,
     q: ArrayLike = 0.5,
-    epsilon: float = 1e-2,
+    epsilon: ArrayLike = 1e-2,
     *,
     width: float | None = None,
     weights: ArrayLike | None = None,
@@ -87,13 +96,15 @@ def sinkhorn_quantile(
     axis: int | None = -1,
     tol: float = 1e-8,
     max_iter: int = 100,
+    nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[True],
 ) -> tuple[NDArray[np.floating], RowwiseJacobian]: ...
 @overload
 def sinkhorn_quantile(
     values: ArrayLike,
     q: ArrayLike = 0.5,
-    epsilon: float = 1e-2,
+    epsilon: ArrayLike = 1e-2,
     *,
     width: float | None = None,
     weights: ArrayLike | None = None,
@@ -102,12 +113,14 @@ def sinkhorn_quantile(
     axis: int | None = -1,
     tol: float = 1e-8,
     max_iter: int = 100,
+    nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: bool = False,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], RowwiseJacobian]: ...
 @overload
 def sinkhorn_rank(
     values: ArrayLike,
-    epsilon: float = 1e-2,
+    epsilon: ArrayLike = 1e-2,
     *,
     weights: ArrayLike | None = None,
     targets: ArrayLike | None = None,
@@ -118,12 +131,14 @@ def sinkhorn_rank(
     descending: bool = False,
     tol: float = 1e-8,
     max_iter: int = 100,
+    nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[False] = False,
 ) -> NDArray[np.floating]: ...
 @overload
 def sinkhorn_rank(
     values: ArrayLike,
-    epsilon: float = 1e-2,
+    epsilon: ArrayLike = 1e-2,
     *,
     weights: ArrayLike | None = None,
     targets: ArrayLike | None = None,
@@ -134,12 +149,14 @@ def sinkhorn_rank(
     descending: bool = False,
     tol: float = 1e-8,
     max_iter: int = 100,
+    nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[True],
 ) -> tuple[NDArray[np.floating], RowwiseJacobian]: ...
 @overload
 def sinkhorn_rank(
     values: ArrayLike,
-    epsilon: float = 1e-2,
+    epsilon: ArrayLike = 1e-2,
     *,
     weights: ArrayLike | None = None,
     targets: ArrayLike | None = None,
@@ -150,12 +167,14 @@ def sinkhorn_rank(
     descending: bool = False,
     tol: float = 1e-8,
     max_iter: int = 100,
+    nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: bool = False,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], RowwiseJacobian]: ...
 @overload
 def sinkhorn_sort(
     values: ArrayLike,
-    epsilon: float = 1e-2,
+    epsilon: ArrayLike = 1e-2,
     *,
     weights: ArrayLike | None = None,
     targets: ArrayLike | None = None,
@@ -166,12 +185,14 @@ def sinkhorn_sort(
     descending: bool = False,
     tol: float = 1e-8,
     max_iter: int = 100,
+    nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[False] = False,
 ) -> NDArray[np.floating]: ...
 @overload
 def sinkhorn_sort(
     values: ArrayLike,
-    epsilon: float = 1e-2,
+    epsilon: ArrayLike = 1e-2,
     *,
     weights: ArrayLike | None = None,
     targets: ArrayLike | None = None,
@@ -182,12 +203,14 @@ def sinkhorn_sort(
     descending: bool = False,
     tol: float = 1e-8,
     max_iter: int = 100,
+    nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[True],
 ) -> tuple[NDArray[np.floating], RowwiseJacobian]: ...
 @overload
 def sinkhorn_sort(
     values: ArrayLike,
-    epsilon: float = 1e-2,
+    epsilon: ArrayLike = 1e-2,
     *,
     weights: ArrayLike | None = None,
     targets: ArrayLike | None = None,
@@ -198,5 +221,7 @@ def sinkhorn_sort(
     descending: bool = False,
     tol: float = 1e-8,
     max_iter: int = 100,
+    nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: bool = False,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], RowwiseJacobian]: ...

@@ -25,33 +25,26 @@ from ._transport import TransportMeans, make_cost
 class SinkhornOperator:
     """Checked arguments of a call, and the two ways to read a plan."""
 
-    def __init__(
-        self,
-        values,
-        axis,
-        epsilon,
-        weights,
-        cost,
-        squashing,
-        tol,
-        max_iter,
-        return_jacobian,
-        *,
-        is_exact,
-    ):
-        self.return_jacobian = check_flag(return_jacobian, "return_jacobian")
-        self.epsilon = check_epsilon(epsilon)
-        self.cost = make_cost(cost)
-        self.tol = _check_tol(tol)
-        self.max_iter = _check_max_iter(max_iter)
+    def __init__(self, arguments, *, is_exact):
+        """Of all arguments by name; with `is_exact` no integers are to be rounded."""
+        axis, squashing = arguments["axis"], arguments["squashing"]
+        self.return_jacobian = check_flag(
+            arguments["return_jacobian"], "return_jacobian"
+        )
+        self.epsilon = check_epsilon(arguments["epsilon"])
+        self.cost = make_cost(arguments["cost"])
+        self.tol = _check_tol(arguments["tol"])
+        self.max_iter = _check_max_iter(arguments["max_iter"])
         # Squashed values are differences from their mean.
         if is_exact or squashing is None:
-            values = check_exact(values, "values")
+            values = check_exact(arguments["values"], "values")
         else:
-            values = check_differences(values, "values", axis)
+            values = check_differences(arguments["values"], "values", axis)
         self.values = check_finite(values, "values")
         self.slices = Slices(self.values.shape, axis)
-        self.squashed = SquashedSlices(self.values, self.slices, weights, squashing)
+        self.squashed = SquashedSlices(
+            self.values, self.slices, arguments["weights"], squashing
+        )
 
     def ranks(self, targets, target_weights, descending, scale):
         """Means of cumulated target weights, of total `scale` (None: the length)."""

@@ -1,0 +1,412 @@
+"""Operators whose options differ from row to row: rows with equal options go together.
+
+Every operator takes one `epsilon`, one `k` and rows of one length. What is beyond that,
+an `epsilon` for each row, rows of which some numbers are missing, hard values with soft
+derivatives, is made here of calls of the same operator, one for each group of rows. So
+results are those of a loop over the rows.
+"""
+
+import math
+from functools import partial
+
+import numpy as np
+
+from ._checks import (
+    as_array,
+    check_differences,
+    check_epsilon,
+    check_exact,
+    check_flag,
+    check_nan_policy,
+    check_weights,
+)
+from ._jacobian import RowwiseJacobian
+from ._slices import Slices
+
+# Derivatives that are arrays like the result.
+ARRAYS = ("wrt_epsilon", "wrt_k", "wrt_q")
+
+
+def needs_groups(*options, nan_policy="raise", straight_through=False):
+    """Whether an option is an array, or another one is not the default."""
+    if nan_policy != "raise" or straight_through is not False:
+        return True
+    return any(
+        isinstance(option, list | tuple) or getattr(option, "ndim", 0) > 0
+        for option in options
+        if type(option) is not float
+    )
+
+
+def solve_groups(
+    operator,
+    arguments,
+    place,
+    *,
+    per_row=("epsilon",),
+    is_exact=False,
+    knows_nan=False,
+    check_k=None,
+):
+    """What `operator` returns for `arguments` that need groups.
+
+    Parameters
+    ----------
+    operator : callable
+        A public operator, which takes all of these by name.
+    arguments : dict
+        `values`, `axis`, `epsilon`, `straight_through`, `return_jacobian` and what else
+        the operator takes.
+    place : Place
+        Where the results of a row stand.
+    per_row : tuple of str
+        The arguments that may be arrays.
+    is_exact : bool
+        Whether integers must be exact as such, not only their differences.
+    knows_nan : bool
+        Whether the operator itself omits NaN.
+    check_k : callable, default=None
+        Of `k` and n, for operators that take the smaller of `k` and the number of
+        values that are not NaN.
+    """
+    arguments = dict(arguments)
+    values, axis = arguments.pop("values"), arguments.pop("axis")
+    if is_exact:
+        values = check_exact(values, "values")
+    else:
+        values = check_differences(values, "values", axis)
+    omits_nan = check_nan_policy(arguments["nan_policy"]) and not knows_nan
+    if omits_nan:
+        arguments["nan_policy"] = "raise"
+    weights = arguments.pop("weights", None)
+    if weights is not None:
+        n = Slices(values.shape, axis).length
+        weights = check_weights(weights, "weights", [values.shape, (n,)])
+    groups = RowGroups(
+        values,
+        axis,
+        {name: arguments.pop(name) for name in per_row},
+        weights=weights,
+        omits_nan=omits_nan,
+        check_k=check_k,
+        is_hard=check_flag(arguments.pop("straight_through"), "straight_through"),
+        keep=check_flag(arguments.pop("return_jacobian"), "return_jacobian"),
+    )
+    return groups.solve(partial(operator, axis=-1, **arguments), place)
+
+
+class RowGroups:
+    """Values whose rows are to be treated in groups.
+
+    Parameters
+    ----------
+    values : ndarray
+        Float.
+    axis : int or None
+    options : dict
+        Options of the operator, `epsilon` and others, each a number or an array of the
+        shape of `values` without `axis`.
+    weights : ndarray or None
+        One row of them, or of the shape of `values`.
+    omits_nan : bool
+        Whether the operator is called without NaN.
+    check_k : callable or None
+    is_hard : bool
+        Whether results are those for ``epsilon=0``, and derivatives are not.
+    keep : bool
+        Whether to return a Jacobian.
+    """
+
+    def __init__(
+        self, values, axis, options, *, weights, omits_nan, check_k, is_hard, keep
+    ):
+        self._is_hard, self._keep = is_hard, keep
+        self._values, self._weights = values, weights
+        self._slices = slices = Slices(values.shape, axis)
+        rows = slices.to_rows(values)
+        is_missing = np.isnan(rows) & omits_nan
+        n_kept = slices.length - np.count_nonzero(is_missing, axis=1)
+        order = np.argsort(is_missing, axis=1, kind="stable")
+        columns = {
+            name: _one_a_row(option, name, slices.other_shape)
+            for name, option in options.items()
+            if needs_groups(option)
+        }
+        indices = {}
+        for i, key in enumerate(zip(n_kept.tolist(), *columns.values(), strict=True)):
+            indices.setdefault(key, []).append(i)
+        if not indices:  # the operator tells the shape of nothing
+            indices = {(slices.length, *(1 for _ in columns)): []}
+        self._groups = []
+        for (m, *key), index in indices.items():
+            own = options | dict(zip(columns, key, strict=True))
+            check_epsilon(own["epsilon"])
+            if check_k is not None:
+                own["k"] = min(check_k(own["k"], slices.length), m or slices.length)
+            self._groups.append(_Group(rows, order, index, m, own))
+        if weights is not None:
+            is_shared = weights.shape != values.shape
+            weights = weights[None] if is_shared else slices.to_rows(weights)
+            for group in self._groups:
+                group.add_weights(weights)
+
+    def solve(self, operator, place):
+        """The results of all rows, and the Jacobian if there is to be one.
+
+        Parameters
+        ----------
+        operator : callable
+            Of an array of shape (count, n), along the last axis. Takes the options,
+            `weights` if there are any, and `return_jacobian`.
+        place : Place
+            Where the results of a row stand.
+        """
+        for group in self._groups:
+            result, group.jacobian = self._call(operator, group)
+            group.result = place.to_rows(result)
+        result, slices = self._join_arrays(place, np.nan, lambda group: group.result)
+        if not self._keep:
+            return result
+        return result, self._join_jacobians(place, slices, np.shape(result))
+
+    def _call(self, operator, group):
+        options = group.options
+        if not self._is_hard:
+            result = operator(group.rows, return_jacobian=self._keep, **options)
+            return result if self._keep else (result, None)
+        hard = operator(group.rows, **options | {"epsilon": 0.0})
+        if not self._keep:
+            return hard, None
+        return hard, operator(group.rows, return_jacobian=True, **options)[1]
+
+    def _join_arrays(self, place, fill, get):
+        """An array of what `get` finds in the groups, and its slices."""
+        slices = place.slices(self._slices, self._groups)
+        rows = np.full((slices.count, slices.length), fill, self._values.dtype)
+        for group in self._groups:
+            if not group.is_empty:
+                place.prepare(rows, group)
+                rows[group.index[:, None], place.cells(group, self._slices)] = get(
+                    group
+                )
+        return place.to_array(rows, slices, self._slices)[()], slices
+
+    def _join_jacobians(self, place, slices, shape):
+        """One Jacobian, of the class of those of the groups."""
+        first = self._groups[0].jacobian
+
+        def join_jacobians(cls, get, input_slices, input_shape):
+            joined = cls.__new__(cls)
+            RowwiseJacobian.__init__(
+                joined,
+                input_slices,
+                slices,
+                _JoinedProduct(
+                    [
+                        (get(g.jacobian), g.index, g.kept, place.cells(g, self._slices))
+                        for g in self._groups
+                        if not g.is_empty
+                    ],
+                    (input_slices, slices),
+                ),
+                shapes=(input_shape, shape),
+                dtype=self._values.dtype,
+            )
+            return joined
+
+        def join_arrays(get):
+            return self._join_arrays(
+                place, 0.0, lambda group: place.to_rows(get(group.jacobian))
+            )[0]
+
+        attributes = {"wrt_w": None} if hasattr(first, "wrt_w") else {}
+        for name in ARRAYS:
+            if getattr(first, name, None) is not None:
+                attributes[name] = join_arrays(partial(_attribute, name))
+        if hasattr(first, "wrt_cut"):
+            attributes["wrt_cut"] = tuple(
+                join_arrays(lambda jacobian, i=i: jacobian.wrt_cut[i]) for i in (0, 1)
+            )
+        if hasattr(first, "wrt_weights"):
+            weights = self._values if self._weights is None else self._weights
+            is_shared = weights.shape != self._values.shape
+            attributes["wrt_weights"] = join_jacobians(
+                RowwiseJacobian,
+                partial(_attribute, "wrt_weights"),
+                Slices(weights.shape, 0) if is_shared else self._slices,
+                weights.shape,
+            )
+        joined = join_jacobians(
+            type(first), lambda own: own, self._slices, self._values.shape
+        )
+        vars(joined).update(attributes)
+        return joined
+
+
+def _attribute(name, jacobian):
+    return getattr(jacobian, name)
+
+
+class _Group:
+    """Rows with equal options and equally many numbers.
+
+    Attributes
+    ----------
+    index : ndarray of int, shape (count,)
+        Of the rows.
+    kept : ndarray of int, shape (count, m)
+        Where in each row the numbers are.
+    rows : ndarray of shape (count, m)
+        The numbers.
+    is_empty : bool
+        All of their numbers are missing: zeros stand for them, without a result.
+    options : dict
+        What the operator takes with the rows.
+    """
+
+    def __init__(self, rows, order, index, n_kept, options):
+        n = rows.shape[1]
+        self.index = np.array(index, dtype=np.intp)
+        self.is_empty = n_kept == 0 < n
+        self.kept = order[self.index, : n if self.is_empty else n_kept]
+        self.rows = rows[self.index[:, None], self.kept]
+        if self.is_empty:
+            self.rows[...] = 0
+        self.options = options
+
+    def add_weights(self, weights):
+        """Add their weights, of rows of weights or of one row, to the options."""
+        index = 0 if len(weights) == 1 else self.index[:, None]
+        kept = weights[index, self.kept]
+        self.options["weights"] = np.ones_like(kept) if self.is_empty else kept
+
+
+class _JoinedProduct:
+    """Products with the Jacobian of rows that were solved in groups.
+
+    Parameters
+    ----------
+    parts : list of tuples
+        Of each group the Jacobian, the rows, and the places of its numbers and of its
+        results in them.
+    slices : pair of Slices
+        Of input and output.
+    """
+
+    def __init__(self, parts, slices):
+        self._parts, self._slices = parts, slices
+
+    def __call__(self, rows, *, transpose):
+        slices = self._slices[0 if transpose else 1]
+        out = np.zeros((slices.count, slices.length))
+        for jacobian, index, *columns in self._parts:
+            source, target = columns[::-1] if transpose else columns
+            part = rows[_rows_of(rows, index), source]
+            product = jacobian.multiply_rows(part, transpose=transpose)
+            # One row may have served all.
+            np.add.at(out, (_rows_of(out, index), target), product)
+        return out
+
+
+def _rows_of(array, index):
+    return index[:, None] if len(array) > 1 else np.zeros_like(index)[:, None]
+
+
+def _one_a_row(option, name, shape):
+    """An array of this shape, a number for each row, as a list."""
+    array = as_array(option, name)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(
+            f"{name} must be a real number or an array of them, got an array of dtype "
+            f"{array.dtype}."
+        )
+    if array.shape != shape:
+        raise ValueError(
+            f"{name} must be a number or an array of one for each slice of values, of "
+            f"shape {shape}, got shape {array.shape}."
+        )
+    return array.ravel().tolist()
+
+
+class OwnPlace:
+    """Each number has a result, where it stands."""
+
+    def to_rows(self, result):
+        """The results of an operator, a row for each of its rows."""
+        return result
+
+    def slices(self, slices, groups):
+        """The slices of the result, for those of the values."""
+        return slices
+
+    def prepare(self, rows, group):
+        """Fill what is not of one number only."""
+
+    def cells(self, group, slices):
+        """Columns of the results of a group."""
+        return group.kept
+
+    def to_array(self, rows, slices, value_slices):
+        """The array of the result, of its rows."""
+        return slices.from_rows(rows)
+
+
+class FirstPlace(OwnPlace):
+    """Results stand first in a row: `width`, or as many as there are numbers."""
+
+    def __init__(self, width=None):
+        self._width = width
+
+    def slices(self, slices, groups):
+        if self._width is None:
+            return slices
+        shape = list(slices.shape)
+        shape[slices.axis] = self._width
+        return Slices(tuple(shape), slices.axis)
+
+    def cells(self, group, slices):
+        return np.arange(group.result.shape[1])[None]
+
+
+class CommonPlace(OwnPlace):
+    """Results of all numbers of a row, of a `shape` that comes first."""
+
+    def __init__(self, shape=()):
+        self._shape = shape
+
+    def to_rows(self, result):
+        result = np.asarray(result)
+        return result.reshape(math.prod(self._shape), -1).T
+
+    def slices(self, slices, groups):
+        return Slices((math.prod(self._shape), slices.count), 0)
+
+    def cells(self, group, slices):
+        return np.arange(group.result.shape[1])[None]
+
+    def to_array(self, rows, slices, value_slices):
+        return rows.T.reshape(self._shape + value_slices.other_shape)
+
+
+class MatrixPlace(OwnPlace):
+    """A matrix of positions and numbers; numbers that are missing have zeros."""
+
+    def to_rows(self, result):
+        return result.reshape(len(result), result.shape[1] ** 2)
+
+    def slices(self, slices, groups):
+        shape = (*slices.other_shape, slices.length**2)
+        return Slices(shape, len(shape) - 1)
+
+    def prepare(self, rows, group):
+        n, m = math.isqrt(rows.shape[1]), group.kept.shape[1]
+        rows[group.index, : n * m] = 0
+
+    def cells(self, group, slices):
+        m = group.kept.shape[1]
+        positions = slices.length * np.arange(m)[:, None]
+        return (positions + group.kept[:, None, :]).reshape(-1, m * m)
+
+    def to_array(self, rows, slices, value_slices):
+        n = value_slices.length
+        return slices.from_rows(rows).reshape(*value_slices.other_shape, n, n)
