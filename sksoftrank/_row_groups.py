@@ -127,6 +127,8 @@ class RowGroups:
         is_missing = np.isnan(rows) & omits_nan
         n_kept = slices.length - np.count_nonzero(is_missing, axis=1)
         order = np.argsort(is_missing, axis=1, kind="stable")
+        if not slices.other_shape:  # of one row there is one number
+            check_epsilon(options["epsilon"])
         columns = {
             name: _one_a_row(option, name, slices.other_shape)
             for name, option in options.items()

@@ -390,16 +390,16 @@ def test_rows_that_need_more_values_than_others(regularization):
 
 
 def test_the_tail_is_not_sorted(monkeypatch):
-    from sksoftrank.operators import _topk
+    from sksoftrank.operators import _topk_rank
 
     lengths = []
-    argsort_rows = _topk.argsort_rows
+    argsort_rows = _topk_rank.argsort_rows
 
     def counting(rows, **options):
         lengths.append(rows.shape[1])
         return argsort_rows(rows, **options)
 
-    monkeypatch.setattr(_topk, "argsort_rows", counting)
+    monkeypatch.setattr(_topk_rank, "argsort_rows", counting)
     soft_topk_rank(draw(100_000), 10, 0.01)
     assert lengths == [11]
     lengths.clear()

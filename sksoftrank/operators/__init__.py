@@ -3,18 +3,13 @@
 from ._bounds import epsilon_bounds
 from ._location import LocationJacobian
 from ._normalization import soft_quantile_normalize
-from ._quantiles import (
-    WinsorizeJacobian,
-    soft_median,
-    soft_quantile,
-    soft_trimmed_mean,
-    soft_winsorize,
-)
+from ._quantiles import soft_median, soft_quantile, soft_trimmed_mean
 from ._sort_with import SortWithJacobian, soft_sort_with
 from ._sorting import soft_rank, soft_sort
 from ._topk import TopKJacobian, soft_topk
 from ._topk_rank import TopKRankJacobian, soft_topk_rank
 from ._topk_sort import soft_topk_sort
+from ._winsorize import WinsorizeJacobian, soft_winsorize
 
 __all__ = [
     "LocationJacobian",

@@ -82,8 +82,9 @@ class TopKRankJacobian(RowwiseJacobian):
         self,
         values: Any,
         slices: Any,
-        top: Any,
+        tops: Any,
         ranks: Any,
+        epsilon: Any,
         largest: Any,
         signs: Any,
     ) -> None: ...
@@ -109,103 +110,112 @@ def epsilon_bounds(
 @overload
 def soft_median(
     values: ArrayLike,
-    epsilon: float = 1.0,
+    epsilon: ArrayLike = 1.0,
     *,
     weights: ArrayLike | None = None,
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[False] = False,
 ) -> _Location: ...
 @overload
 def soft_median(
     values: ArrayLike,
-    epsilon: float = 1.0,
+    epsilon: ArrayLike = 1.0,
     *,
     weights: ArrayLike | None = None,
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[True],
 ) -> tuple[_Location, LocationJacobian]: ...
 @overload
 def soft_median(
     values: ArrayLike,
-    epsilon: float = 1.0,
+    epsilon: ArrayLike = 1.0,
     *,
     weights: ArrayLike | None = None,
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: bool = False,
 ) -> _Location | tuple[_Location, LocationJacobian]: ...
 @overload
 def soft_quantile(
     values: ArrayLike,
     q: ArrayLike,
-    epsilon: float = 1.0,
+    epsilon: ArrayLike = 1.0,
     *,
     weights: ArrayLike | None = None,
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[False] = False,
 ) -> _Location: ...
 @overload
 def soft_quantile(
     values: ArrayLike,
     q: ArrayLike,
-    epsilon: float = 1.0,
+    epsilon: ArrayLike = 1.0,
     *,
     weights: ArrayLike | None = None,
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[True],
 ) -> tuple[_Location, LocationJacobian]: ...
 @overload
 def soft_quantile(
     values: ArrayLike,
     q: ArrayLike,
-    epsilon: float = 1.0,
+    epsilon: ArrayLike = 1.0,
     *,
     weights: ArrayLike | None = None,
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: bool = False,
 ) -> _Location | tuple[_Location, LocationJacobian]: ...
 @overload
 def soft_quantile_normalize(
     values: ArrayLike,
     target: ArrayLike | _Distribution,
-    epsilon: float = 1.0,
+    epsilon: ArrayLike = 1.0,
     *,
     regularization: _RankRegularization = "quadratic",
     axis: int | None = -1,
     nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[False] = False,
 ) -> NDArray[np.floating]: ...
 @overload
 def soft_quantile_normalize(
     values: ArrayLike,
     target: ArrayLike | _Distribution,
-    epsilon: float = 1.0,
+    epsilon: ArrayLike = 1.0,
     *,
     regularization: _RankRegularization = "quadratic",
     axis: int | None = -1,
     nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[True],
 ) -> tuple[NDArray[np.floating], _JacobianInEpsilon]: ...
 @overload
 def soft_quantile_normalize(
     values: ArrayLike,
     target: ArrayLike | _Distribution,
-    epsilon: float = 1.0,
+    epsilon: ArrayLike = 1.0,
     *,
     regularization: _RankRegularization = "quadratic",
     axis: int | None = -1,
     nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: bool = False,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], _JacobianInEpsilon]: ...
 @overload
@@ -455,71 +465,77 @@ def soft_topk_sort(
 def soft_trimmed_mean(
     values: ArrayLike,
     cut: _Cut = 0.25,
-    epsilon: float = 1.0,
+    epsilon: ArrayLike = 1.0,
     *,
     weights: ArrayLike | None = None,
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[False] = False,
 ) -> _Location: ...
 @overload
 def soft_trimmed_mean(
     values: ArrayLike,
     cut: _Cut = 0.25,
-    epsilon: float = 1.0,
+    epsilon: ArrayLike = 1.0,
     *,
     weights: ArrayLike | None = None,
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[True],
 ) -> tuple[_Location, LocationJacobian]: ...
 @overload
 def soft_trimmed_mean(
     values: ArrayLike,
     cut: _Cut = 0.25,
-    epsilon: float = 1.0,
+    epsilon: ArrayLike = 1.0,
     *,
     weights: ArrayLike | None = None,
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: bool = False,
 ) -> _Location | tuple[_Location, LocationJacobian]: ...
 @overload
 def soft_winsorize(
     values: ArrayLike,
     cut: _Cut = 0.05,
-    epsilon: float = 1.0,
+    epsilon: ArrayLike = 1.0,
     *,
     weights: ArrayLike | None = None,
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[False] = False,
 ) -> NDArray[np.floating]: ...
 @overload
 def soft_winsorize(
     values: ArrayLike,
     cut: _Cut = 0.05,
-    epsilon: float = 1.0,
+    epsilon: ArrayLike = 1.0,
     *,
     weights: ArrayLike | None = None,
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: Literal[True],
 ) -> tuple[NDArray[np.floating], WinsorizeJacobian]: ...
 @overload
 def soft_winsorize(
     values: ArrayLike,
     cut: _Cut = 0.05,
-    epsilon: float = 1.0,
+    epsilon: ArrayLike = 1.0,
     *,
     weights: ArrayLike | None = None,
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     nan_policy: _NanPolicy = "raise",
+    straight_through: bool = False,
     return_jacobian: bool = False,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], WinsorizeJacobian]: ...

@@ -16,6 +16,7 @@ def soft_quantile_normalize(
     regularization="quadratic",
     axis=-1,
     nan_policy="raise",
+    straight_through=False,
     return_jacobian=False,
 ):
     """Values with their order, but the distribution of a target.
@@ -27,15 +28,19 @@ def soft_quantile_normalize(
     target : array-like of shape (m,) or frozen distribution
         A sample of the target distribution, in any order, or an object with methods
         ``ppf`` and ``pdf`` like ``scipy.stats.norm()``.
-    epsilon : float, default=1.0
+    epsilon : float or array-like, default=1.0
         Strength of the regularization of `soft_rank`, in the units of `values`. 0 gives
         the hard operator; as it grows all results approach the middle of the target.
+        An array, of the shape of `values` without `axis`, has one for each slice.
     regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
         As for `soft_rank`.
     axis : int or None, default=-1
         Axis along which to normalize. None flattens `values` first.
     nan_policy : {"raise", "omit"}, default="raise"
         Whether NaN are an error, or are left out and stay NaN.
+    straight_through : bool, default=False
+        Whether the ranks are the hard ones, those for ``epsilon=0``, while their
+        derivatives stay those for `epsilon`.
     return_jacobian : bool, default=False
         Whether to return the derivative too.
 
@@ -91,6 +96,7 @@ def soft_quantile_normalize(
         regularization=regularization,
         axis=axis,
         nan_policy=nan_policy,
+        straight_through=straight_through,
         return_jacobian=return_jacobian,
     )
     ranks, rank_jacobian = result if return_jacobian else (result, None)

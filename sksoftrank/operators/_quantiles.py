@@ -1,12 +1,8 @@
-"""Soft quantiles, medians, trimmed means and winsorized values."""
-
-import math
+"""Soft quantiles, medians and trimmed means."""
 
 import numpy as np
 
-from .._checks import check_exact, check_flag
-from .._jacobian import RowwiseJacobian
-from .._slices import Slices
+from .._row_groups import CommonPlace, needs_groups, solve_groups
 from ._location import Location, check_cut, check_fractions
 
 # Quantiles are differences of sums of masses that are 1 apart.
@@ -22,6 +18,7 @@ def soft_quantile(
     regularization="quadratic",
     axis=-1,
     nan_policy="raise",
+    straight_through=False,
     return_jacobian=False,
 ):
     """Differentiable quantiles.
@@ -36,9 +33,10 @@ def soft_quantile(
         Real numbers. float32 is kept, float16 becomes float32, all else float64.
     q : float or array-like
         Probabilities, from 0 to 1.
-    epsilon : float, default=1.0
+    epsilon : float or array-like, default=1.0
         Strength of the regularization, in the units of `values`. 0 gives the hard
-        quantiles.
+        quantiles. An array, of the shape of `values` without `axis`, has one for each
+        slice.
     weights : array-like of shape (n,) or of the shape of `values`, default=None
         Non-negative frequencies of a sum A of at most 1e12: a weight of 2 is exactly a
         repeated value. Weights whose mean over the positive ones is below one, such as
@@ -51,6 +49,9 @@ def soft_quantile(
         Axis of the values. None flattens `values` first.
     nan_policy : {"raise", "omit"}, default="raise"
         Whether NaN are an error or are left out. The quantile of nothing is NaN.
+    straight_through : bool, default=False
+        Whether the result is the hard one, that for ``epsilon=0``, while the derivative
+        stays that for `epsilon`.
     return_jacobian : bool, default=False
         Whether to return the derivative too.
 
@@ -108,6 +109,12 @@ def soft_quantile(
     >>> jacobian.vjp(1.0).round(3)
     array([0.417, 0.167, 0.417, 0.   ])
     """
+    if straight_through is not False or needs_groups(epsilon):
+        arguments = locals()
+        place = CommonPlace(check_fractions(q, "q", 1.0).shape)
+        return solve_groups(
+            soft_quantile, arguments, place, is_exact=True, knows_nan=True
+        )
     location = Location(
         values,
         epsilon,
@@ -148,6 +155,7 @@ def soft_median(
     regularization="quadratic",
     axis=-1,
     nan_policy="raise",
+    straight_through=False,
     return_jacobian=False,
 ):
     """Differentiable median, the soft quantile for q = 1/2.
@@ -158,8 +166,9 @@ def soft_median(
     ----------
     values : array-like of shape (..., n, ...)
         Real numbers. float32 is kept, float16 becomes float32, all else float64.
-    epsilon : float, default=1.0
+    epsilon : float or array-like, default=1.0
         Strength of the regularization, in the units of `values`. 0 gives the median.
+        An array has one for each slice.
     weights : array-like of shape (n,) or of the shape of `values`, default=None
         Non-negative frequencies, as for `soft_quantile`. None means ones.
     regularization : {"quadratic", "entropic"}, default="quadratic"
@@ -168,6 +177,9 @@ def soft_median(
         Axis of the values. None flattens `values` first.
     nan_policy : {"raise", "omit"}, default="raise"
         Whether NaN are an error or are left out.
+    straight_through : bool, default=False
+        Whether the result is the hard one, that for ``epsilon=0``, while the derivative
+        stays that for `epsilon`.
     return_jacobian : bool, default=False
         Whether to return the derivative too.
 
@@ -202,6 +214,7 @@ def soft_median(
         regularization=regularization,
         axis=axis,
         nan_policy=nan_policy,
+        straight_through=straight_through,
         return_jacobian=return_jacobian,
     )
 
@@ -215,6 +228,7 @@ def soft_trimmed_mean(
     regularization="quadratic",
     axis=-1,
     nan_policy="raise",
+    straight_through=False,
     return_jacobian=False,
 ):
     """Differentiable mean without the smallest and the largest values.
@@ -227,9 +241,10 @@ def soft_trimmed_mean(
         Share of the weight to leave out at each end, or at the lower and at the upper
         end, at least 0 and of sum below 1. Values are left out in part where it is
         not a whole number of them.
-    epsilon : float, default=1.0
+    epsilon : float or array-like, default=1.0
         Strength of the regularization, in the units of `values`. 0 gives the hard
-        trimmed mean; as it grows the result approaches the mean.
+        trimmed mean; as it grows the result approaches the mean. An array has one for
+        each slice.
     weights : array-like of shape (n,) or of the shape of `values`, default=None
         Non-negative weights. None means ones.
     regularization : {"quadratic", "entropic"}, default="quadratic"
@@ -238,6 +253,9 @@ def soft_trimmed_mean(
         Axis of the values. None flattens `values` first.
     nan_policy : {"raise", "omit"}, default="raise"
         Whether NaN are an error or are left out. The mean of nothing is NaN.
+    straight_through : bool, default=False
+        Whether the result is the hard one, that for ``epsilon=0``, while the derivative
+        stays that for `epsilon`.
     return_jacobian : bool, default=False
         Whether to return the derivative too.
 
@@ -273,6 +291,10 @@ def soft_trimmed_mean(
     >>> float(soft_trimmed_mean([0.0, 1.0, 2.0, 1000.0], 0.25, epsilon=0.5))
     1.5
     """
+    if straight_through is not False or needs_groups(epsilon):
+        return solve_groups(
+            soft_trimmed_mean, locals(), CommonPlace(), is_exact=True, knows_nan=True
+        )
     location = Location(
         values, epsilon, weights, regularization, axis, nan_policy, return_jacobian
     )
@@ -291,175 +313,3 @@ def soft_trimmed_mean(
         location.derivative(lambda mean: -total * mean.wrt_high(), ()),
     )
     return mean, jacobian
-
-
-def soft_winsorize(
-    values,
-    cut=0.05,
-    epsilon=1.0,
-    *,
-    weights=None,
-    regularization="quadratic",
-    axis=-1,
-    nan_policy="raise",
-    return_jacobian=False,
-):
-    """Values clipped at two of their own soft quantiles.
-
-    Parameters
-    ----------
-    values : array-like of shape (..., n, ...)
-        Real numbers. float32 is kept, float16 becomes float32, all else float64.
-    cut : float or pair of floats, default=0.05
-        Values are clipped at the quantiles `cut` and ``1 - cut``, or ``cut[0]`` and
-        ``1 - cut[1]``; at least 0 and of sum below 1.
-    epsilon : float, default=1.0
-        Strength of the regularization of the quantiles, in the units of `values`. 0
-        gives the hard quantiles.
-    weights : array-like of shape (n,) or of the shape of `values`, default=None
-        Non-negative frequencies for the quantiles, as for `soft_quantile`. None means
-        ones.
-    regularization : {"quadratic", "entropic"}, default="quadratic"
-        As for `soft_quantile`.
-    axis : int or None, default=-1
-        Axis of the values. None flattens `values` first.
-    nan_policy : {"raise", "omit"}, default="raise"
-        Whether NaN are an error or are left out of the quantiles and stay NaN.
-    return_jacobian : bool, default=False
-        Whether to return the derivative too.
-
-    Returns
-    -------
-    winsorized : ndarray of the shape of `values`
-    jacobian : WinsorizeJacobian
-        The derivative in `values`, with methods ``jvp`` and ``vjp`` and attributes
-        ``wrt_cut``, ``wrt_epsilon`` and ``wrt_weights``. Only with
-        ``return_jacobian=True``. NaN have the derivative 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not as described, or not finite.
-
-    See Also
-    --------
-    soft_quantile : The bounds.
-    scipy.stats.mstats.winsorize : Clips at order statistics.
-
-    Notes
-    -----
-    The values as such are clipped hard, so those between the bounds are untouched; the
-    bounds move smoothly with all values near them.
-
-    Examples
-    --------
-    >>> from sksoftrank import soft_winsorize
-    >>> soft_winsorize([0.0, 1.0, 2.0, 3.0, 100.0], 0.25, epsilon=0.5)
-    array([1.1, 1.1, 2. , 2.9, 2.9])
-    """
-    lower, upper = check_cut(cut)
-    return_jacobian = check_flag(return_jacobian, "return_jacobian")
-    values = check_exact(values, "values")
-    quantiles = soft_quantile(
-        values,
-        [lower, 1 - upper],
-        epsilon,
-        weights=weights,
-        regularization=regularization,
-        axis=axis,
-        nan_policy=nan_policy,
-        return_jacobian=return_jacobian,
-    )
-    bounds, bounds_jacobian = quantiles if return_jacobian else (quantiles, None)
-    slices = Slices(values.shape, axis)
-    rows = slices.to_rows(values)
-    low, high = bounds.reshape(2, -1, 1)
-    result = slices.from_rows(np.clip(rows, low, high))
-    if not return_jacobian:
-        return result
-    is_nan = np.isnan(rows)
-    # Bounds that have met but for rounding, as for large epsilon, clip all values.
-    size = np.fmax.reduce(np.abs(rows), axis=1, keepdims=True)
-    has_met = high - low <= 8 * np.finfo(rows.dtype).eps * size
-    is_above = (rows > high) | (has_met & ~is_nan)
-    sides = (rows < low) & ~is_above, is_above, is_nan
-    return result, WinsorizeJacobian(slices, sides, bounds_jacobian)
-
-
-class WinsorizeJacobian(RowwiseJacobian):
-    """Jacobian of winsorized values.
-
-    A `scipy.sparse.linalg.LinearOperator` with methods ``jvp``, ``vjp`` and
-    ``toarray``, like all Jacobians here.
-
-    Attributes
-    ----------
-    input_shape, output_shape : tuple of int
-        Shapes of the differentiated argument and of the result.
-    wrt_epsilon : ndarray of shape `output_shape`
-        The derivative in `epsilon`.
-    wrt_weights : RowwiseJacobian
-        The derivative in the weights, for ``weights=None`` at weights of one.
-    wrt_cut : pair of ndarrays of shape `output_shape`
-        The derivatives in the lower and the upper cut.
-
-    See Also
-    --------
-    ProjectionJacobian : The same for soft sorts and ranks.
-
-    Examples
-    --------
-    >>> from sksoftrank import soft_winsorize
-    >>> values = [0.0, 1.0, 2.0, 100.0]
-    >>> _, jacobian = soft_winsorize(values, 0.25, 0.5, return_jacobian=True)
-    >>> jacobian.vjp([0.0, 0.0, 0.0, 1.0])
-    array([0.  , 0.  , 0.75, 0.25])
-    """
-
-    def __init__(self, slices, sides, quantiles):
-        is_below, is_above, is_nan = sides
-        is_inside = ~(is_below | is_above | is_nan)
-
-        def spread(bounds):
-            """Both bounds, by slice, to the values that are clipped at them."""
-            low, high = np.reshape(bounds, (2, -1, 1))
-            return is_below * low + is_above * high
-
-        def collect(rows):
-            """The transpose of `spread`."""
-            sums = [np.sum(rows * side, axis=1) for side in (is_below, is_above)]
-            return np.reshape(sums, quantiles.output_shape)
-
-        def multiply(rows, *, transpose):
-            if transpose:
-                pulled = quantiles.vjp(collect(rows))
-                return rows * is_inside + slices.to_rows(pulled)
-            u = slices.from_rows(rows).reshape(quantiles.input_shape)
-            return rows * is_inside + spread(quantiles.jvp(u))
-
-        wrt_weights = quantiles.wrt_weights
-        whole = Slices((math.prod(wrt_weights.input_shape),), 0)
-
-        def multiply_weights(rows, *, transpose):
-            if transpose:
-                return wrt_weights.vjp(collect(rows)).reshape(1, -1)
-            return spread(wrt_weights.jvp(rows.reshape(wrt_weights.input_shape)))
-
-        def as_values(bounds):
-            return slices.from_rows(spread(bounds)).astype(self.dtype, copy=False)
-
-        shapes, dtype = (quantiles.input_shape, slices.shape), quantiles.dtype
-        super().__init__(slices, slices, multiply, shapes=shapes, dtype=dtype)
-        self.wrt_weights = RowwiseJacobian(
-            whole,
-            slices,
-            multiply_weights,
-            shapes=(wrt_weights.input_shape, slices.shape),
-            dtype=dtype,
-        )
-        self.wrt_epsilon = as_values(quantiles.wrt_epsilon)
-        in_lower, in_upper = quantiles.wrt_q
-        self.wrt_cut = (
-            as_values([in_lower, np.zeros_like(in_upper)]),
-            as_values([np.zeros_like(in_lower), -in_upper]),
-        )

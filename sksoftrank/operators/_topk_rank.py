@@ -135,13 +135,16 @@ def soft_topk_rank(
     if magnitude:
         signs, rows = np.sign(rows), np.abs(rows)
     kind = kind if epsilon > 0 else _pav.QUADRATIC
-    top = _TopRows(rows if largest else -rows, k, epsilon, kind)
+    tops = _solve_tops(rows if largest else -rows, k, epsilon, kind)
     ranks = np.full(rows.shape, k + 1.0)
-    np.put_along_axis(ranks, top.index, top.ranks, axis=1)
+    for top in tops:
+        ranks[top.cells] = top.ranks
     result = slices.from_rows(ranks).astype(values.dtype, copy=False)
     if not return_jacobian:
         return result
-    return result, TopKRankJacobian(values, slices, top, ranks, largest, signs)
+    return result, TopKRankJacobian(
+        values, slices, tops, ranks, epsilon, largest, signs
+    )
 
 
 class TopKRankJacobian(RowwiseJacobian):
@@ -170,26 +173,26 @@ class TopKRankJacobian(RowwiseJacobian):
     array([-0.5,  0. ,  0. ,  0.5])
     """
 
-    def __init__(self, values, slices, top, ranks, largest, signs):
+    def __init__(self, values, slices, tops, ranks, epsilon, largest, signs):
         sign = 1.0 if largest else -1.0
-        steepness = sign * steepness_of(top.epsilon)
+        steepness = sign * steepness_of(epsilon)
 
         def multiply(rows, *, transpose):
-            inside = np.take_along_axis(rows, top.index, axis=1)
-            product = np.empty_like(inside)
-            _isotonic.pool_product_rows(
-                inside,
-                None,
-                None,
-                top.pools,
-                top.weights,
-                _isotonic.DEVIATION,
-                transpose,
-                1.0,
-                product,
-            )
             out = np.zeros(rows.shape)
-            np.put_along_axis(out, top.index, -steepness * product, axis=1)
+            for top in tops:
+                product = np.empty(top.ranks.shape)
+                _isotonic.pool_product_rows(
+                    rows[top.cells],
+                    None,
+                    None,
+                    top.pools,
+                    top.weights,
+                    _isotonic.DEVIATION,
+                    transpose,
+                    1.0,
+                    product,
+                )
+                out[top.cells] = -steepness * product
             return out
 
         shapes, dtype = (values.shape, slices.shape), values.dtype
@@ -200,13 +203,30 @@ class TopKRankJacobian(RowwiseJacobian):
         self.wrt_epsilon = change.astype(values.dtype, copy=False)
 
 
+def _solve_tops(rows, k, epsilon, kind):
+    """Projections of rows by their m largest values, with as large an m as each needs.
+
+    So the result of a row does not depend on what rows are beside it.
+    """
+    count, n = rows.shape
+    tops, left, m = [], np.arange(count), min(k + 1, n)
+    while left.size:
+        top = _TopRows(rows, left, k, m, epsilon, kind)
+        # A pool that begins with the first may reach farther down. Otherwise that is a
+        # block of one, and so are all below it, for there w is constant.
+        is_done = (top.pools[:, 0] != 0) | (m == n)
+        tops.append(top.take(is_done))
+        left, m = left[~is_done], min(4 * m, n)
+    return tops
+
+
 class _TopRows:
     """Projection of -rows / epsilon on the permutahedron of (k + 1, ..., k, ..., 1).
 
     Attributes
     ----------
-    index : ndarray of int, shape (count, m)
-        Where the m largest values of each row are, smallest first. The projection of
+    cells : pair of ndarrays of int, of shapes (count, 1) and (count, m)
+        Where the m largest values of these rows are, smallest first. The projection of
         the others is k + 1, and its derivative 0.
     ranks : ndarray of shape (count, m)
         The projection.
@@ -214,27 +234,21 @@ class _TopRows:
         Pools of the m values, and the softmax weights within, None if uniform.
     """
 
-    def __init__(self, rows, k, epsilon, kind):
-        self.epsilon = epsilon
-        n, m = rows.shape[1], k + 1
-        while not self._project(rows, k, min(m, n), kind):
-            m *= 4
-
-    def _project(self, rows, k, m, kind):
-        """From the m largest values; False if more are needed."""
-        count, n = rows.shape
+    def __init__(self, rows, which, k, m, epsilon, kind):
+        rows, (count, n) = rows[which], (len(which), rows.shape[1])
         if m < n:
             index = np.argpartition(rows, n - m, axis=1)[:, n - m :]
             top = np.take_along_axis(rows, index, axis=1)
             order, top = argsort_rows(top, descending=False)
-            self.index = np.take_along_axis(index, order, axis=1)
+            index = np.take_along_axis(index, order, axis=1)
         else:
-            self.index, top = argsort_rows(rows, descending=False)
+            index, top = argsort_rows(rows, descending=False)
+        self.cells = which[:, None], index
         # w spans k: larger gaps separate pools, like these. The hard ranks have no
         # pools but of ties.
         gap = np.diff(top, axis=1, prepend=top[:, :1])
         with np.errstate(over="ignore"):
-            gap = gap / self.epsilon if self.epsilon > 0 else (k + 2.0) * (gap > 0)
+            gap = gap / epsilon if epsilon > 0 else (k + 2.0) * (gap > 0)
         z = -np.cumsum(np.minimum(gap, k + 2.0), axis=1)
         w = np.minimum(np.arange(m, 0, -1, dtype=np.float64), k + 1.0)
         self.ranks = np.empty((count, m))
@@ -244,6 +258,12 @@ class _TopRows:
         _isotonic.isotonic_rows(
             z, w[None], kind, True, self.ranks, self.pools, self.weights, others
         )
-        # A pool that begins with the first may reach farther down. Otherwise that is a
-        # block of one, and so are all below it, for there w is constant.
-        return m == n or not (self.pools[:, 0] == 0).any()
+
+    def take(self, chosen):
+        """Only these of the rows."""
+        if not chosen.all():
+            self.cells = tuple(part[chosen] for part in self.cells)
+            self.ranks, self.pools = self.ranks[chosen], self.pools[chosen]
+            if self.weights is not None:
+                self.weights = self.weights[chosen]
+        return self

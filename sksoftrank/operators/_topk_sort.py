@@ -118,7 +118,8 @@ def soft_topk_sort(
     check_finite(rows, "values", factor=slices.length**2)
     kind = kind if epsilon > 0 else _pav.QUADRATIC
     sign = 1.0 if largest else -1.0
-    top = _TopValues(rows if largest else -rows, k, epsilon, kind, return_jacobian)
+    signed = rows if largest else -rows
+    top = _solve_tops(signed, k, epsilon, kind, return_jacobian)
     shape = list(slices.shape)
     shape[slices.axis] = k
     top_slices = Slices(tuple(shape), slices.axis)
@@ -158,6 +159,23 @@ def soft_topk_sort(
     return result, jacobian
 
 
+def _solve_tops(rows, k, epsilon, kind, keep):
+    """`_TopValues` with as large an m as each of the rows needs.
+
+    So the result of a row does not depend on what rows are beside it.
+    """
+    n = rows.shape[1]
+    m = min(2 * k + 30, n)
+    top = _TopValues(rows, k, m, epsilon, kind, keep)
+    left = np.flatnonzero(~top.is_done)
+    while left.size:
+        m = min(4 * m, n)
+        part = _TopValues(rows[left], k, m, epsilon, kind, keep)
+        top.put(left, part)
+        left = left[~part.is_done]
+    return top
+
+
 class _TopValues:
     """Descending soft sort of rows, of which the first k values are right.
 
@@ -169,26 +187,29 @@ class _TopValues:
     pools, weights : ndarrays of shape (count, n + 1) and (count, n)
         Pools, right for the first k places, and the softmax weights within, None if
         uniform. Without `keep` there are no index and no weights.
+    is_done : ndarray of bool, shape (count,)
+        Whether m is enough.
     """
 
-    def __init__(self, rows, k, epsilon, kind, keep):
-        self._kind, self._keep, n = kind, keep, rows.shape[1]
+    def __init__(self, rows, k, m, epsilon, kind, keep):
+        self._kind, self._keep = kind, keep
         self.index = self.weights = None
-        m = min(2 * k + 30, n)
-        while not self._sort(rows, m, k, epsilon) and m < n:
-            m = min(4 * m, n)
-
-    def _sort(self, rows, m, k, epsilon):
-        """With the m largest sorted; whether that is enough."""
         count, n = rows.shape
         logits = self._sort_all(rows) if m == n else self._sort_part(rows, m)
         self.pools = np.empty((count, n + 1), dtype=np.int64)
-        if self._keep and self._kind == _pav.ENTROPIC:
+        if keep and kind == _pav.ENTROPIC:
             self.weights = np.empty((count, n))
-        _pav.sort_rows(self.sorted, epsilon, self._kind, 1.0, self.pools, self.weights)
+        _pav.sort_rows(self.sorted, epsilon, kind, 1.0, self.pools, self.weights)
         if logits is not None:
             self.weights[:, m:] *= np.exp(logits)
-        return m == n or _ends_of_pools(self.pools, n, k, m)
+        self.is_done = (m == n) | _do_pools_end(self.pools, n, k, m)
+
+    def put(self, which, part):
+        """Put the rows of `part` in the places `which`."""
+        for name in ("sorted", "index", "pools", "weights"):
+            rows = getattr(self, name)
+            if rows is not None:
+                rows[which] = getattr(part, name)
 
     def _sort_all(self, rows):
         if self._keep:
@@ -229,10 +250,9 @@ def _mean(excess, kind):
     return np.minimum(top + np.log1p(mean), 0.0)
 
 
-def _ends_of_pools(pools, n, k, m):
-    """Whether the pools that hold place k of each row end at most at m, or at n."""
+def _do_pools_end(pools, n, k, m):
+    """Whether the pool that holds place k of a row ends at most at m, or at n."""
     # At most k pools, of two places or more, begin before place k.
     start, end = pools[:, 0 : n - 1 : 2][:, :k], pools[:, 1:n:2][:, :k]
     is_pool = np.logical_and.accumulate(start < n, axis=1)
-    is_open = is_pool & (start < k) & (end > m) & (end < n)
-    return not is_open.any()
+    return ~(is_pool & (start < k) & (end > m) & (end < n)).any(axis=1)
