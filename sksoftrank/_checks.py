@@ -97,16 +97,45 @@ def check_exact(values, name):
     """`check_values` for functions that return values: no integer may be rounded."""
     if type(values) is np.ndarray and values.dtype in FLOATS:
         return check_values(values, name)
-    array = _inexact_array(values)
-    if array is not None:
-        is_rounded = ~_are_integers_exact(array)
-        if is_rounded.any():
-            raise ValueError(
-                f"{name} must hold integers that float64 holds, such as those up to "
-                f"2**53, got {array[is_rounded][0]}; subtract a common origin from "
-                f"them."
-            )
+    _refuse_rounded(_inexact_array(values), name)
     return check_values(values, name)
+
+
+def exact_table(values, name):
+    """Return a table for scikit-learn's checks, or say that float64 rounds it.
+
+    No integer may be rounded, and long doubles of a column that differ must not tie.
+    NA of pandas becomes NaN. All other arguments are returned as they are.
+    """
+    array = _inexact_array(values)
+    _refuse_rounded(array, name)
+    if array is None:
+        return values
+    if array.dtype.kind == "f":
+        for column in array.reshape(len(array), -1).T:
+            ordered = np.sort(column)
+            floats, differs = _floats(ordered), ordered[1:] > ordered[:-1]
+            if (differs & (floats[1:] == floats[:-1])).any():
+                raise ValueError(
+                    f"{name} must hold long doubles that differ in float64 in each "
+                    f"column; subtract a common origin from them."
+                )
+    if array.dtype.kind != "O":
+        return values
+    if hasattr(values, "iloc"):  # columns keep their names
+        return values.where(values.notna(), math.nan)
+    return array.astype(np.float64)
+
+
+def _refuse_rounded(array, name):
+    if array is None:
+        return
+    is_rounded = ~_are_integers_exact(array)
+    if is_rounded.any():
+        raise ValueError(
+            f"{name} must hold integers that float64 holds, such as those up to 2**53, "
+            f"got {array[is_rounded][0]}; subtract a common origin from them."
+        )
 
 
 def _are_integers_exact(array):

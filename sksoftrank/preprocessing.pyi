@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 
-from . import _RandomState, _RankRegularization, _Regularization
+from . import _Features, _RandomState, _RankRegularization, _Regularization
 
 __all__ = [
     "IsotonicProjection",
@@ -35,7 +35,11 @@ class _SoftCDFTransformer(_Transformer):
     random_state: _RandomState
     scale_: NDArray[np.float64]
     soft_cdfs_: list[_SoftCDF]
-    def derivative(self, X: ArrayLike) -> NDArray[np.floating]: ...
+    def transform(self, X: _Features) -> NDArray[np.floating]: ...
+    def fit_transform(
+        self, X: _Features, y: object = None, **fit_params: Any
+    ) -> NDArray[np.floating]: ...
+    def derivative(self, X: _Features) -> NDArray[np.floating]: ...
     def inverse_transform(self, X: ArrayLike) -> NDArray[np.floating]: ...
 
 class IsotonicProjection(_Transformer):
@@ -82,21 +86,32 @@ class SoftQuantileNormalizer(_SoftCDFTransformer):
         random_state: _RandomState = None,
     ) -> None: ...
     target_quantiles_: NDArray[np.float64]
-    def fit(self, X: ArrayLike, y: object = None) -> Self: ...
+    def fit(
+        self,
+        X: _Features,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self: ...
+    def set_fit_request(
+        self, *, sample_weight: bool | str | None = "$UNCHANGED$"
+    ) -> Self: ...
 
 class SoftRankTransformer(_SoftCDFTransformer):
     output_distribution: _Distribution
+    offset: float
+    n_values_: NDArray[np.float64]
     def __init__(
         self,
         epsilon: float = 1.0,
         *,
         output_distribution: _Distribution = "uniform",
+        offset: float = 0.5,
         subsample: int | None = 10_000,
         random_state: _RandomState = None,
     ) -> None: ...
     def fit(
         self,
-        X: ArrayLike,
+        X: _Features,
         y: object = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self: ...

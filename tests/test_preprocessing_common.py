@@ -13,6 +13,8 @@ TRANSFORMERS = [
     SoftRankTransformer(epsilon=0),
     SoftRankTransformer(epsilon=3.0, output_distribution="normal", subsample=None),
     SoftQuantileNormalizer(),
+    SoftRankTransformer(offset=0.375, output_distribution="normal"),
+    SoftRankTransformer(subsample=10, random_state=0),
     SoftQuantileNormalizer(epsilon=0),
     SoftQuantileNormalizer(target=[3.0, 1.0, 2.0], subsample=5, random_state=0),
     IsotonicProjection(),

@@ -195,10 +195,12 @@ def test_inverse_transform_of_flat_pieces_and_beyond():
     [
         SoftRankTransformer(),
         SoftRankTransformer(output_distribution="normal"),
+        SoftRankTransformer(offset=0),
+        SoftRankTransformer(output_distribution="normal", offset=0.375),
         SoftQuantileNormalizer(),
         SoftQuantileNormalizer(target=[5.0, 1.0, 1.0, 2.0]),
     ],
-    ids=["uniform", "normal", "mean", "target"],
+    ids=["uniform", "normal", "offset", "Blom", "mean", "target"],
 )
 def test_derivative(transformer, epsilon):
     transformer = clone(transformer).set_params(epsilon=epsilon).fit(sample())
@@ -232,6 +234,58 @@ def test_normal_scores():
     assert_allclose(normal.transform(X), ndtri(u), rtol=1e-12)
     limits = normal.transform([[-1e9] * 3, [1e9] * 3])
     assert_allclose(limits, [[ndtri(1e-7)] * 3, [-ndtri(1e-7)] * 3], rtol=1e-9)
+
+
+@pytest.mark.parametrize("offset", [0, 0.3, 0.375, 0.5])
+def test_offsets_of_normal_scores(offset):
+    X = np.random.default_rng(0).permutation(100)[:, None]
+    X = np.vstack([X, [[np.nan]]])
+    p = (1 + X - offset) / (100 + 1 - 2 * offset)
+    for distribution, function in (("uniform", np.positive), ("normal", ndtri)):
+        transformer = SoftRankTransformer(
+            0, output_distribution=distribution, offset=offset
+        ).fit(X)
+        assert_allclose(transformer.transform(X), function(p), rtol=1e-12, atol=1e-13)
+        back = transformer.inverse_transform(function(p))
+        assert_allclose(back, X, rtol=1e-12, atol=1e-12)
+    assert transformer.n_values_ == [100]
+
+
+def test_no_cliff_at_the_tails():
+    X = np.random.default_rng(0).normal(size=(100, 1))
+    ends = np.array([[X.min()], [X.max()]])
+    for epsilon in (0, 0.1, 1.0):
+        for offset, close in ((0.375, True), (0, True), (0.5, False)):
+            transformer = SoftRankTransformer(
+                epsilon, output_distribution="normal", offset=offset
+            ).fit(X)
+            inside, outside = (
+                transformer.transform(ends),
+                transformer.transform(ends + np.array([[-9.0], [9.0]])),
+            )
+            gap = np.abs(outside - inside).max()
+            assert (gap < 0.8) == close
+            assert (np.abs(outside) > np.abs(inside)).all()
+    low, high = (
+        SoftRankTransformer(0, output_distribution="normal", offset=0.375)
+        .fit(X)
+        .transform([[X.min()], [-99.0]])
+    )
+    assert (round(-low[0], 2), round(-high[0], 2)) == (2.50, 3.02)  # as documented
+
+
+def test_counts_are_sums_of_weights():
+    X = sample(50)
+    X[:10, 1] = np.nan
+    for weight, total in (
+        (np.full(50, 3.0), 3),
+        (np.full(50, 0.1), 1),  # no frequencies
+        (np.full(50, 1e-300), 1),
+    ):
+        n = SoftRankTransformer().fit(X, sample_weight=weight).n_values_
+        assert_allclose(n, [50 * total, 40 * total, 50 * total], rtol=1e-12)
+    huge = SoftRankTransformer(offset=0.3).fit(X, sample_weight=np.full(50, 1e308))
+    assert np.isfinite(huge.transform(X[10:])).all()
 
 
 # Missing values, weights, subsamples
@@ -289,13 +343,56 @@ def test_subsample(cls):
     assert abs(part.transform(new) - other.transform(new)).max() > 1e-3
 
 
-def test_subsample_is_without_replacement_and_keeps_weights():
-    X = np.arange(50.0)[:, None]
-    transformer = SoftRankTransformer(0, subsample=40, random_state=0)
-    (cdf,) = transformer.fit(X, sample_weight=1 + X[:, 0]).soft_cdfs_
-    assert cdf.mean.size == 40
-    mass = (1 + cdf.mean) / (1 + cdf.mean).sum()
-    assert_allclose(np.diff(cdf.level), mass, rtol=1e-12)
+@pytest.mark.parametrize("epsilon", [0, 1.0])
+def test_subsample_is_close_to_all(epsilon):
+    # A value at random from each part of equal weight: no quantile is off by more.
+    rng = np.random.default_rng(0)
+    X, weight = rng.lognormal(size=(20_000, 2)), rng.exponential(size=20_000)
+    for w in (None, weight):
+        full = SoftRankTransformer(epsilon, subsample=None).fit(X, sample_weight=w)
+        for seed in range(3):
+            part = SoftRankTransformer(epsilon, subsample=200, random_state=seed)
+            part.fit(X, sample_weight=w)
+            assert max(cdf.mean.size for cdf in part.soft_cdfs_) <= 200
+            assert abs(part.transform(X) - full.transform(X)).max() < 1.5 / 200
+
+
+@pytest.mark.parametrize("target", [None, [3.0, 1.0, 2.0]])
+@pytest.mark.parametrize("subsample", [None, 1000, 60, 7])
+def test_weights_are_repeats_in_subsamples(subsample, target):
+    X, new = sample(80), sample(30, seed=2)
+    X[::5, 0] = np.nan
+    rng = np.random.default_rng(0)
+    weight = rng.integers(0, 5, size=80)
+    repeated = rng.permuted(np.repeat(X, weight, axis=0), axis=0)
+    for transformer in (
+        SoftRankTransformer(output_distribution="normal", offset=0.375),
+        SoftQuantileNormalizer(target=target),
+    ):
+        transformer.set_params(subsample=subsample, random_state=3)
+        expected = transformer.fit(repeated).transform(new)
+        for order in (np.arange(80), rng.permutation(80)):
+            transformer.fit(X[order], sample_weight=weight[order])
+            assert_allclose(transformer.transform(new), expected, rtol=1e-12)
+        transformer.fit(X, sample_weight=np.ones(80))
+        ones = transformer.transform(new)
+        assert_allclose(ones, transformer.fit(X).transform(new), rtol=1e-12)
+        assert abs(ones - expected).max() > 1e-3
+
+
+@pytest.mark.parametrize("cls", [SoftRankTransformer, SoftQuantileNormalizer])
+def test_subsample_is_of_the_numbers_of_each_column(cls):
+    X = np.random.default_rng(0).normal(size=(100_000, 3))
+    X[5:, 1] = np.nan
+    X[200:, 2] = np.nan
+    alone = SoftRankTransformer(subsample=None).fit(X[:5, 1:2]).transform(X[:5, 1:2])
+    for seed in range(20):
+        transformer = cls(subsample=100, random_state=seed).fit(X)
+        found = transformer.transform(X[:5])
+        assert np.isfinite(found).all()
+        if cls is SoftRankTransformer:
+            assert_array_equal(found[:, 1:2], alone)
+            assert_array_equal(transformer.n_values_, [100_000, 5, 200])
 
 
 def test_subsample_is_of_rows_of_positive_weight():
