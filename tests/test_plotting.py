@@ -8,12 +8,18 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.stats import chi2
 from sklearn.covariance import MinCovDet
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures, StandardScaler
 
-from sksoftrank import SoftLTSRegressor, SoftLTSRegressorCV, soft_lts_path
+from sksoftrank import (
+    SoftLTSRegressor,
+    SoftLTSRegressorCV,
+    SoftTrimmedRegressor,
+    soft_lts_path,
+)
 from sksoftrank.datasets import make_contaminated_regression
 from sksoftrank.plotting import EpsilonPathDisplay, OutlierMapDisplay
 
@@ -328,3 +334,44 @@ def test_matplotlib_is_optional(monkeypatch):
     path = EpsilonPathDisplay(epsilons=[1, 2], coefs=np.eye(2))
     with pytest.raises(ImportError, match="EpsilonPathDisplay needs matplotlib; ins"):
         path.plot()
+
+
+@pytest.mark.parametrize("as_frame", [False, True])
+def test_map_with_missing_numbers_and_categories(as_frame):
+    X, y, _, outliers = mixed()
+    model = SoftLTSRegressor(random_state=0).fit(X, y)
+    predicted = model.predict(X)
+    expected = OutlierMapDisplay.from_predictions(y, predicted, X, random_state=0)
+    missing = X.copy()
+    missing[np.flatnonzero(~outliers)[::9], 1] = np.nan
+    table = np.column_stack([missing, np.array(["a", "b"])[np.arange(200) % 2]])
+    table = table.astype(object)
+    table[:, :3] = missing
+    table = np.column_stack([table, np.full(200, np.nan)])
+    if as_frame:
+        pd = pytest.importorskip("pandas")
+        table = pd.DataFrame(missing).assign(
+            kind=pd.Categorical(table[:, 3]), empty=np.nan
+        )
+    display = OutlierMapDisplay.from_predictions(y, predicted, table, random_state=0)
+    seen = ~np.isnan(missing).any(axis=1)
+    difference = display.robust_distances - expected.robust_distances
+    assert np.median(np.abs(difference[seen])) < 0.2
+    assert (display.regions == expected.regions)[seen].mean() > 0.95
+    assert np.isfinite(display.robust_distances).all()
+    with pytest.raises(ValueError, match="X must have columns of numbers"):
+        OutlierMapDisplay.from_predictions(y, predicted, np.full((200, 1), "a", object))
+
+
+def test_map_of_boosting_on_a_frame():
+    pd = pytest.importorskip("pandas")
+    X, y, _, _ = mixed()
+    frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(
+        kind=pd.Categorical(np.arange(200) % 3)
+    )
+    frame.loc[::7, "a"] = np.nan
+    boosting = HistGradientBoostingRegressor(max_iter=5)
+    model = SoftTrimmedRegressor(boosting, cv=3, random_state=0).fit(frame, y)
+    display = OutlierMapDisplay.from_estimator(model, frame, y, random_state=0)
+    residual = (y - model.predict(frame)) / model.scale_
+    assert_allclose(display.standardized_residuals, residual)

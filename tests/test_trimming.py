@@ -46,6 +46,8 @@ FAST = {"cv": 3, "tol": 0.1, "random_state": 0}
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @parametrize_with_checks(
     [
+        SoftTrimmedRegressor(),
+        SoftTrimmedClassifier(),
         SoftTrimmedRegressor(Ridge(tol=1e-12), random_state=0),
         SoftTrimmedRegressor(
             make_pipeline(StandardScaler(with_mean=False), Ridge()),

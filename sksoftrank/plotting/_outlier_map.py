@@ -81,6 +81,8 @@ class OutlierMapDisplay:
     cut-off is the root of the 97.5 % quantile of chi-square with as many degrees of
     freedom as there are features. Constant features and other directions in which the
     features do not vary (dummies that sum to one) are left out before, and not counted.
+    So are columns that are not numbers, such as categories; the median of its column
+    takes the place of a missing number.
 
     References
     ----------
@@ -226,7 +228,7 @@ class OutlierMapDisplay:
             column_or_1d(check_array(y, ensure_2d=False, dtype=float, input_name=name))
             for name, y in (("y_true", y_true), ("y_pred", y_pred))
         )
-        X = check_array(X, dtype=np.float64, input_name="X")
+        X = _numbers(X)
         check_consistent_length(y_true, y_pred, X)
         residual = y_true - y_pred
         if scale is None:
@@ -313,6 +315,40 @@ class OutlierMapDisplay:
             )
             for row in rows[excess[rows] > 1]
         ]
+
+
+def _numbers(X):
+    """The columns of X that hold numbers, missing ones replaced by the median."""
+    if hasattr(X, "select_dtypes"):  # a frame of pandas
+        X = X.select_dtypes(["number", "bool"])
+    elif getattr(X, "dtype", None) == np.dtype(object):
+        frame = [_as_numbers(column) for column in X.T]
+        frame = [column for column in frame if column is not None]
+        X = np.column_stack(frame) if frame else np.empty((len(X), 0))
+    X = check_array(
+        X,
+        dtype=np.float64,
+        ensure_all_finite="allow-nan",
+        ensure_min_features=0,
+        input_name="X",
+    )
+    if X.shape[1] == 0:
+        raise ValueError(
+            "X must have columns of numbers for robust distances, got none."
+        )
+    missing = np.isnan(X)
+    if missing.any():
+        X = X[:, ~missing.all(axis=0)]
+        X = np.where(np.isnan(X), np.nanmedian(X, axis=0), X)
+    return X
+
+
+def _as_numbers(column):
+    """A column of objects as numbers, or None if it holds others."""
+    try:
+        return column.astype(np.float64)
+    except (TypeError, ValueError):
+        return None
 
 
 def _robust_distances(X, random_state):

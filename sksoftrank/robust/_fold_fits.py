@@ -14,9 +14,12 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
-from .._sklearn import check_method_params, safe_indexing, safe_split
+from .._sklearn import check_method_params, safe_split
 
 HISTOGRAMS = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
+
+# Rows that are written out a row of the data.
+MOST_REPEATS = 8
 
 
 def prepare(estimator, rng):
@@ -96,40 +99,81 @@ def weight_names(estimator, is_last=True):
     return weight_names(inner[0]) if len(inner) == 1 else ["sample_weight"]
 
 
-def fit_clone(estimator, X, y, weight, params):
-    """Fit a clone without the rows of weight 0, which have no influence whatever."""
-    used = np.flatnonzero(weight > 0)
-    if used.size < weight.size and not get_tags(estimator).input_tags.pairwise:
-        params = check_method_params(X, params, used)
-        X, y, weight = (safe_indexing(array, used) for array in (X, y, weight))
-    model = clone(estimator)
-    model.fit(X, y, **params, **dict.fromkeys(weight_names(estimator), weight))
-    return model
+class CloneFits:
+    """Fits of clones of an estimator to some of the rows of (X, y), with weights.
 
-
-def read_folds(estimator, X, y, folds, read, params, n_jobs):
-    """What `read` makes of the test rows of each fold, as one array.
-
-    `folds` holds for each fold its training rows, their weights and its test rows.
-    `read(model, X, y)` returns one number for each row.
+    `params` are parameters of `fit`, those with an entry a row to be split. `repeats`
+    says how often a row is written out, or None: its weight is shared among them.
     """
-    parts = Parallel(n_jobs=n_jobs)(
-        delayed(_read_fold)(estimator, X, y, *fold, read, params) for fold in folds
-    )
-    result = np.empty(y.size)
-    for (_, _, test), part in zip(folds, parts, strict=True):
-        result[test] = part
-    return result
+
+    def __init__(self, estimator, params, repeats, n_jobs):
+        self.estimator = estimator
+        self.params = params
+        self.repeats = repeats
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, weight, rows=None):
+        """A clone fitted without the rows of weight 0, which then have no influence.
+
+        `weight` is that of each of the `rows`; None means all.
+        """
+        used = np.arange(y.size) if rows is None else rows
+        if rows is not None or not get_tags(self.estimator).input_tags.pairwise:
+            used, weight = used[weight > 0], weight[weight > 0]
+        if self.repeats is not None:
+            repeats = self.repeats[used]
+            used, weight = used.repeat(repeats), (weight / repeats).repeat(repeats)
+        params = self.params
+        if used.size != y.size or self.repeats is not None:
+            X_used, y_used = safe_split(self.estimator, X, y, used)
+            params = check_method_params(X, params, used)
+        else:
+            X_used, y_used = X, y
+        names = weight_names(self.estimator)
+        model = clone(self.estimator)
+        model.fit(X_used, y_used, **params, **dict.fromkeys(names, weight))
+        return model
+
+    def read(self, X, y, folds, reader):
+        """What `reader` makes of the test rows of each fold, as one array.
+
+        A fold is its training rows, their weights and its test rows. The result of
+        ``reader(model, X, y)`` is one number for each row.
+        """
+        parts = Parallel(n_jobs=self.n_jobs)(
+            delayed(self._read_fold)(X, y, *fold, reader) for fold in folds
+        )
+        result = np.empty(y.size)
+        for (_, _, test), part in zip(folds, parts, strict=True):
+            result[test] = part
+        return result
+
+    def _read_fold(self, X, y, train, weight, test, reader):
+        model = self.fit(X, y, weight, train)
+        columns = train[weight > 0]  # of a precomputed kernel
+        return reader(model, *safe_split(self.estimator, X, y, test, columns))
 
 
-def _read_fold(estimator, X, y, train, weight, test, read, params):
-    used = weight > 0  # of a precomputed kernel, too
-    train, weight = train[used], weight[used]
-    X_train, y_train = safe_split(estimator, X, y, train)
-    X_test, y_test = safe_split(estimator, X, y, test, train)
-    params = check_method_params(X, params, train)
-    model = fit_clone(estimator, X_train, y_train, weight, params)
-    return read(model, X_test, y_test)
+def whole_repeats(estimator, weight):
+    """Whole numbers of repeats that weights stand for, where that makes a difference.
+
+    Leaves of boosting on histograms need a number of rows, whatever the weight of a
+    row. None for other estimators, and where it makes no difference or many rows.
+    """
+    boosts = isinstance(_inside_targets(estimator), HISTOGRAMS)
+    if not boosts or (weight <= 1).all():
+        return None
+    repeats = np.rint(weight)
+    if (repeats != weight).any() or repeats.sum() > MOST_REPEATS * weight.size:
+        return None
+    return repeats.astype(np.intp)
+
+
+def _inside_targets(estimator):
+    """The estimator that sees X as it is given."""
+    while isinstance(estimator, TransformedTargetRegressor):
+        estimator = estimator.regressor
+    return estimator
 
 
 def with_few_values(estimator, X, weight):
@@ -139,8 +183,7 @@ def with_few_values(estimator, X, weight):
     at a time, which takes longer than the trees. Columns of few values, and so those of
     categories, are fast and stay as they are. For other estimators X is returned.
     """
-    while isinstance(estimator, TransformedTargetRegressor):
-        estimator = estimator.regressor
+    estimator = _inside_targets(estimator)
     if not isinstance(estimator, HISTOGRAMS):
         return X
     if hasattr(X, "dtypes") and hasattr(X, "isetitem"):  # a frame of pandas

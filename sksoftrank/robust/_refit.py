@@ -25,7 +25,7 @@ from .._sklearn import (
     check_sample_weight,
     fit_context,
 )
-from ._fold_fits import fit_clone, prepare, read_folds, with_few_values
+from ._fold_fits import CloneFits, prepare, whole_repeats, with_few_values
 
 
 class _State(NamedTuple):
@@ -120,21 +120,23 @@ class SoftTrimmed(MetaEstimatorMixin, BaseEstimator):
         splitter_params, params = self._route(fit_params)
         strata = self._strata(y)
         splits = self._splits(X, y, weight, strata, splitter_params, rng)
+        repeats = whole_repeats(estimator, weight)
+        fits = CloneFits(estimator, params, repeats, self.n_jobs)
         X_folds, reader = with_few_values(estimator, X, weight), self._reader()
 
-        def read(selection):
+        def read(selection, y=y):
             """What fits with these weights say of the rows that they have not seen."""
             row_weight = weight * selection / (1 - self.trim)
             folds = [
                 (train, _training_weight(row_weight, weight, strata, train), test)
                 for train, test in splits
             ]
-            return read_folds(estimator, X_folds, y, folds, reader, params, self.n_jobs)
+            return fits.read(X_folds, y, folds, reader)
 
         self.n_iter_ = 0
         self.inlier_weight_ = self._settle(read, y, weight)
         row_weight = weight * self.inlier_weight_ / (1 - self.trim)
-        self.estimator_ = fit_clone(estimator, X, y, row_weight, params)
+        self.estimator_ = fits.fit(X, y, row_weight)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))

@@ -1,5 +1,7 @@
 """Meta-estimator that gives outliers no weight in any regressor."""
 
+import warnings
+
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -22,6 +24,9 @@ __all__ = ["SoftTrimmedClassifier", "SoftTrimmedRegressor"]
 
 # Sizes of y are squared.
 LARGEST = 1e140
+
+# Beyond these, trees find nothing to split, or single precision overflows.
+UNITS = (1e-6, 1e30)
 
 
 class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
@@ -48,7 +53,7 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
         - An integer is the number of shuffled folds: each row is predicted by a model
           that has not seen it. A flexible model fits outliers that it has seen.
         - A generator or an iterable of splits, as scikit-learn's, in which each row is
-          tested once. None means 5 folds.
+          tested once. None means 5 folds. `fit` takes the `groups` of a `GroupKFold`.
         - "train": errors on the training rows themselves, for 1 fit in place of one per
           fold. Good enough for models with few parameters only.
     max_iter : int, default=20
@@ -86,8 +91,9 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
     Raises
     ------
     ValueError
-        In `fit`, if the estimator takes no sample weights, or if a parameter or the
-        data are not as described.
+        In `fit`, if the estimator is no regressor, takes no sample weights or does not
+        predict finite numbers, if it cannot fit y in its units (below 1e-6 or above
+        1e30), or if a parameter or the data are not as described.
 
     Warns
     -----
@@ -116,6 +122,11 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
     shifted to one side as long as they are clearly fewer than half. A group of
     outliers that is alone in its part of the feature space cannot be told from a
     feature of the data by a flexible model.
+
+    Boosting on histograms (the default) bins its features anew in each fit, with
+    weights slowly, and asks for a number of rows in each leaf. So the fits to folds see
+    features that were binned once, and whole sample weights are written out as repeats
+    (up to 8 rows for each one).
 
     In a pipeline all steps that take sample weights get them, and observations of
     weight 0 are left out of each fit, so that they have no influence on any step. With
@@ -176,19 +187,34 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
         """Set the scale and the mask; return the selection."""
         y = y.astype(np.float64)
         kept = n_kept(weight.sum(), self.trim)
-        zero = EXACT_FIT * lts_scale(y - np.median(y), weight, kept)
+        centre = np.median(y)
+        # A power of 2, so that nothing is rounded; squares neither vanish nor overflow.
+        unit = np.ldexp(1.0, np.frexp(np.abs(y - centre).max() or 1.0)[1])
+        zero = EXACT_FIT * lts_scale((y - centre) / unit, weight, kept)
 
         def residuals(prediction):
-            residual = y - prediction
+            residual = (y - prediction) / unit
             residual[np.abs(residual) <= zero] = 0.0
             return residual
 
-        def choose(prediction, unit=1.0, epsilon=0.0):
-            losses = 0.5 * (residuals(prediction) / unit) ** 2
+        def choose(prediction, scale=1.0, epsilon=0.0):
+            losses = 0.5 * (residuals(prediction) / scale) ** 2
             value, _, selection = selection_trimmed_loss(losses, kept, epsilon, weight)
             return value, selection
 
-        start = read(np.full(y.size, 1 - self.trim))
+        full = np.full(y.size, 1 - self.trim)
+        if UNITS[0] < unit < UNITS[1]:
+            start = read(full)
+        else:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # of an overflow
+                start = read(full)
+            in_units = read(full, y / unit)
+            if np.std(start / unit - in_units) > 0.3 * np.std(in_units):
+                raise ValueError(
+                    f"y must be in units in which the estimator can fit it, got values "
+                    f"that vary by {unit:.1g}; in other units its fit is another one."
+                )
         prediction, selection = self._iterate(read, choose, start)
         scale = lts_scale(residuals(prediction), weight, kept)
         if scale > 0 and self.epsilon > 0:
@@ -199,6 +225,7 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
             )
         residual = residuals(prediction)
         good = inlier_mask(residual, lts_scale(residual, weight, kept))
-        self.scale_ = reweighted_scale(residual, weight, good, fraction=INLIER_FRACTION)
-        self.inlier_mask_ = inlier_mask(residual, self.scale_)
+        scale = reweighted_scale(residual, weight, good, fraction=INLIER_FRACTION)
+        self.inlier_mask_ = inlier_mask(residual, scale)
+        self.scale_ = unit * scale
         return selection

@@ -42,7 +42,7 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
           by a model that has not seen it. A flexible model fits wrong labels that it
           has seen.
         - A generator or an iterable of splits, as scikit-learn's, in which each row is
-          tested once. None means 5 folds.
+          tested once. None means 5 folds. `fit` takes the `groups` of a `GroupKFold`.
         - "train": losses on the training rows themselves, for 1 fit in place of one per
           fold. Good enough for models with few parameters only.
     max_iter : int, default=20
@@ -77,8 +77,8 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
     Raises
     ------
     ValueError
-        In `fit`, if the estimator takes no sample weights, or if a parameter or the
-        data are not as described.
+        In `fit`, if the estimator is no classifier or takes no sample weights, or if a
+        parameter or the data are not as described.
 
     Warns
     -----
@@ -113,6 +113,11 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
     objective (the sum over classes of selection-trimmed losses) falls no more.
 
     Trimming has a price: without wrong labels, probabilities become too confident.
+
+    Boosting on histograms (the default) bins its features anew in each fit, with
+    weights slowly, and asks for a number of rows in each leaf. So the fits to folds see
+    features that were binned once, and whole sample weights are written out as repeats
+    (up to 8 rows for each one).
 
     In a pipeline all steps that take sample weights get them, and observations of
     weight 0 are left out of each fit, so that they have no influence on any step. With
