@@ -31,11 +31,12 @@ def needs_groups(*options, nan_policy="raise", straight_through=False):
     """Whether an option is an array, or another one is not the default."""
     if nan_policy != "raise" or straight_through is not False:
         return True
-    return any(
-        isinstance(option, list | tuple) or getattr(option, "ndim", 0) > 0
-        for option in options
-        if type(option) is not float
-    )
+    for option in options:
+        if type(option) is not float and (
+            isinstance(option, list | tuple) or getattr(option, "ndim", 0) > 0
+        ):
+            return True
+    return False
 
 
 def solve_groups(
@@ -130,7 +131,7 @@ class RowGroups:
         if not slices.other_shape:  # of one row there is one number
             check_epsilon(options["epsilon"])
         columns = {
-            name: _one_a_row(option, name, slices.other_shape)
+            name: one_a_row(option, name, slices.other_shape)
             for name, option in options.items()
             if needs_groups(option)
         }
@@ -314,7 +315,7 @@ def _rows_of(array, index):
     return index[:, None] if len(array) > 1 else np.zeros_like(index)[:, None]
 
 
-def _one_a_row(option, name, shape):
+def one_a_row(option, name, shape):
     """An array of this shape, a number for each row, as a list."""
     array = as_array(option, name)
     if array.dtype.kind not in "fiu":

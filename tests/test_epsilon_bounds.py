@@ -144,3 +144,104 @@ def test_axes_and_limits():
 def test_bad_input(values, options, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         epsilon_bounds(values, **options)
+
+
+WEIGHTED = [
+    {"operator": "topk", "k": 3.5},
+    {"operator": "topk", "k": 2, "largest": False},
+    {"operator": "quantile"},
+    {"operator": "quantile", "q": 0.83},
+    {"operator": "trimmed_mean"},
+    {"operator": "trimmed_mean", "cut": (0.1, 0.47)},
+    {"operator": "winsorize", "cut": 0.2},
+]
+ALL = [
+    *WEIGHTED,
+    {"operator": "rank"},
+    {"operator": "rank", "regularization": "kl", "descending": True},
+    {"operator": "sort"},
+    {"operator": "sort", "regularization": "entropic"},
+    {"operator": "sort_with"},
+    {"operator": "quantile", "regularization": "entropic"},
+]
+
+
+@pytest.mark.parametrize("options", WEIGHTED, ids=str)
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("digits", [15, 0])
+def test_weights_are_repeats(options, seed, digits):
+    rng = np.random.default_rng(seed)
+    values = (2 * rng.normal(size=8)).round(digits)
+    weights = rng.permutation([0, 0, 1, 1, 2, 3, 1, 2])
+    repeated = np.repeat(values, weights)
+    expected = epsilon_bounds(repeated, **options)
+    got = epsilon_bounds(values, weights=weights, **options)
+    assert_allclose(got, expected, rtol=1e-11)
+    # Those of a batch, in which each row has its own.
+    batch = epsilon_bounds(
+        [values, values[::-1]], weights=[weights, weights[::-1]], **options
+    )
+    assert_allclose(np.transpose(batch), [got, got], rtol=1e-12)
+
+
+@pytest.mark.parametrize("options", WEIGHTED[:2], ids=str)
+def test_bounds_with_weights_hold(options):
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        values, weights = rng.normal(size=7), rng.uniform(0.2, 3, size=7)
+        hard, single = epsilon_bounds(values, weights=weights, **options)
+        arguments = {name: options[name] for name in options if name != "operator"}
+
+        def choose(epsilon, values=values, weights=weights, arguments=arguments):
+            return soft_topk(values, epsilon=epsilon, weights=weights, **arguments)
+
+        assert_allclose(choose(hard), choose(0.0), rtol=0, atol=1e-11)
+        assert np.abs(choose(1.01 * hard) - choose(0.0)).max() > 1e-6
+        share = arguments["k"] / weights.sum()
+        slope = single * (choose(single) - share)
+        assert_allclose(2 * single * (choose(2 * single) - share), slope, atol=1e-9)
+        assert (
+            np.abs(0.9 * single * (choose(0.9 * single) - share) - slope).max() > 1e-6
+        )
+
+
+@pytest.mark.parametrize("options", ALL, ids=str)
+def test_bounds_without_nan(options):
+    values = draw(5, 9)
+    values[0, 3] = values[1, [0, 8]] = values[2, 2:5] = values[3, 4:6] = np.nan
+    got = np.transpose(epsilon_bounds(values, nan_policy="omit", **options))
+    for row, bounds in zip(values, got, strict=True):
+        assert_allclose(
+            bounds, epsilon_bounds(row[~np.isnan(row)], **options), rtol=1e-12
+        )
+    with pytest.raises(ValueError, match="values must be finite, got 8 NaN"):
+        epsilon_bounds(values, **options)
+    # Of nothing, there is nothing to pool.
+    values[0] = np.nan
+    hard, single = epsilon_bounds(values, nan_policy="omit", **options)
+    assert hard[0] == np.inf
+    assert single[0] in (0, np.inf)
+
+
+def test_bounds_for_an_array_of_k():
+    values, k = draw(4, 6), np.array([1, 2.5, 5, 2])
+    got = epsilon_bounds(values, operator="topk", k=k)
+    expected = [
+        epsilon_bounds(x, operator="topk", k=c) for x, c in zip(values, k, strict=True)
+    ]
+    assert_allclose(np.transpose(got), expected, rtol=1e-12)
+    with pytest.raises(ValueError, match="k must be above 0 and at most 6"):
+        epsilon_bounds(values, operator="topk", k=[1, 2, 7, 1])
+    with pytest.raises(ValueError, match="k must be a number or an array of one for"):
+        epsilon_bounds(values, operator="topk", k=[1, 2])
+
+
+@pytest.mark.parametrize("operator", ["rank", "sort", "sort_with"])
+def test_weights_for_others_are_refused(operator):
+    with pytest.raises(ValueError, match="weights are not for operator="):
+        epsilon_bounds([1.0, 2.0], operator=operator, weights=[1, 1])
+
+
+def test_bad_nan_policy_of_bounds():
+    with pytest.raises(ValueError, match="nan_policy must be 'raise' or 'omit'"):
+        epsilon_bounds([1.0, 2.0], nan_policy="drop")

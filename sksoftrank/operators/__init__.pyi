@@ -102,10 +102,12 @@ def epsilon_bounds(
     regularization: _RankRegularization = "quadratic",
     axis: int | None = -1,
     descending: bool = False,
-    k: float | None = None,
+    k: ArrayLike | None = None,
     q: float | None = None,
     cut: _Cut | None = None,
     largest: bool = True,
+    weights: ArrayLike | None = None,
+    nan_policy: _NanPolicy = "raise",
 ) -> tuple[_Bound, _Bound]: ...
 @overload
 def soft_median(

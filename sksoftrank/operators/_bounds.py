@@ -2,9 +2,17 @@
 
 import numpy as np
 
-from .._checks import check_differences, check_finite, check_flag, check_regularization
+from .._checks import (
+    check_differences,
+    check_finite,
+    check_flag,
+    check_nan_policy,
+    check_regularization,
+)
+from .._row_groups import needs_groups, one_a_row
 from .._slices import Slices
 from .._ties import tie_bounds
+from ._capped_choice import WeightedRows
 from ._location import check_cut, check_fractions
 from ._rows import check_k
 
@@ -34,13 +42,15 @@ def epsilon_bounds(
     q=None,
     cut=None,
     largest=True,
+    weights=None,
+    nan_policy="raise",
 ):
     """The range of `epsilon` in which a soft operator is neither hard nor one block.
 
     Parameters
     ----------
     values : array-like of shape (..., n, ...)
-        Real, finite numbers. For "sort_with" the criterion.
+        Real numbers. For "sort_with" the criterion.
     operator : {"rank", "sort", "topk", "quantile", "trimmed_mean", "winsorize", \
             "sort_with"}, default="rank"
         The operator that `epsilon` is for, without "soft_". Medians are quantiles, and
@@ -52,7 +62,7 @@ def epsilon_bounds(
     descending : bool, default=False
         As for ranks and sorts. It changes the bounds of "entropic" and "kl", which
         treat large and small values differently.
-    k : float, default=None
+    k : float or array-like, default=None
         As for `soft_topk`, and only for "topk".
     q : float, default=None
         As for `soft_quantile`, and only for "quantile"; None means 0.5.
@@ -61,6 +71,11 @@ def epsilon_bounds(
         their default.
     largest : bool, default=True
         As for `soft_topk`.
+    weights : array-like of shape (n,) or of the shape of `values`, default=None
+        As for the operator, and only for "topk", "quantile", "trimmed_mean" and
+        "winsorize". Values without weight do not count.
+    nan_policy : {"raise", "omit"}, default="raise"
+        Whether NaN are an error or are left out.
 
     Returns
     -------
@@ -124,19 +139,49 @@ def epsilon_bounds(
     check_regularization(regularization, allowed)
     descending = check_flag(descending, "descending")
     largest = check_flag(largest, "largest")
-    values = check_finite(check_differences(values, "values", axis), "values")
+    omits_nan = check_nan_policy(nan_policy)
+    values = check_differences(values, "values", axis)
     slices = Slices(values.shape, axis)
-    x = slices.to_rows(values).astype(np.float64, copy=False)
-    if operator in ("rank", "sort"):
+    if slices.length == 0 and operator not in ("rank", "sort"):
+        raise ValueError("values must not be empty along axis for a choice of them.")
+    if OPERATORS[operator] is None:
+        if weights is not None:
+            raise ValueError(f"weights are not for operator={operator!r}.")
+        x = slices.to_rows(values).astype(np.float64, copy=False)
+        check_finite(x[~np.isnan(x)] if omits_nan else x, "values")
         # As in the operators: x pairs with rho = (n, ..., 1), largest first.
-        x = -x if descending == (operator == "rank") else x
-        hard, single = _pool_bounds(-np.sort(-x, axis=1), operator, regularization)
+        x = x if descending == (operator == "rank") else -x
+        hard, single = _bounds_of_all(np.sort(x, axis=1), operator, regularization)
     else:
-        masses = _masses(operator, slices.length, k, q, cut)
-        x = -x if operator == "topk" and largest else x
-        hard, single = _choice_bounds(np.sort(x, axis=1), masses, regularization)
+        are_frequencies = operator in ("quantile", "winsorize")
+        data = WeightedRows(
+            values, slices, weights, nan_policy, are_frequencies=are_frequencies
+        )
+        masses = _masses(operator, data.total, slices.other_shape, k, q, cut)
+        x = -data.rows if operator == "topk" and largest else data.rows
+        # Those without weight come last.
+        x, a = np.where(data.weights > 0, x, np.inf), data.weights
+        order = np.argsort(x, axis=1, kind="stable")
+        x, a = (np.take_along_axis(rows, order, axis=1) for rows in (x, a))
+        hard, single = _choice_bounds(x, a, data.total, masses, regularization)
     shape = slices.other_shape
     return hard.reshape(shape)[()], single.reshape(shape)[()]
+
+
+def _bounds_of_all(x, operator, regularization):
+    """Bounds for operators on all values; x ascending, NaN last."""
+    n_kept = x.shape[1] - np.count_nonzero(np.isnan(x), axis=1)
+    hard, single = np.empty((2, len(x)))
+    for m in np.unique(n_kept):
+        rows = n_kept == m
+        part = x[rows, :m]
+        if operator == "sort_with" and m > 0:
+            a, masses = np.ones_like(part), np.arange(1.0, m)[None]
+            bounds = _choice_bounds(part, a, float(m), masses, regularization)
+        else:
+            bounds = _pool_bounds(-part, operator, regularization)
+        hard[rows], single[rows] = bounds
+    return hard, single
 
 
 def _pool_bounds(x, operator, regularization):
@@ -150,55 +195,76 @@ def _pool_bounds(x, operator, regularization):
     return _hard_sort_bound(x), _single_sort_bound(x, regularization)
 
 
-def _masses(operator, n, k, q, cut):
-    """Numbers of values in the choices of which an operator is made."""
-    if n == 0:
-        raise ValueError("values must not be empty along axis for a choice of them.")
+def _masses(operator, total, shape, k, q, cut):
+    """Masses of the choices of which an operator is made, of shape (count or 1, m)."""
     if operator == "topk":
         if k is None:
             raise ValueError("k must be given for operator='topk', got None.")
-        return np.array([check_k(k, np.array([[float(n)]]))])
-    if operator == "sort_with":
-        return np.arange(1.0, n)
+        if needs_groups(k):
+            k = np.reshape(one_a_row(k, "k", shape), total.shape)
+            is_wrong = ~((k > 0) & (k <= total))
+            if is_wrong.any():
+                check_k(k[is_wrong][0], total[is_wrong])
+            return k.astype(np.float64)
+        return np.array([[check_k(k, total)]])
     if operator == "trimmed_mean":
         lower, upper = check_cut(0.25 if cut is None else cut)
-        return n * np.array([lower, 1 - upper])
+        return total * np.array([lower, 1 - upper])
     if operator == "winsorize":
         lower, upper = check_cut(0.05 if cut is None else cut)
         levels = np.array([lower, 1 - upper])
     else:
         levels = np.ravel(check_fractions(0.5 if q is None else q, "q", 1.0))
-    low = (n - 1) * levels
-    return np.concatenate([low, low + 1])
+    low = (total - 1) * levels
+    return np.hstack([low, low + 1])
 
 
-def _choice_bounds(x, masses, regularization):
-    """Bounds for all choices of these numbers of the smallest values; x ascending."""
+def _choice_bounds(x, a, total, masses, regularization):
+    """Bounds for all choices of these masses of the smallest values.
+
+    x is ascending, a its weights; those without have x = inf and come last.
+    """
     count, n = x.shape
-    masses = masses[(masses > 0) & (masses < n)]  # others do not depend on epsilon
-    if masses.size == 0:
-        return np.full(count, np.inf), np.zeros(count)
+    masses = np.broadcast_to(masses, (count, masses.shape[1]))
+    is_open = (masses > 0) & (masses < total)  # others do not depend on epsilon
+    n_weighted = np.count_nonzero(a, axis=1)[:, None]
+    top = np.take_along_axis(x, n_weighted - 1, axis=1) if n else x
     if regularization == "entropic":
-        is_constant = x[:, 0] == x[:, -1]
-        return np.where(is_constant, np.inf, 0.0), np.where(is_constant, 0.0, np.inf)
+        is_hard = (x[:, :1] == top)[:, 0] | ~is_open.any(axis=1)
+        return np.where(is_hard, np.inf, 0.0), np.where(is_hard, 0.0, np.inf)
     first, last = tie_bounds(x)
-    at = np.ceil(masses).astype(int) - 1
-    first, last = first[:, at], last[:, at]
-    part = (masses - first) / (last - first + 1)
-    value = x[:, at]
+    levels = np.zeros((count, n + 1))
+    np.cumsum(a, axis=1, out=levels[:, 1:])
+    at = np.array(
+        [np.searchsorted(own[1:], h) for own, h in zip(levels, masses, strict=True)]
+    ).reshape(masses.shape)
+    at = np.minimum(at, n_weighted - 1)
+    first, last = (np.take_along_axis(ends, at, axis=1) for ends in (first, last))
+    low, high = (np.take_along_axis(levels, ends, axis=1) for ends in (first, last + 1))
+    value = np.take_along_axis(x, at, axis=1)
     below = np.where(
         first > 0, np.take_along_axis(x, np.maximum(first - 1, 0), 1), -np.inf
     )
     above = np.where(
         last < n - 1, np.take_along_axis(x, np.minimum(last + 1, n - 1), 1), np.inf
     )
-    with np.errstate(divide="ignore"):
+    mean = _weighted_mean(x, a, total)
+    share = masses / total
+    with np.errstate(divide="ignore", invalid="ignore"):
+        part = (masses - low) / (high - low)
         hard = np.minimum((value - below) / (1 - part), (above - value) / part)
-    mean = x.mean(axis=1, keepdims=True)
-    single = np.maximum(
-        (x[:, -1:] - mean) / (masses / n), (mean - x[:, :1]) / (1 - masses / n)
-    )
-    return hard.min(axis=1) / _UP, single.max(axis=1) * _UP
+        single = np.maximum((top - mean) / share, (mean - x[:, :1]) / (1 - share))
+    hard = np.where(is_open, hard, np.inf).min(axis=1, initial=np.inf)
+    single = np.where(is_open, single, 0.0).max(axis=1, initial=0.0)
+    return hard / _UP, single * _UP
+
+
+def _weighted_mean(x, a, total):
+    if (a == 1).all():
+        return x.mean(axis=1, keepdims=True)
+    low = x[:, :1]
+    excess = np.where(a > 0, x, low) - low
+    return low + np.sum(a * excess, axis=1, keepdims=True) / total
 
 
 def _rho(n):

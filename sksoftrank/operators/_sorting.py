@@ -121,7 +121,10 @@ def soft_rank(
     >>> jacobian.vjp([1.0, 0.0, 0.0]).round(3)
     array([ 0.333, -0.167, -0.167])
     """
-    if straight_through is not False or needs_groups(epsilon):
+    # The test of the type spares a float, the usual case, the slower one.
+    if straight_through is not False or (
+        type(epsilon) is not float and needs_groups(epsilon)
+    ):
         return solve_groups(soft_rank, locals(), OwnPlace(), knows_nan=True)
     epsilon = check_epsilon(epsilon)
     kind = check_regularization(regularization, ("quadratic", "entropic", "kl"))
@@ -253,7 +256,10 @@ def soft_sort(
     >>> soft_sort([3.0, 0.0, 1.0], epsilon=1.0)
     array([0.33333333, 1.33333333, 2.33333333])
     """
-    if straight_through is not False or needs_groups(epsilon):
+    # The test of the type spares a float, the usual case, the slower one.
+    if straight_through is not False or (
+        type(epsilon) is not float and needs_groups(epsilon)
+    ):
         return solve_groups(
             soft_sort, locals(), FirstPlace(), knows_nan=True, is_exact=True
         )
