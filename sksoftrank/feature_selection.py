@@ -3,14 +3,22 @@
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 from scipy.stats import t as t_distribution
-from sklearn.utils import check_X_y
+from sklearn.utils import (
+    check_array,
+    check_consistent_length,
+    check_X_y,
+    column_or_1d,
+)
 
 from ._checks import (
+    check_differences,
     check_epsilon,
     check_finite,
     check_flag,
+    check_nan_policy,
     check_regularization,
     check_values,
+    exact_differences,
 )
 from ._jacobian import check_direction
 from ._soft_cdf import interquartile_range
@@ -46,16 +54,13 @@ class CorrelationJacobian(LinearOperator):
            [-0.273,  0.351]])
     """
 
-    def __init__(self, rank_jacobian, unit, norm, factor):
-        self._rank_jacobian = rank_jacobian
-        self._unit = unit
-        self._inverse_norm = np.divide(1, norm, out=np.zeros_like(norm), where=norm > 0)
-        self._factor = factor
-        n_samples, n_features = unit.shape
+    def __init__(self, blocks, n_samples, n_features):
+        self._blocks = blocks
         self.input_shape = n_samples, n_features
         self.output_shape = n_features, n_features
         super().__init__(
-            dtype=unit.dtype, shape=(n_features**2, n_samples * n_features)
+            dtype=np.dtype(np.float64),
+            shape=(n_features**2, n_samples * n_features),
         )
 
     def jvp(self, u):
@@ -72,9 +77,11 @@ class CorrelationJacobian(LinearOperator):
             The change of the correlations for a unit step along `u`.
         """
         u = check_direction(u, self.input_shape, "u").astype(np.float64, copy=False)
-        # The columns of unit have mean 0, so neither product sees means of ranks.
-        half = self._unit.T @ self._tangent(self._rank_jacobian.jvp(self._factor * u))
-        return half + half.T
+        change = np.zeros(self.output_shape)
+        for block in self._blocks:
+            cells = np.ix_(block.columns, block.columns)
+            change[cells] += block.is_own * block.jvp(u[block.cells])
+        return change
 
     def vjp(self, g):
         """Vector-Jacobian product: the gradient of a scalar whose gradient in the
@@ -91,13 +98,11 @@ class CorrelationJacobian(LinearOperator):
             Gradient in the data.
         """
         g = check_direction(g, self.output_shape, "g").astype(np.float64, copy=False)
-        ranks = self._tangent(self._unit @ (g + g.T))
-        return self._factor * self._rank_jacobian.vjp(ranks)
-
-    def _tangent(self, x):
-        """Derivative of the division of each column by its length."""
-        along = (self._unit * x).sum(axis=0)
-        return (x - self._unit * along) * self._inverse_norm
+        gradient = np.zeros(self.input_shape)
+        for block in self._blocks:
+            cells = np.ix_(block.columns, block.columns)
+            gradient[block.cells] += block.vjp(block.is_own * g[cells])
+        return gradient
 
     def _matvec(self, x):
         return self.jvp(np.reshape(x, self.input_shape)).ravel()
@@ -106,8 +111,61 @@ class CorrelationJacobian(LinearOperator):
         return self.vjp(np.reshape(x, self.output_shape)).ravel()
 
 
+class _Block:
+    """Correlations of some columns on the rows in which none of them is missing.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    rows, columns : ndarrays of int
+        Which of X.
+    is_own : ndarray of bool, shape (columns.size, columns.size)
+        Whose correlations these are; those of others are of more rows.
+    epsilon : float
+    regularization : str
+
+    Attributes
+    ----------
+    correlation : ndarray of shape (columns.size, columns.size)
+    """
+
+    def __init__(self, X, rows, columns, is_own, epsilon, regularization):
+        self.columns, self.is_own = columns, is_own
+        self.cells = np.ix_(rows, columns)
+        unit, norm, jacobian, factor = _unit_ranks(
+            X[self.cells], epsilon, regularization
+        )
+        self._rank_jacobian, self._unit, self._factor = jacobian, unit, factor
+        self._inverse_norm = np.divide(1, norm, out=np.zeros_like(norm), where=norm > 0)
+        correlation = self.correlation = np.clip(unit.T @ unit, -1.0, 1.0)
+        np.fill_diagonal(correlation, 1.0)
+        is_constant = norm == 0
+        correlation[is_constant] = correlation[:, is_constant] = np.nan
+
+    def jvp(self, u):
+        """Change of the correlations along `u`."""
+        # The columns of unit have mean 0, so neither product sees means of ranks.
+        half = self._unit.T @ self._tangent(self._rank_jacobian.jvp(self._factor * u))
+        return half + half.T
+
+    def vjp(self, g):
+        """Gradient in the values for `g` in the correlations."""
+        ranks = self._tangent(self._unit @ (g + g.T))
+        return self._factor * self._rank_jacobian.vjp(ranks)
+
+    def _tangent(self, x):
+        """Derivative of the division of each column by its length."""
+        along = (self._unit * x).sum(axis=0)
+        return (x - self._unit * along) * self._inverse_norm
+
+
 def soft_spearman_corr(
-    X, epsilon=1.0, *, regularization="quadratic", return_jacobian=False
+    X,
+    epsilon=1.0,
+    *,
+    regularization="quadratic",
+    nan_policy="raise",
+    return_jacobian=False,
 ):
     """Correlations of the soft ranks of the columns of X.
 
@@ -117,20 +175,25 @@ def soft_spearman_corr(
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        Real, finite numbers; at least two rows.
+        Real numbers; at least two rows.
     epsilon : float, default=1.0
         Strength of the regularization, in the units of `X`, as in `soft_rank`: columns
         should have one unit. 0 gives hard ranks, the mean rank to ties.
     regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
         As in `soft_rank`.
+    nan_policy : {"raise", "omit"}, default="raise"
+        Whether NaN are an error, or each pair of features is correlated on the rows
+        where both are known, as in ``pandas.DataFrame.corr``. The matrix need not be
+        positive semidefinite then.
     return_jacobian : bool, default=False
         Whether to return the derivative too.
 
     Returns
     -------
     correlation : ndarray of shape (n_features, n_features)
-        Symmetric. NaN in the rows and columns of a feature that is constant, 1
-        elsewhere on the diagonal.
+        Symmetric. NaN in the rows and columns of a feature that is constant, and for
+        pairs that are where both are known, or known in less than two rows; 1 elsewhere
+        on the diagonal.
     jacobian : CorrelationJacobian
         The derivative in `X`, with methods ``jvp`` and ``vjp``. Only with
         ``return_jacobian=True``.
@@ -159,23 +222,57 @@ def soft_spearman_corr(
     """
     epsilon = check_epsilon(epsilon)
     return_jacobian = check_flag(return_jacobian, "return_jacobian")
-    X = check_values(X, "X").astype(np.float64, copy=False)
+    omits_nan = check_nan_policy(nan_policy)
+    X = check_differences(X, "X", axis=0).astype(np.float64, copy=False)
     if X.ndim != 2 or X.shape[0] < 2:
         raise ValueError(
             f"X must have two dimensions and at least two rows, got shape {X.shape}."
         )
-    check_finite(X, "X", factor=X.shape[0] ** 2)
-    unit, norm, rank_jacobian, factor = _unit_ranks(X, epsilon, regularization)
-    correlation = np.clip(unit.T @ unit, -1.0, 1.0)
-    np.fill_diagonal(correlation, 1.0)
-    is_constant = norm == 0
-    correlation[is_constant] = correlation[:, is_constant] = np.nan
+    is_missing = np.isnan(X)
+    known = X[~is_missing] if omits_nan else X
+    check_finite(known, "X", factor=X.shape[0] ** 2)
+    n_features = X.shape[1]
+    correlation = np.full((n_features, n_features), np.nan)
+    blocks = []
+    for rows, columns, is_own in _pairwise_complete(is_missing):
+        block = _Block(X, rows, columns, is_own, epsilon, regularization)
+        blocks.append(block)
+        cells = np.ix_(columns, columns)
+        correlation[cells] = np.where(is_own, block.correlation, correlation[cells])
     if not return_jacobian:
         return correlation
-    return correlation, CorrelationJacobian(rank_jacobian, unit, norm, factor)
+    return correlation, CorrelationJacobian(blocks, *X.shape)
 
 
-def soft_spearman(X, y, *, epsilon=1.0, regularization="quadratic"):
+def _pairwise_complete(is_missing):
+    """Rows and columns to correlate, and which pairs of these columns they serve.
+
+    Columns that miss the same rows go together.
+    """
+    groups = list(_patterns(is_missing))
+    for i, (first, missing) in enumerate(groups):
+        for second, others in groups[: i + 1]:
+            rows = np.flatnonzero(~(missing | others))
+            if rows.size < 2:
+                continue
+            is_same = second is first
+            columns = first if is_same else np.append(first, second)
+            is_first = np.isin(columns, first)
+            is_own = (is_first[:, None] != is_first) | is_same
+            yield rows, columns, is_own
+
+
+def _patterns(is_missing):
+    """Columns that miss the same rows, and which these are."""
+    if not is_missing.any():
+        yield np.arange(is_missing.shape[1]), is_missing.any(axis=1)
+        return
+    patterns, number = np.unique(is_missing, axis=1, return_inverse=True)
+    for i, pattern in enumerate(patterns.T):
+        yield np.flatnonzero(number.ravel() == i), pattern
+
+
+def soft_spearman(X, y, *, epsilon=1.0, regularization="quadratic", nan_policy="raise"):
     """Strength of the monotone relation of each feature with the target.
 
     The absolute correlation of their soft ranks: Spearman's for ``epsilon=0``, and with
@@ -194,15 +291,19 @@ def soft_spearman(X, y, *, epsilon=1.0, regularization="quadratic"):
         ``SelectKBest(functools.partial(soft_spearman, epsilon=...))``.
     regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
         As in `soft_rank`.
+    nan_policy : {"raise", "omit"}, default="raise"
+        Whether NaN are an error, or each feature is compared with the target on the
+        rows where both are known.
 
     Returns
     -------
     scores : ndarray of shape (n_features,)
-        Absolute correlations. 0 for features that are constant.
+        Absolute correlations. 0 for features that are constant, NaN for those that are
+        known together with the target in less than three rows.
     pvalues : ndarray of shape (n_features,)
-        Two-sided p-values by Student's t distribution with n_samples - 2 degrees of
-        freedom: that of `scipy.stats.spearmanr` for ``epsilon=0``, an approximation as
-        good as that one otherwise.
+        Two-sided p-values by Student's t distribution, with two degrees of freedom less
+        than rows that are known: that of `scipy.stats.spearmanr` for ``epsilon=0``, an
+        approximation as good as that one otherwise.
 
     Raises
     ------
@@ -229,11 +330,33 @@ def soft_spearman(X, y, *, epsilon=1.0, regularization="quadratic"):
     array([0.01, 1.  , 0.02])
     """
     epsilon = check_epsilon(epsilon)
-    X, y = check_X_y(X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=3)
-    y = check_values(y, "y")  # no text, no dates
-    n_samples = y.size
+    omits_nan = check_nan_policy(nan_policy)
+    X, y = exact_differences(X, "X", axis=0), exact_differences(y, "y")
+    if omits_nan:
+        X, y = check_values(X, "X"), column_or_1d(check_values(y, "y"))
+        X = check_array(
+            X, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=3
+        )
+        check_consistent_length(X, y)
+    else:
+        X, y = check_X_y(X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=3)
+        y = check_values(y, "y")  # no text, no dates
     values = np.column_stack([X, y])
-    check_finite(values, "X and y")
+    is_missing = np.isnan(values)
+    check_finite(values[~is_missing] if omits_nan else values, "X and y")
+    scores, pvalues = np.full((2, X.shape[1]), np.nan)
+    for columns, missing in _patterns(is_missing[:, :-1]):
+        rows = np.flatnonzero(~(missing | is_missing[:, -1]))
+        if rows.size >= 3:
+            part = values[np.ix_(rows, np.append(columns, X.shape[1]))]
+            solved = _scores(part, epsilon, regularization)
+            scores[columns], pvalues[columns] = solved
+    return scores, pvalues
+
+
+def _scores(values, epsilon, regularization):
+    """Absolute correlations of columns with the last, and their p-values."""
+    n_samples = len(values)
     with np.errstate(over="ignore"):
         values /= [interquartile_range(column) for column in values.T]
     name = "X and y, in units of their interquartile ranges,"

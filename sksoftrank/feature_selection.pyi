@@ -11,9 +11,7 @@ __all__ = ["CorrelationJacobian", "soft_spearman", "soft_spearman_corr"]
 class CorrelationJacobian(LinearOperator):
     input_shape: tuple[int, int]
     output_shape: tuple[int, int]
-    def __init__(
-        self, rank_jacobian: Any, unit: Any, norm: Any, factor: Any
-    ) -> None: ...
+    def __init__(self, blocks: Any, n_samples: int, n_features: int) -> None: ...
     def jvp(self, u: ArrayLike) -> NDArray[np.float64]: ...
     def vjp(self, g: ArrayLike) -> NDArray[np.float64]: ...
 
@@ -23,6 +21,7 @@ def soft_spearman(
     *,
     epsilon: float = 1.0,
     regularization: _RankRegularization = "quadratic",
+    nan_policy: Literal["raise", "omit"] = "raise",
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
 @overload
 def soft_spearman_corr(
@@ -30,6 +29,7 @@ def soft_spearman_corr(
     epsilon: float = 1.0,
     *,
     regularization: _RankRegularization = "quadratic",
+    nan_policy: Literal["raise", "omit"] = "raise",
     return_jacobian: Literal[False] = False,
 ) -> NDArray[np.float64]: ...
 @overload
@@ -38,6 +38,7 @@ def soft_spearman_corr(
     epsilon: float = 1.0,
     *,
     regularization: _RankRegularization = "quadratic",
+    nan_policy: Literal["raise", "omit"] = "raise",
     return_jacobian: Literal[True],
 ) -> tuple[NDArray[np.float64], CorrelationJacobian]: ...
 @overload
@@ -46,5 +47,6 @@ def soft_spearman_corr(
     epsilon: float = 1.0,
     *,
     regularization: _RankRegularization = "quadratic",
+    nan_policy: Literal["raise", "omit"] = "raise",
     return_jacobian: bool = False,
 ) -> NDArray[np.float64] | tuple[NDArray[np.float64], CorrelationJacobian]: ...
