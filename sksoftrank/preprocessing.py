@@ -11,8 +11,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._checks import check_finite
 from ._projection import isotonic_projection, project_permutahedron
-from ._rank_transform import FLOATS, SoftQuantileNormalizer, SoftRankTransformer
+from ._rank_transform import SoftQuantileNormalizer, SoftRankTransformer
 from ._sklearn import BaseEstimator, Interval, StrOptions, fit_context
+from ._soft_cdf_transformer import FLOATS
 
 __all__ = [
     "IsotonicProjection",
