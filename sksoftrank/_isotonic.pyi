@@ -8,6 +8,7 @@ COVARIANCE: int
 def isotonic_rows(
     s: NDArray[float64],
     w: NDArray[float64],
+    unit: float,
     kind: int,
     project: bool,
     out: NDArray[float64],
@@ -25,4 +26,5 @@ def pool_product_rows(
     transpose: bool,
     divisor: float,
     out: NDArray[float64],
+    anchored: bool = ...,
 ) -> None: ...

@@ -19,11 +19,18 @@ from ._pav cimport (
 )
 
 
-cdef void isotonic_quadratic_row(
-    const double* s, const double* w, Py_ssize_t n,
+cdef inline double ratio(double x, double unit) noexcept nogil:
+    """x / unit, without the cost of dividing by 1."""
+    return x if unit == 1.0 else x / unit
+
+
+cdef inline void isotonic_quadratic_row(
+    const double* s, const double* w, Py_ssize_t n, double unit,
     int64_t* pools, double* s_sums, double* w_sums,
 ) noexcept nogil:
-    """Pools of v_Q(s, w); s_sums, w_sums = sums of s_i - s_first and w_i - w_first.
+    """Pools of v_Q(s / unit, w).
+
+    s_sums, w_sums (OUT): sums of s_i - s_first and w_i - w_first.
 
     Goes as `pav_quadratic_row`. The two sides are never subtracted element by element:
     where |s| is huge, w would be lost.
@@ -32,7 +39,9 @@ cdef void isotonic_quadratic_row(
     cdef double s_total, w_total, s_below, w_below, s_step, w_step, area
     cdef bint has_merged
     while True:
-        while first + 1 < n and not s[first] - s[first + 1] < w[first] - w[first + 1]:
+        while first + 1 < n and not (
+            s[first] - s[first + 1] < unit * (w[first] - w[first + 1])
+        ):
             first += 1
         if first + 1 >= n:
             break
@@ -45,7 +54,7 @@ cdef void isotonic_quadratic_row(
             while end < n:
                 s_step = s[first] - s[end]
                 w_step = w[first] - w[end]
-                if not s_step * size + s_total < w_step * size + w_total:
+                if not s_step * size + s_total < unit * (w_step * size + w_total):
                     break
                 s_total -= s_step
                 w_total -= w_step
@@ -62,7 +71,8 @@ cdef void isotonic_quadratic_row(
                 area = <double> previous_size * <double> size
                 if not (
                     s_step * area + (s_below * size - s_total * previous_size)
-                    < w_step * area + (w_below * size - w_total * previous_size)
+                    < unit * (
+                        w_step * area + (w_below * size - w_total * previous_size))
                 ):
                     break
                 top -= previous_size > 1
@@ -81,21 +91,22 @@ cdef void isotonic_quadratic_row(
 
 
 cdef inline double add_exp(
-    double* maximum, double total, double other_maximum, double other_total
+    double* maximum, double total, double other_maximum, double other_total,
+    double unit
 ) noexcept nogil:
     """Add two sums of exp that are scaled by their maxima; updates the maximum."""
     if other_maximum > maximum[0]:
-        total = total * exp(maximum[0] - other_maximum) + other_total
+        total = total * exp(ratio(maximum[0] - other_maximum, unit)) + other_total
         maximum[0] = other_maximum
         return total
-    return total + other_total * exp(other_maximum - maximum[0])
+    return total + other_total * exp(ratio(other_maximum - maximum[0], unit))
 
 
 cdef void isotonic_entropic_row(
-    const double* s, const double* w, Py_ssize_t n, int64_t* starts,
+    const double* s, const double* w, Py_ssize_t n, double unit, int64_t* starts,
     double* s_maxima, double* s_sums, double* w_maxima, double* w_sums,
 ) noexcept nogil:
-    """Blocks of v_E(s, w); logsumexp(s_B) = s_maximum + log(s_sum), w alike.
+    """Blocks of v_E(s / unit, w); logsumexp(w_B) = w_maximum + log(w_sum), s alike.
 
     starts (OUT, n + 1): first positions of all blocks, ended by n.
     """
@@ -108,14 +119,14 @@ cdef void isotonic_entropic_row(
         s_total = 1.0
         w_total = 1.0
         while top >= 0:
-            rise = (s_maximum - s_maxima[top]) - (w_maximum - w_maxima[top])
+            rise = ratio(s_maximum - s_maxima[top], unit) - (w_maximum - w_maxima[top])
             if i - starts[top] == 1:
                 if not rise > 0.0:  # two blocks of one
                     break
             elif not s_sums[top] * w_total < s_total * w_sums[top] * exp(rise):
                 break
-            s_total = add_exp(&s_maximum, s_total, s_maxima[top], s_sums[top])
-            w_total = add_exp(&w_maximum, w_total, w_maxima[top], w_sums[top])
+            s_total = add_exp(&s_maximum, s_total, s_maxima[top], s_sums[top], unit)
+            w_total = add_exp(&w_maximum, w_total, w_maxima[top], w_sums[top], 1.0)
             first = starts[top]
             top -= 1
         top += 1
@@ -128,10 +139,10 @@ cdef void isotonic_entropic_row(
 
 
 cdef void isotonic_narrow_entropic_row(
-    const double* s, const double* w, Py_ssize_t n,
+    const double* s, const double* w, Py_ssize_t n, double unit,
     int64_t* starts, double* s_sums, double* w_sums,
 ) noexcept nogil:
-    """Blocks of v_E(s, w) where both ranges are < 1; sums of expm1(. - first).
+    """Blocks of v_E(s / unit, w) where both ranges are < 1; sums of expm1(. - first).
 
     starts as in `isotonic_entropic_row`.
     """
@@ -145,7 +156,7 @@ cdef void isotonic_narrow_entropic_row(
         while top >= 0:
             previous = starts[top]
             previous_size = first - previous
-            s_step = s[first] - s[previous]
+            s_step = ratio(s[first] - s[previous], unit)
             w_step = w[first] - w[previous]
             if not narrow_excess(
                 previous_size, s_sums[top], w_sums[top], size, s_total, w_total,
@@ -191,20 +202,20 @@ cdef inline double block_anchor(
 
 
 cdef inline double block_sum(
-    const double* x, Py_ssize_t first, Py_ssize_t end, double anchor, int kind,
-    bint is_narrow,
+    const double* x, Py_ssize_t first, Py_ssize_t end, double anchor, double unit,
+    int kind, bint is_narrow,
 ) noexcept nogil:
-    """Sum of x - anchor over a block, of exp of it, or (narrow) of expm1 of it."""
+    """Sum over a block of (x - anchor) / unit, of its exp, or (narrow) of its expm1."""
     cdef Py_ssize_t i
     cdef Sum block = new_sum(0.0)
     for i in range(first, end):
         if kind == QUADRATIC:
             add(&block, x[i] - anchor)
         elif is_narrow:
-            add(&block, expm1(x[i] - anchor))
+            add(&block, expm1(ratio(x[i] - anchor, unit)))
         else:
-            add(&block, exp(x[i] - anchor))
-    return result(&block)
+            add(&block, exp(ratio(x[i] - anchor, unit)))
+    return result(&block) / (unit if kind == QUADRATIC else 1.0)
 
 
 cdef inline double block_value(
@@ -222,17 +233,29 @@ cdef inline double row_range(const double* x, Py_ssize_t n) noexcept nogil:
     return high - low
 
 
+cdef inline void let_fall(double* x, Py_ssize_t n) noexcept nogil:
+    """The running minimum, where rounding has left a row that rises."""
+    cdef Py_ssize_t i
+    cdef bint rises = False
+    for i in range(1, n):
+        rises |= x[i] > x[i - 1]
+    if rises:
+        for i in range(1, n):
+            x[i] = min(x[i], x[i - 1])
+
+
 def isotonic_rows(
-    const double[:, ::1] s, const double[:, ::1] w, int kind, bint project,
+    const double[:, ::1] s, const double[:, ::1] w, double unit, int kind, bint project,
     double[:, ::1] out, int64_t[:, ::1] pools,
     double[:, ::1] s_weights, double[:, ::1] w_weights,
 ):
-    """v(s, w) of each row, or with project the projection s - v(s, w).
+    """v(s / unit, w) of each row, or with project s / unit less it, the projection.
 
     s (IN, rows x n); w (IN, rows x n, or 1 x n: one w for all rows). For the projection
     on a permutahedron both are sorted, largest first.
-    out (OUT, rows x n); pools (OUT, rows x (n + 1)).
-    s_weights, w_weights (OUT, rows x n, or None): softmax of s and w within the pools.
+    out (OUT, rows x n), never rising; pools (OUT, rows x (n + 1)).
+    s_weights, w_weights (OUT, rows x n, or None): softmax of s / unit and of w within
+    the pools.
     """
     cdef Py_ssize_t n = s.shape[1], r, k, i, first, end, size
     cdef const double* s_row
@@ -260,18 +283,23 @@ def isotonic_rows(
         for r in range(s.shape[0]):
             s_row = &s[r, 0]
             w_row = &w[r if w.shape[0] > 1 else 0, 0]
-            is_narrow = kind == ENTROPIC and row_range(s_row, n) < 1.0 and (
+            is_narrow = kind == ENTROPIC and row_range(s_row, n) / unit < 1.0 and (
                 row_range(w_row, n) < 1.0)
             is_wide = kind == ENTROPIC and not is_narrow
-            if kind == QUADRATIC:
-                isotonic_quadratic_row(s_row, w_row, n, &pools[r, 0], s_sums, w_sums)
+            if kind == QUADRATIC and unit == 1.0:  # a constant, which costs nothing
+                isotonic_quadratic_row(
+                    s_row, w_row, n, 1.0, &pools[r, 0], s_sums, w_sums)
+            elif kind == QUADRATIC:
+                isotonic_quadratic_row(
+                    s_row, w_row, n, unit, &pools[r, 0], s_sums, w_sums)
             else:
                 if is_narrow:
                     isotonic_narrow_entropic_row(
-                        s_row, w_row, n, starts, s_sums, w_sums)
+                        s_row, w_row, n, unit, starts, s_sums, w_sums)
                 else:
                     isotonic_entropic_row(
-                        s_row, w_row, n, starts, s_maxima, s_sums, w_maxima, w_sums)
+                        s_row, w_row, n, unit, starts, s_maxima, s_sums, w_maxima,
+                        w_sums)
                 pools_of_starts(starts, n, &pools[r, 0])
             k = 0
             end = 0
@@ -285,14 +313,14 @@ def isotonic_rows(
                 size = end - first
                 s_anchor = block_anchor(s_row, first, end, is_wide)
                 w_anchor = block_anchor(w_row, first, end, is_wide)
-                s_total = block_sum(s_row, first, end, s_anchor, kind, is_narrow)
-                w_total = block_sum(w_row, first, end, w_anchor, kind, is_narrow)
+                s_total = block_sum(s_row, first, end, s_anchor, unit, kind, is_narrow)
+                w_total = block_sum(w_row, first, end, w_anchor, 1.0, kind, is_narrow)
                 s_value = block_value(s_total, size, kind, is_narrow)
                 w_value = block_value(w_total, size, kind, is_narrow)
                 for i in range(first, end):
                     if project:
                         out[r, i] = (w_anchor + w_value) + (
-                            (s_row[i] - s_anchor) - s_value)
+                            ratio(s_row[i] - s_anchor, unit) - s_value)
                     else:
                         out[r, i] = (s_anchor - w_anchor) + (s_value - w_value)
                 if s_weights is not None:
@@ -300,9 +328,10 @@ def isotonic_rows(
                         s_total += size
                         w_total += size
                     for i in range(first, end):
-                        s_weights[r, i] = exp(s_row[i] - s_anchor) / s_total
+                        s_weights[r, i] = exp(ratio(s_row[i] - s_anchor, unit)) / s_total
                         w_weights[r, i] = exp(w_row[i] - w_anchor) / w_total
                 k += 1
+            let_fall(&out[r, 0], n)
     free(scratch)
 
 
@@ -318,7 +347,7 @@ def pool_product_rows(
     const double[:, ::1] u, const int64_t[:, ::1] input_order,
     const int64_t[:, ::1] output_order, const int64_t[:, ::1] pools,
     const double[:, ::1] weights, int matrix, bint transpose, double divisor,
-    double[:, ::1] out,
+    double[:, ::1] out, bint anchored=False,
 ):
     """out = M u / divisor for each row, or with M transposed.
 
@@ -329,9 +358,11 @@ def pool_product_rows(
     COVARIANCE: sum(rho_B) (diag(p) - p p^T), and 0 outside the pools.
     Sorted position i is read from u[input_order[i]] and written to out[output_order[i]]
     (None: i itself).
+    With anchored, DEVIATION and COVARIANCE, which do not see what u has in common
+    within a pool, take u from the first of the pool on.
     """
     cdef Py_ssize_t n = u.shape[1], r, k, i, first, end, source, target
-    cdef double total, value, scale
+    cdef double total, value, scale, anchor = 0.0
     cdef const double* row
     cdef const double* p = NULL
     cdef const int64_t* sources = NULL
@@ -363,12 +394,14 @@ def pool_product_rows(
                     break
                 end = pools[r, 2 * k + 1]
                 block = new_sum(0.0)
+                if anchored:
+                    anchor = row[first if sources == NULL else sources[first]]
                 for i in range(first, end):
                     source = i if sources == NULL else sources[i]
                     if p == NULL or (transpose and matrix != COVARIANCE):
-                        add(&block, row[source])
+                        add(&block, row[source] - anchor)
                     else:
-                        add(&block, p[i] * row[source])
+                        add(&block, p[i] * (row[source] - anchor))
                 total = result(&block)
                 if p == NULL:
                     total /= end - first
@@ -377,12 +410,12 @@ def pool_product_rows(
                     source = i if sources == NULL else sources[i]
                     target = i if targets == NULL else targets[i]
                     if matrix == COVARIANCE:
-                        value = scale * p[i] * (row[source] - total)
+                        value = scale * p[i] * ((row[source] - anchor) - total)
                     else:
                         value = total
                         if transpose and p != NULL:
                             value *= p[i]
                         if matrix == DEVIATION:
-                            value = row[source] - value
+                            value = (row[source] - anchor) - value
                     row_out[target] = value / divisor
                 k += 1

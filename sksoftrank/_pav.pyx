@@ -29,40 +29,16 @@ from libc.stdlib cimport free, malloc
 from ._order cimport (
     Word, is_bounded, pack_row, scan_row, sort_by_two_passes, unpack_row,
 )
+from ._progression cimport (
+    progression_log_mean_exp, progression_sum_exp, progression_sum_expm1,
+)
 
 # Pools whose x / epsilon spans less than this share one anchor for their exponentials:
 # the error of exp is then below 40 units in the last place.
 cdef double ANCHOR_RANGE = 40.0
 
 
-# --- the arithmetic progression 0, -h, -2h, ..., -(m-1)h ---------------------------
-
-cdef inline double progression_sum_exp(Py_ssize_t m, double h) noexcept nogil:
-    """sum_j exp(-j h), a geometric series; in [1, m]."""
-    if m == 1 or h == 0.0:
-        return <double> m
-    return expm1(-m * h) / expm1(-h)
-
-
-cdef inline double log_sinhc(double y) noexcept nogil:
-    """log(sinh(y) / y) for y >= 0 to full relative accuracy."""
-    cdef double y2
-    if y < 1.0:
-        # Taylor series of sinh(y) / y - 1, nested: its terms have one sign.
-        y2 = y * y
-        return log1p(y2 / 6 * (1 + y2 / 20 * (1 + y2 / 42 * (1 + y2 / 72 * (
-            1 + y2 / 110 * (1 + y2 / 156 * (1 + y2 / 210 * (1 + y2 / 272))))))))
-    return y - log(2 * y) + log1p(-exp(-2 * y))
-
-
-cdef inline double progression_log_mean_exp(Py_ssize_t m, double h) noexcept nogil:
-    """log(mean_j exp(-j h)), accurate also where m h is tiny."""
-    if m == 1:
-        return 0.0
-    if m * h < 1.0:
-        return log_sinhc(0.5 * m * h) - log_sinhc(0.5 * h) - 0.5 * (m - 1) * h
-    return log(progression_sum_exp(m, h) / m)
-
+# --- the progression of step 1 ------------------------------------------------------
 
 # For h = 1: P(m) = sum_{j < m} exp(-j), constant from m = 38 on, and P(m) exp(m).
 cdef double RHO_SUM_EXP[64]
@@ -352,11 +328,6 @@ cdef Py_ssize_t pav_anchored_rank_row(
     return work
 
 
-cdef inline double progression_sum_expm1(Py_ssize_t m, double h) noexcept nogil:
-    """sum_j expm1(-j h), accurate also where m h is tiny."""
-    return m * expm1(progression_log_mean_exp(m, h))
-
-
 cdef Py_ssize_t pav_entropic_narrow_sort_row(
     const floating* x, Py_ssize_t n, double sign, double h, int64_t* pools,
     double* sums,
@@ -521,14 +492,23 @@ cdef inline bint is_single_block(
     return spread / epsilon < log(2.0) - 1e-12
 
 
-cdef void single_block_rank_row(
+cdef Py_ssize_t single_block_rank_row(
     const floating* values, Py_ssize_t n, double sign, double epsilon, int kind,
-    double high, double* e, floating* out, double* weights,
+    double high, double* e, Word* order, int64_t* pools, floating* out,
+    double* weights,
 ) noexcept nogil:
-    """Ranks that form one block: no order is needed. high is the maximum of x."""
+    """Ranks that form one block: no order is needed, and the identity (or NULL) left.
+
+    high is the maximum of x. Returns the work.
+    """
     cdef Py_ssize_t i
     cdef double value, mean, total, term
     cdef Sum even = new_sum(0.0), odd = new_sum(0.0)
+    pools[0] = 0
+    pools[1] = pools[2] = n
+    if order != NULL:
+        for i in range(n):
+            order[i].index = i
     if kind == QUADRATIC:
         for i in range(0, n - 1, 2):
             add(&even, sign * values[i] - high)
@@ -539,7 +519,7 @@ cdef void single_block_rank_row(
         value = 0.5 * (n + 1)
         for i in range(n):
             out[i] = <floating> (value + ((sign * values[i] - high) / epsilon - mean))
-        return
+        return n
     for i in range(n):
         term = exp((sign * values[i] - high) / epsilon)
         e[i] = term
@@ -555,6 +535,7 @@ cdef void single_block_rank_row(
             out[i] = <floating> (value + (sign * values[i] - high) / epsilon)
         if weights != NULL:
             weights[i] = e[i] / total
+    return n
 
 
 cdef Py_ssize_t rank_row(
@@ -588,6 +569,22 @@ cdef Py_ssize_t rank_row(
 #
 # In place: out holds the sorted values, and only pooled positions are rewritten.
 
+cdef inline void keep_order(
+    Py_ssize_t first, Py_ssize_t end, Py_ssize_t n, double sign, floating* out,
+) noexcept nogil:
+    """Undo what rounding has put of a pool beyond its neighbours."""
+    cdef Py_ssize_t i
+    if first > 0 and sign * out[first] > sign * out[first - 1]:
+        for i in range(first, end):
+            if sign * out[i] > sign * out[first - 1]:
+                out[i] = out[first - 1]
+    # Smoothing raises the last value of a pool, and lowers the first of the next.
+    if end < n and sign * out[end - 1] < sign * out[end]:
+        for i in range(first, end):
+            if sign * out[i] < sign * out[end]:
+                out[i] = out[end]
+
+
 cdef void write_sort_quadratic_row(
     Py_ssize_t n, double sign, double epsilon, const int64_t* pools,
     const double* sums, floating* out,
@@ -602,6 +599,7 @@ cdef void write_sort_quadratic_row(
         middle = 0.5 * (first + end - 1)
         for i in range(first, end):
             out[i] = <floating> (sign * (value + (middle - i) / epsilon))
+        keep_order(first, end, n, sign, out)
         k += 1
 
 
@@ -632,6 +630,7 @@ cdef void write_sort_entropic_row(
             if weights != NULL:
                 weights[i] = exp(sign * out[i] - x_first) / total
             out[i] = <floating> (sign * (value - (i - first) * h))
+        keep_order(first, end, n, sign, out)
         k += 1
 
 
@@ -654,7 +653,7 @@ def rank_rows(
 
     Returns the work, in comparisons and moves, or -1 if a row is not finite.
     """
-    cdef Py_ssize_t n = values.shape[1], n_rows = values.shape[0], r, i, moves
+    cdef Py_ssize_t n = values.shape[1], n_rows = values.shape[0], r, moves
     cdef Py_ssize_t work = 0, n_scanned = 0
     cdef double low = 0.0, high = 0.0
     cdef double* scratch
@@ -706,14 +705,10 @@ def rank_rows(
                 if all_single:
                     if n_rows > 1:  # else high is known
                         scan_row(row, n, sign, &low, &high)
-                    single_block_rank_row(
-                        row, n, sign, epsilon, kind, high, e, &out[r, 0], row_weights)
-                    row_pools[0] = 0
-                    row_pools[1] = row_pools[2] = n
-                    if pools is not None:
-                        for i in range(n):
-                            order[i].index = i
-                    work += n
+                    work += single_block_rank_row(
+                        row, n, sign, epsilon, kind, high, e,
+                        NULL if pools is None else order, row_pools, &out[r, 0],
+                        row_weights)
                     continue
                 moves = unpack_row(row, n, sign, order, x)
                 if moves < 0:
@@ -722,6 +717,11 @@ def rank_rows(
                     moves = n
                 work += moves
                 is_finite &= is_bounded(x[0] - x[n - 1], n, epsilon)
+                if is_single_block(x[0] - x[n - 1], n, epsilon, kind):  # as if alone
+                    work += single_block_rank_row(
+                        row, n, sign, epsilon, kind, x[0], e, order, row_pools,
+                        &out[r, 0], row_weights)
+                    continue
                 work += rank_row(
                     x, n, epsilon, kind, order, row_pools, sums, e, &out[r, 0],
                     row_weights)

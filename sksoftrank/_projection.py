@@ -271,7 +271,7 @@ def _solve(s, w, slices, name, kind, return_jacobian, *, project):
     if return_jacobian and kind != _pav.QUADRATIC:
         s_weights, w_weights = np.empty(s_rows.shape), np.empty(s_rows.shape)
     _isotonic.isotonic_rows(
-        s_rows, w_rows, kind, project, out, pools, s_weights, w_weights
+        s_rows, w_rows, 1.0, kind, project, out, pools, s_weights, w_weights
     )
     if project:
         sorted_out, out = out, np.empty_like(out)
