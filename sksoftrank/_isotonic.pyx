@@ -260,7 +260,7 @@ def isotonic_rows(
     cdef Py_ssize_t n = s.shape[1], r, k, i, first, end, size
     cdef const double* s_row
     cdef const double* w_row
-    cdef double s_anchor, w_anchor, s_total, w_total, s_value, w_value
+    cdef double s_anchor, w_anchor, s_total, w_total, s_value, w_value, value
     cdef double* scratch
     cdef double* s_sums
     cdef double* w_sums
@@ -328,7 +328,8 @@ def isotonic_rows(
                         s_total += size
                         w_total += size
                     for i in range(first, end):
-                        s_weights[r, i] = exp(ratio(s_row[i] - s_anchor, unit)) / s_total
+                        value = ratio(s_row[i] - s_anchor, unit)
+                        s_weights[r, i] = exp(value) / s_total
                         w_weights[r, i] = exp(w_row[i] - w_anchor) / w_total
                 k += 1
             let_fall(&out[r, 0], n)

@@ -7,6 +7,8 @@ from .._jacobian import RowwiseJacobian
 from .._slices import Slices
 from ._sorting import soft_rank
 
+SMALLEST_DENSITY = 1e-300
+
 
 def soft_quantile_normalize(
     values,
@@ -91,7 +93,7 @@ def soft_quantile_normalize(
         )
     quantile, slope = _quantile_function(target)
     result = soft_rank(
-        values,
+        values.astype(np.float64, copy=False),  # float32 would round the ranks
         epsilon,
         regularization=regularization,
         axis=axis,
@@ -104,7 +106,7 @@ def soft_quantile_normalize(
     axis = 0 if axis is None else axis
     counts = np.count_nonzero(is_kept, axis=axis, keepdims=True)
     # The middle of the target for slices of NaN only, which all become NaN.
-    level = np.where(is_kept, (ranks.astype(np.float64) - 0.5) / counts.clip(1), 0.5)
+    level = np.where(is_kept, (ranks - 0.5) / counts.clip(1), 0.5)
     normalized = np.where(is_kept, quantile(level), np.nan)
     normalized = normalized.astype(values.dtype, copy=False)
     if not return_jacobian:
@@ -131,7 +133,13 @@ def _quantile_function(target):
     if callable(getattr(target, "ppf", None)) and callable(
         getattr(target, "pdf", None)
     ):
-        return target.ppf, lambda level: 1 / target.pdf(target.ppf(level))
+        # Where the density is 0 the slope is as good as infinite; but times 0 it is 0.
+        return (
+            target.ppf,
+            lambda level: (
+                1 / np.maximum(target.pdf(target.ppf(level)), SMALLEST_DENSITY)
+            ),
+        )
     sample = check_finite(check_exact(target, "target"), "target")
     if sample.ndim != 1 or sample.size == 0:
         raise ValueError(

@@ -148,12 +148,12 @@ def soft_rank(
     ranks = slices.from_rows(solved.out)
     if not return_jacobian:
         return ranks
-    own_ranks = ranks.copy()
+    matrix = _isotonic.COVARIANCE if kind == _pav.KL else _isotonic.DEVIATION
+    own_rows = slices.to_rows(values).copy()  # the caller may change the values
 
-    def find_wrt_epsilon(jacobian):
-        # The ranks of a pool are affine in values / epsilon, "kl" their logarithms.
-        affine = np.log(own_ranks) if kind == _pav.KL else own_ranks
-        return -sign * jacobian.jvp(np.nan_to_num(affine).reshape(values.shape))
+    def find_wrt_epsilon(_):
+        change = rank_wrt_epsilon(own_rows, solved, epsilon, matrix, sign)
+        return slices.from_rows(change).astype(values.dtype, copy=False)
 
     jacobian = ProjectionJacobian(
         values.shape,
@@ -163,7 +163,7 @@ def soft_rank(
         weights=solved.weights,
         input_order=solved.order,
         output_order=solved.order,
-        matrix=_isotonic.COVARIANCE if kind == _pav.KL else _isotonic.DEVIATION,
+        matrix=matrix,
         divisor=sign * epsilon or 1.0,
         find_wrt_epsilon=find_wrt_epsilon,
     )
@@ -329,6 +329,31 @@ def _solve(values, slices, omits_nan, solve, kind, keep, n_jobs, *, in_place):
             rows, solve_finite, kind, keep, n_jobs, in_place=in_place
         )
     return solve_rows(rows, solve_finite, kind, keep, n_jobs)
+
+
+def rank_wrt_epsilon(rows, solved, epsilon, matrix, sign):
+    """Derivative of soft ranks of rows in epsilon, from their pools.
+
+    The ranks of a pool, for "kl" their logarithms, are a constant plus values /
+    epsilon. From the values themselves no digits are lost for large epsilon.
+    """
+    change = np.zeros(rows.shape)
+    if epsilon > 0:
+        _isotonic.pool_product_rows(
+            rows.astype(np.float64, copy=False),
+            solved.order,
+            solved.order,
+            solved.pools,
+            solved.weights,
+            matrix,
+            False,
+            -sign * epsilon,
+            change,
+            anchored=True,
+        )
+        with np.errstate(over="ignore"):
+            change /= epsilon
+    return change
 
 
 def sort_wrt_epsilon(solved, slices, output_order, epsilon, kind, sign):

@@ -17,6 +17,9 @@ from .._slices import Slices, argsort_rows
 from ._capped_choice import steepness_of
 from ._rows import check_whole_k, signed
 
+# A power of two. Values and an epsilon above it are divided by it.
+LARGE = 2.0**500
+
 
 def soft_topk_rank(
     values,
@@ -142,9 +145,7 @@ def soft_topk_rank(
     result = slices.from_rows(ranks).astype(values.dtype, copy=False)
     if not return_jacobian:
         return result
-    return result, TopKRankJacobian(
-        values, slices, tops, ranks, epsilon, largest, signs
-    )
+    return result, TopKRankJacobian(values, slices, rows, tops, epsilon, largest, signs)
 
 
 class TopKRankJacobian(RowwiseJacobian):
@@ -173,11 +174,12 @@ class TopKRankJacobian(RowwiseJacobian):
     array([-0.5,  0. ,  0. ,  0.5])
     """
 
-    def __init__(self, values, slices, tops, ranks, epsilon, largest, signs):
+    def __init__(self, values, slices, rows, tops, epsilon, largest, signs):
         sign = 1.0 if largest else -1.0
-        steepness = sign * steepness_of(epsilon)
+        steepness = steepness_of(epsilon)
 
-        def multiply(rows, *, transpose):
+        def deviations(rows, *, transpose=False, anchored=False):
+            """From means over the pools, 0 outside; or the transpose of that map."""
             out = np.zeros(rows.shape)
             for top in tops:
                 product = np.empty(top.ranks.shape)
@@ -191,15 +193,20 @@ class TopKRankJacobian(RowwiseJacobian):
                     transpose,
                     1.0,
                     product,
+                    anchored,
                 )
-                out[top.cells] = -steepness * product
+                out[top.cells] = product
             return out
+
+        def multiply(rows, *, transpose):
+            return -sign * steepness * deviations(rows, transpose=transpose)
 
         shapes, dtype = (values.shape, slices.shape), values.dtype
         by_value = signed(multiply, signs)
         super().__init__(slices, slices, by_value, shapes=shapes, dtype=dtype)
         # The ranks of a pool are affine in values / epsilon.
-        change = slices.from_rows(sign * multiply(ranks, transpose=False))
+        change = sign * steepness * deviations(rows, anchored=True)
+        change = slices.from_rows(steepness * change)
         self.wrt_epsilon = change.astype(values.dtype, copy=False)
 
 
@@ -244,20 +251,20 @@ class _TopRows:
         else:
             index, top = argsort_rows(rows, descending=False)
         self.cells = which[:, None], index
-        # w spans k: larger gaps separate pools, like these. The hard ranks have no
-        # pools but of ties.
-        gap = np.diff(top, axis=1, prepend=top[:, :1])
-        with np.errstate(over="ignore"):
-            gap = gap / epsilon if epsilon > 0 else (k + 2.0) * (gap > 0)
-        z = -np.cumsum(np.minimum(gap, k + 2.0), axis=1)
+        unit = epsilon
+        if unit == 0:  # the hard ranks have no pools but of ties
+            gap = np.diff(top, axis=1, prepend=top[:, :1])
+            top, unit = np.cumsum((k + 2.0) * (gap > 0), axis=1), 1.0
+        elif unit > LARGE:  # its products with sizes of pools are finite
+            top, unit = top / LARGE, unit / LARGE
         w = np.minimum(np.arange(m, 0, -1, dtype=np.float64), k + 1.0)
         self.ranks = np.empty((count, m))
         self.pools = np.zeros((count, m + 1), dtype=np.int64)
-        self.weights = None if kind == _pav.QUADRATIC else np.empty((count, m))
-        others = None if kind == _pav.QUADRATIC else np.empty((count, m))
-        _isotonic.isotonic_rows(
-            z, w[None], kind, True, self.ranks, self.pools, self.weights, others
-        )
+        self.weights = others = None
+        if kind != _pav.QUADRATIC:
+            self.weights, others = np.empty((2, count, m))
+        found = self.ranks, self.pools, self.weights, others
+        _isotonic.isotonic_rows(-top, w[None], unit, kind, True, *found)
 
     def take(self, chosen):
         """Only these of the rows."""
