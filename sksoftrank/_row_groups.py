@@ -318,7 +318,7 @@ def _rows_of(array, index):
 def one_a_row(option, name, shape):
     """An array of this shape, a number for each row, as a list."""
     array = as_array(option, name)
-    if array.dtype.kind not in "fiu":
+    if array.dtype.kind not in "fiuO":  # what objects are, the operator tells
         raise TypeError(
             f"{name} must be a real number or an array of them, got an array of dtype "
             f"{array.dtype}."

@@ -118,8 +118,12 @@ def test_an_array_of_epsilon_is_a_loop(entry, shape, axis, dtype):
     scale = np.array([1.0, 0.0, 3.0, 1.0, 0.2, 1e9])[: others.prod()]
     epsilon = entry.epsilon * np.resize(scale, others)
     check_equals_loop(entry, values, axis, epsilon.ravel(), {"epsilon": epsilon})
+    result = entry.call(values, axis=axis, epsilon=epsilon)
     as_list = entry.call(values, axis=axis, epsilon=epsilon.tolist())
-    assert_array_equal(as_list, entry.call(values, axis=axis, epsilon=epsilon))
+    assert_array_equal(as_list, result)
+    if epsilon.ndim == 1:
+        series = pd.Series(epsilon, dtype="Float64")
+        assert_array_equal(entry.call(values, axis=axis, epsilon=series), result)
 
 
 @every_operator
@@ -303,7 +307,9 @@ def test_straight_through_is_hard_with_a_soft_derivative(entry):
         ({"epsilon": [1.0, np.inf]}, ValueError, "finite number >= 0, got inf"),
         ({"epsilon": ["a", "b"]}, TypeError, "epsilon must be a real number or an arr"),
         ({"epsilon": [True, False]}, TypeError, "array of dtype bool"),
-        ({"epsilon": [1.0, None]}, TypeError, "array of dtype object"),
+        ({"epsilon": [1.0, None]}, TypeError, ">= 0, got None of type NoneType"),
+        ({"epsilon": [1.0, pd.NA]}, TypeError, ">= 0, got <NA> of type NAType"),
+        ({"epsilon": [1.0, "2"]}, TypeError, "epsilon must be a real number"),
         ({"epsilon": -1.0, "straight_through": True}, ValueError, "epsilon must be a"),
         ({"straight_through": 1}, TypeError, "straight_through must be True or False"),
         ({"straight_through": None}, TypeError, "straight_through must be True or Fa"),

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.stats import norm
+from scipy.stats import bernoulli, norm, poisson, rv_discrete
 
 from sksoftrank import soft_quantile_normalize, soft_rank
 
@@ -100,6 +100,47 @@ def test_hard_quantile_normalization_has_the_values_of_the_target():
     assert_array_equal(np.argsort(found), np.argsort(values))
     single = soft_quantile_normalize(values.astype(np.float32), target, 0)
     assert single.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "target", [poisson(3), bernoulli(0.3), rv_discrete(values=([2, 5], [0.6, 0.4]))]
+)
+def test_discrete_distributions(target):
+    values = draw(40)
+    found, jacobian = soft_quantile_normalize(values, target, 0, return_jacobian=True)
+    # The quantile function is the inverse of the distribution function.
+    rank = np.argsort(np.argsort(values)) + 1
+    level = (rank - 0.5) / 40
+    assert (target.cdf(found) >= level).all()
+    assert (target.cdf(found - 1) < level).all()
+    assert (np.diff(found[np.argsort(values)]) >= 0).all()
+    assert_array_equal(jacobian.vjp(draw(40, seed=1)), np.zeros(40))
+    values[3] = np.nan
+    soft, jacobian = soft_quantile_normalize(
+        values, target, 0.5, nan_policy="omit", return_jacobian=True
+    )
+    level = (soft_rank(values, 0.5, nan_policy="omit") - 0.5) / 39
+    assert_array_equal(soft, target.ppf(level))
+    assert_array_equal(jacobian.jvp(draw(40)), np.where(np.isnan(values), 0, 0.0))
+
+
+@pytest.mark.parametrize("target", [draw(4, seed=5), norm(1.0, 2.0)])
+def test_hard_ranks_with_soft_derivatives(target):
+    values, u = draw(3, 6), draw(3, 6, seed=1)
+    result, jacobian = soft_quantile_normalize(
+        values, target, 0.8, straight_through=True, return_jacobian=True
+    )
+    assert_array_equal(result, soft_quantile_normalize(values, target, 0.0))
+    moved = soft_rank(values, 0.8, return_jacobian=True)[1].jvp(u)
+    level = (soft_rank(values, 0.0) - 0.5) / 6
+    if isinstance(target, np.ndarray):
+        expected = difference(
+            lambda x: np.quantile(target, x, method="hazen"), level, moved / 6, 1e-7
+        )
+        inside = np.abs(level * 4 % 1 - 0.5) > 1e-3  # not at a kink
+    else:
+        expected, inside = moved / 6 / target.pdf(target.ppf(level)), ...
+    assert_allclose(jacobian.jvp(u)[inside], expected[inside], atol=1e-6)
 
 
 @pytest.mark.parametrize(

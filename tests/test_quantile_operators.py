@@ -662,3 +662,23 @@ def test_bad_input(arguments, options, error, message):
 def test_bad_cut(function, cut, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         function(GOOD, cut)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_hard_bounds_with_soft_derivatives(axis):
+    values = np.random.default_rng(0).normal(size=(9, 10))
+    options = {"cut": 0.2, "axis": axis}
+    result, jacobian = soft_winsorize(
+        values, epsilon=0.8, straight_through=True, return_jacobian=True, **options
+    )
+    assert_array_equal(result, soft_winsorize(values, epsilon=0.0, **options))
+    _, bounds = soft_quantile(
+        values, [0.2, 0.8], 0.8, axis=axis, straight_through=True, return_jacobian=True
+    )
+    u = np.random.default_rng(1).normal(size=values.shape)
+    low, high = (np.expand_dims(bound, axis) for bound in bounds.jvp(u))
+    at_low, at_high = (
+        result == pick(result, axis=axis, keepdims=True) for pick in (np.min, np.max)
+    )
+    expected = np.where(at_low, low, np.where(at_high, high, u))
+    assert_allclose(jacobian.jvp(u), expected, rtol=1e-12)

@@ -115,6 +115,9 @@ assert_type(project_permutahedron(values, [1, 0, 0, 0]), Floats)
 _, projection = isotonic_projection(values, return_jacobian=True)
 assert_type(projection.wrt_w, ProjectionJacobian | None)
 
+batch = [values, values]
+assert_type(soft_rank(batch, [0.1, 0.2], straight_through=True), Floats)
+assert_type(soft_topk(batch, [1, 2], nan_policy="omit", magnitude=True), Floats)
 parts, topk = soft_topk(single, 2, weights=[1, 1, 2, 1], return_jacobian=True)
 assert_type((parts, topk), tuple[Floats, TopKJacobian])
 assert_type((topk.wrt_k, topk.wrt_epsilon), tuple[Floats, Floats])

@@ -42,6 +42,10 @@ class _Distribution(Protocol):
     def ppf(self, q: Any, /) -> Any: ...
     def pdf(self, x: Any, /) -> Any: ...
 
+class _DiscreteDistribution(Protocol):
+    def ppf(self, q: Any, /) -> Any: ...
+    def pmf(self, k: Any, /) -> Any: ...
+
 class _JacobianInEpsilon(RowwiseJacobian):
     # A `RowwiseJacobian` that was given the attribute.
     wrt_epsilon: NDArray[np.floating]
@@ -187,7 +191,7 @@ def soft_quantile(
 @overload
 def soft_quantile_normalize(
     values: ArrayLike,
-    target: ArrayLike | _Distribution,
+    target: ArrayLike | _Distribution | _DiscreteDistribution,
     epsilon: ArrayLike = 1.0,
     *,
     regularization: _RankRegularization = "quadratic",
@@ -199,7 +203,7 @@ def soft_quantile_normalize(
 @overload
 def soft_quantile_normalize(
     values: ArrayLike,
-    target: ArrayLike | _Distribution,
+    target: ArrayLike | _Distribution | _DiscreteDistribution,
     epsilon: ArrayLike = 1.0,
     *,
     regularization: _RankRegularization = "quadratic",
@@ -211,7 +215,7 @@ def soft_quantile_normalize(
 @overload
 def soft_quantile_normalize(
     values: ArrayLike,
-    target: ArrayLike | _Distribution,
+    target: ArrayLike | _Distribution | _DiscreteDistribution,
     epsilon: ArrayLike = 1.0,
     *,
     regularization: _RankRegularization = "quadratic",

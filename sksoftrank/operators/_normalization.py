@@ -29,7 +29,9 @@ def soft_quantile_normalize(
         Real numbers. float32 is kept, float16 becomes float32, all else float64.
     target : array-like of shape (m,) or frozen distribution
         A sample of the target distribution, in any order, or an object with methods
-        ``ppf`` and ``pdf`` like ``scipy.stats.norm()``.
+        ``ppf`` and ``pdf`` like ``scipy.stats.norm()``, or with ``ppf`` and ``pmf``
+        like ``scipy.stats.poisson(3)``: results are values of that distribution, and
+        derivatives are 0, as between the steps of its quantile function.
     epsilon : float or array-like, default=1.0
         Strength of the regularization of `soft_rank`, in the units of `values`. 0 gives
         the hard operator; as it grows all results approach the middle of the target.
@@ -83,6 +85,9 @@ def soft_quantile_normalize(
     array([10., 40., 20.])
     >>> soft_quantile_normalize([0.1, 9.0, 3.0], [10.0, 20.0, 40.0], epsilon=4.0)
     array([11.375, 40.   , 18.625])
+    >>> from scipy.stats import poisson
+    >>> soft_quantile_normalize([0.1, 9.0, 3.0], poisson(3), epsilon=0)
+    array([1., 5., 3.])
     """
     return_jacobian = check_flag(return_jacobian, "return_jacobian")
     values = check_differences(values, "values", axis)
@@ -130,16 +135,18 @@ def soft_quantile_normalize(
 
 def _quantile_function(target):
     """Quantile function of the target, and its derivative."""
-    if callable(getattr(target, "ppf", None)) and callable(
-        getattr(target, "pdf", None)
-    ):
-        # Where the density is 0 the slope is as good as infinite; but times 0 it is 0.
-        return (
-            target.ppf,
-            lambda level: (
-                1 / np.maximum(target.pdf(target.ppf(level)), SMALLEST_DENSITY)
-            ),
-        )
+    if callable(getattr(target, "ppf", None)):
+        if callable(getattr(target, "pdf", None)):
+            # Where the density is 0 the slope is as good as infinite; but times 0 it
+            # is 0.
+            return (
+                target.ppf,
+                lambda level: (
+                    1 / np.maximum(target.pdf(target.ppf(level)), SMALLEST_DENSITY)
+                ),
+            )
+        if callable(getattr(target, "pmf", None)):
+            return target.ppf, np.zeros_like
     sample = check_finite(check_exact(target, "target"), "target")
     if sample.ndim != 1 or sample.size == 0:
         raise ValueError(
