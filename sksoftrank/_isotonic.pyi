@@ -16,6 +16,11 @@ def isotonic_rows(
     s_weights: NDArray[float64] | None,
     w_weights: NDArray[float64] | None,
 ) -> None: ...
+def weighted_isotonic_rows(
+    x: NDArray[float64],
+    weights: NDArray[float64],
+    out: NDArray[float64],
+) -> None: ...
 def pool_product_rows(
     u: NDArray[float64],
     input_order: NDArray[int64] | None,

@@ -8,7 +8,7 @@ Rows, pools and the sense of comparisons are those of `_pav.pyx`. The block sums
 the functions stack are for comparing; the output sums anew, see `block_sum`.
 """
 
-from libc.math cimport exp, expm1, log, log1p
+from libc.math cimport exp, expm1, fabs, frexp, ldexp, log, log1p
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 
@@ -334,6 +334,113 @@ def isotonic_rows(
                 k += 1
             let_fall(&out[r, 0], n)
     free(scratch)
+
+
+# --- weighted means -----------------------------------------------------------------
+#
+# Sums are kept as two doubles, of which the second has what rounding took of the first.
+
+cdef struct Exact:
+    double high
+    double low
+
+
+cdef inline void add_exactly(Exact* total, double value) noexcept nogil:
+    """Knuth's sum."""
+    cdef double high = total.high + value, part = high - total.high
+    total.low += (total.high - (high - part)) + (value - part)
+    total.high = high
+
+
+cdef inline Exact product(double a, double b) noexcept nogil:
+    """Dekker's product; a and b are moderate."""
+    cdef double split = 134217729.0  # 2^27 + 1
+    cdef double a1 = split * a, b1 = split * b, a2, b2
+    cdef Exact p
+    a1 -= a1 - a
+    b1 -= b1 - b
+    a2 = a - a1
+    b2 = b - b1
+    p.high = a * b
+    p.low = ((a1 * b1 - p.high) + a1 * b2 + a2 * b1) + a2 * b2
+    return p
+
+
+cdef inline double exact_ratio(Exact a, Exact b) noexcept nogil:
+    """a / b, rounded once but for a few parts in 2^100; b > 0."""
+    cdef double quotient = a.high / b.high
+    cdef Exact back = product(quotient, b.high)
+    return quotient + (
+        ((a.high - back.high) - back.low + a.low) - quotient * b.low) / b.high
+
+
+cdef struct Block:
+    Py_ssize_t first
+    double mean
+    Exact sum
+    Exact weight
+
+
+cdef inline void merge(Block* below, Block* block) noexcept nogil:
+    """Add the block below."""
+    block.first = below.first
+    add_exactly(&block.sum, below.sum.high)
+    add_exactly(&block.weight, below.weight.high)
+    block.sum.low += below.sum.low
+    block.weight.low += below.weight.low
+    block.mean = exact_ratio(block.sum, block.weight)
+
+
+def weighted_isotonic_rows(
+    const double[:, ::1] x, const double[::1] weights, double[:, ::1] out,
+):
+    """The non-increasing rows that are closest in the weighted Euclidean sense.
+
+    x (IN, rows x n), of finite range; weights (IN, n), above 0, the largest near 1;
+    out (OUT, rows x n): the weighted means of blocks, rounded once.
+    """
+    cdef Py_ssize_t n = x.shape[1], r, i, k, end, top
+    cdef double low, high, unit
+    cdef const double* row
+    cdef Block block
+    cdef Block* blocks
+    if x.shape[0] == 0 or n == 0:
+        return
+    blocks = <Block*> malloc(n * sizeof(Block))
+    if blocks == NULL:
+        raise MemoryError
+    with nogil:
+        for r in range(x.shape[0]):
+            row = &x[r, 0]
+            scan_row(row, n, 1.0, &low, &high)
+            unit = power_of_two(max(fabs(low), fabs(high)))
+            top = -1
+            for i in range(n):
+                block.first = i
+                block.mean = row[i] * unit
+                block.weight.high = weights[i]
+                block.weight.low = 0.0
+                block.sum = product(weights[i], block.mean)
+                while top >= 0 and blocks[top].mean < block.mean:
+                    merge(&blocks[top], &block)
+                    top -= 1
+                top += 1
+                blocks[top] = block
+            end = n
+            for k in range(top, -1, -1):
+                for i in range(blocks[k].first, end):
+                    out[r, i] = blocks[k].mean / unit
+                if end - blocks[k].first == 1:
+                    out[r, end - 1] = row[end - 1]
+                end = blocks[k].first
+    free(blocks)
+
+
+cdef inline double power_of_two(double size) noexcept nogil:
+    """One whose product with the size is moderate."""
+    cdef int exponent = 0
+    frexp(size, &exponent)
+    return ldexp(1.0, min(max(-exponent, -1000), 1000))
 
 
 # --- Jacobians ---------------------------------------------------------------------

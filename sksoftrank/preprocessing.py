@@ -1,5 +1,6 @@
 """Transformers: projections of rows, and features by their soft ranks."""
 
+from functools import partial
 from numbers import Real
 from typing import ClassVar
 
@@ -9,7 +10,8 @@ from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_array, gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._checks import check_finite
+from ._checks import check_finite, moderate
+from ._isotonic import weighted_isotonic_rows
 from ._projection import isotonic_projection, project_permutahedron
 from ._rank_transform import SoftQuantileNormalizer, SoftRankTransformer
 from ._sklearn import BaseEstimator, Interval, StrOptions, fit_context
@@ -24,6 +26,13 @@ __all__ = [
 
 # Rows are projected in chunks of about this many values, which stay in cache.
 CHUNK_SIZE = 2**15
+
+# Weights below this share of the largest are as good as zero beside it.
+NEGLIGIBLE = 1e-250
+
+# Ranges of rows below which exponentials lose digits to 1, and from which they
+# underflow.
+NARROW, FARTHEST = 1.0, 600.0
 
 
 class _RowProjection(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -71,7 +80,8 @@ class IsotonicProjection(_RowProjection):
         "quadratic" gives the closest row in the (weighted) Euclidean sense;
         "entropic" minimises ``sum(weights * (exp(x - v) + v))``.
     weights : array-like of shape (n_features,), default=None
-        Weights of the features, above 0. None means equal weights.
+        Weights of the features, at least 0 and not all 0. A feature of weight 0 moves
+        no other; its value is the best that those allow. None means equal weights.
     y_min, y_max : float, default=None
         Bounds of the projected values. None means no bound.
 
@@ -93,22 +103,13 @@ class IsotonicProjection(_RowProjection):
     Notes
     -----
     A projected row is constant on blocks B, where it is the weighted mean of the row
-    (quadratic) or the logarithm of the weighted mean of exp of it (entropic).
+    (quadratic), rounded once, or the logarithm of the weighted mean of exp of it
+    (entropic).
 
     Bounds are met by clipping the unbounded solution. That is exact: the entries where
     an optimal v exceeds a threshold t minimise the sum of the derivatives at t of the
     terms of the objective, over all upper sets of features, whatever the bounds. So
     bounds decide only which thresholds there are.
-
-    The weights of "quadratic" cost the kernel nothing: for positive rows x, the
-    logarithm of the weighted quadratic solution is the entropic solution for ``s =
-    log(weights * x)`` and ``w = log(weights)`` (section 3 of [1]_ gives it as
-    log-sum-exp), so the two have the same blocks.
-
-    References
-    ----------
-    .. [1] M. Blondel, O. Teboul, Q. Berthet, J. Djolonga, "Fast Differentiable Sorting
-       and Ranking", ICML 2020, arXiv:2002.08871.
 
     Examples
     --------
@@ -170,8 +171,11 @@ class IsotonicProjection(_RowProjection):
         self.weights_ = None
         if self.weights is not None:
             weights = _check_vector(self.weights, X.shape[1], "weights")
-            if weights.min() <= 0:
-                raise ValueError(f"weights must be above 0, got {weights.min()}.")
+            if weights.min() < 0 or not weights.any():
+                raise ValueError(
+                    f"weights must be at least 0 and not all 0, got values from "
+                    f"{weights.min()} to {weights.max()}."
+                )
             if (weights != weights[0]).any():
                 self.weights_ = weights
         return self
@@ -190,24 +194,64 @@ def _isotonic(X, weights, regularization):
     """Non-increasing solutions for the rows of X."""
     if weights is None:
         return isotonic_projection(X, regularization=regularization)
+    is_kept = weights > NEGLIGIBLE * weights.max()
+    solve = _weighted_means if regularization == "quadratic" else _weighted_log_means
+    kept = solve(np.ascontiguousarray(X[:, is_kept]), moderate(weights[is_kept]))
+    if is_kept.all():
+        return kept
+    # The limit for small weights: they move no others, and fit best what those allow.
+    out = np.empty(X.shape)
+    out[:, is_kept] = kept
+    place = np.cumsum(is_kept)  # one after the last feature that is kept
+    ends = np.full((len(X), 1), np.inf)
+    kept = np.hstack([ends, kept, -ends])
+    left = np.flatnonzero(~is_kept)
+    for run in np.split(left, np.flatnonzero(np.diff(place[left])) + 1):
+        own_weights = weights[run] if weights[run].any() else None
+        own = _isotonic(X[:, run], own_weights, regularization)
+        upper, lower = kept[:, place[run[0]], None], kept[:, place[run[0]] + 1, None]
+        out[:, run] = np.clip(own, lower, upper)
+    return out
+
+
+def _weighted_means(X, weights):
+    out = np.empty(X.shape)
+    weighted_isotonic_rows(X, weights, out)
+    return out
+
+
+def _weighted_log_means(X, weights):
+    """The same of logarithms of weighted means of exp(X)."""
+    top = X.max(axis=1, keepdims=True)
+    spread = (top - X.min(axis=1, keepdims=True))[:, 0]
+    out = np.empty(X.shape)
+    for which, solve in (
+        ((spread >= NARROW) & (spread < FARTHEST), partial(_by_powers, np.exp, np.log)),
+        (spread < NARROW, partial(_by_powers, np.expm1, np.log1p)),
+        (spread >= FARTHEST, _by_logarithms),
+    ):
+        if which.all():
+            return solve(X, top, weights)
+        if which.any():
+            out[which] = solve(X[which], top[which], weights)
+    return out
+
+
+def _by_powers(power, inverse, X, top, weights):
+    powers = X - top
+    power(powers, out=powers)
+    means = _weighted_means(powers, weights)
+    is_own = means == powers
+    inverse(means, out=means)
+    means += top
+    np.copyto(means, X, where=is_own)
+    return np.minimum.accumulate(means, axis=1, out=means)
+
+
+def _by_logarithms(X, _, weights):
+    # To numbers that large, logarithms of weights can be added without loss of digits.
     log_weights = np.log(weights)
-    if regularization == "entropic":
-        return isotonic_projection(
-            X + log_weights, log_weights, regularization="entropic"
-        )
-    # Blocks do not depend on origin and scale: rows between 1 and 2 have a logarithm.
-    low = X.min(axis=1, keepdims=True)
-    spread = X.max(axis=1, keepdims=True) - low
-    log_X = np.log1p((X - low) / np.where(spread > 0, spread, 1.0))
-    _, jacobian = isotonic_projection(
-        log_X + log_weights,
-        np.broadcast_to(log_weights, X.shape),
-        regularization="entropic",
-        return_jacobian=True,
-    )
-    # The derivative in w is minus the mean over blocks, with the softmax of w, that is
-    # with the weights themselves.
-    return -jacobian.wrt_w.jvp(X)
+    return isotonic_projection(X + log_weights, log_weights, regularization="entropic")
 
 
 class PermutahedronProjection(_RowProjection):

@@ -267,7 +267,12 @@ BAD = [
     (SoftQuantileNormalizer(target=[np.nan]), X, "target contains NaN"),
     (SoftQuantileNormalizer(target=[]), X, "minimum of 1 is required"),
     (IsotonicProjection(weights=[1.0, 2.0]), X, r"weights .* \(3,\), .* got \(2,\)"),
-    (IsotonicProjection(weights=[1.0, 0.0, 2.0]), X, "weights .* above 0, got 0.0"),
+    (IsotonicProjection(weights=[1.0, -1.0, 2.0]), X, "weights .* at least 0 .* -1.0"),
+    (
+        IsotonicProjection(weights=[0.0, 0.0, 0.0]),
+        X,
+        "weights .* not all 0, got .* 0.0",
+    ),
     (IsotonicProjection(y_min=2, y_max=1), X, "y_min .* y_max, got 2 and 1"),
     (IsotonicProjection(y_min=np.nan), X, "'y_min' parameter"),
     (IsotonicProjection(regularization="kl"), X, "'regularization' parameter"),
