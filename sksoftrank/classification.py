@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from ._callbacks import CallbackSupportMixin, FitCallbacks
+from ._checks import as_frequencies
 from ._linear import LinearDesign, PenalizedLoss
 from ._linear_models import FEATURES, LinearScoresMixin, lbfgs, score_attributes
 from ._sklearn import (
@@ -23,6 +24,9 @@ from ._sklearn import (
 from .losses._topk import GROWTHS, OPERATORS, TopKLoss, check_k
 
 __all__ = ["SoftTopKClassifier"]
+
+# Of the default: with more rows classes that overlap gain nothing by a penalty.
+SMALLEST_ALPHA = 1e-3
 
 
 class SoftTopKClassifier(
@@ -57,11 +61,13 @@ class SoftTopKClassifier(
     squashing : {"logistic"} or None, default=None
         Function of the scores before they are ranked. "logistic" maps them to (0, 1),
         as in [2]_; `epsilon` should then be about a tenth as large.
-    alpha : float, default=0.001
+    alpha : float, default=None
         Strength of the ridge penalty, at least 0: in the logistic regression on the
         coefficients of the standardised features, then on how far they move from there.
         It competes with the *mean* loss of a row: that of ``LogisticRegression(C=C)``
-        is ``1 / (C * n_samples)``.
+        is ``1 / (C * n_samples)``. None means ``1 / n_samples``, that of its default,
+        but at least 0.001. Weights count as frequencies there; those of a mean below 1
+        get a mean of 1.
     fit_intercept : bool, default=True
         Whether the scores have an intercept. It is not penalised.
     class_weight : dict, "balanced" or None, default=None
@@ -80,6 +86,8 @@ class SoftTopKClassifier(
 
     Attributes
     ----------
+    alpha_ : float
+        The `alpha` in use.
     classes_ : ndarray of shape (n_classes,)
         The classes, sorted: those of the rows of positive weight.
     coef_ : ndarray of shape (n_classes, n_features)
@@ -160,7 +168,7 @@ class SoftTopKClassifier(
         "operator": [StrOptions(set(OPERATORS))],
         "growth": [StrOptions(set(GROWTHS))],
         "squashing": [StrOptions({"logistic"}), None],
-        "alpha": [Interval(Real, 0, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left"), None],
         "fit_intercept": ["boolean"],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -177,7 +185,7 @@ class SoftTopKClassifier(
         operator="quadratic",
         growth="bounded",
         squashing=None,
-        alpha=1e-3,
+        alpha=None,
         fit_intercept=True,
         class_weight=None,
         max_iter=1000,
@@ -209,8 +217,8 @@ class SoftTopKClassifier(
         y : array-like of shape (n_samples,)
             Classes, numbers or strings.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, at least 0. Only their ratios matter, and rows of
-            weight 0 are as good as removed.
+            Weights of the rows, at least 0. Only their ratios matter, but for the
+            default `alpha`, and rows of weight 0 are as good as removed.
 
         Returns
         -------
@@ -225,7 +233,7 @@ class SoftTopKClassifier(
             X.astype(np.float64, copy=False),
             weight,
             fit_intercept=self.fit_intercept,
-            alpha=float(self.alpha),
+            alpha=self.alpha_,
         )
         z_init, n_iter = self._fit_logistic(design, labels, weight, is_warm)
         loss = TopKLoss(
@@ -338,7 +346,14 @@ class SoftTopKClassifier(
                 f"{self.classes_}, got {classes}."
             )
         self.classes_ = classes
+        self.alpha_ = self._strength(weight)
         return X, labels, self._weigh_classes(labels, y, weight / weight.max())
+
+    def _strength(self, weight):
+        if self.alpha is not None:
+            return float(self.alpha)
+        with np.errstate(over="ignore"):
+            return max(SMALLEST_ALPHA, 1 / float(as_frequencies(weight).sum()))
 
     def _weigh_classes(self, labels, y, weight):
         if self.class_weight is None:
@@ -346,6 +361,15 @@ class SoftTopKClassifier(
         if self.class_weight == "balanced":
             class_weight = 1 / np.bincount(labels, weight)
         else:
+            classes = self.classes_.tolist()
+            unknown = [c for c in self.class_weight if c not in classes]
+            missing = [c for c in classes if c not in self.class_weight]
+            # Of all classes, some may be missing in a training fold.
+            if unknown and missing:
+                raise ValueError(
+                    f"class_weight must have classes of y as keys, got {unknown}, and "
+                    f"the classes {missing} are not in class_weight."
+                )
             class_weight = compute_class_weight(
                 self.class_weight, classes=self.classes_, y=y
             )

@@ -17,7 +17,7 @@ class SoftTopKClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     operator: _TopKOperator
     growth: _Growth
     squashing: _Squashing | None
-    alpha: float
+    alpha: float | None
     fit_intercept: bool
     class_weight: dict[Any, float] | Literal["balanced"] | None
     max_iter: int
@@ -32,7 +32,7 @@ class SoftTopKClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         operator: _TopKOperator = "quadratic",
         growth: _Growth = "bounded",
         squashing: _Squashing | None = None,
-        alpha: float = 0.001,
+        alpha: float | None = None,
         fit_intercept: bool = True,
         class_weight: dict[Any, float] | Literal["balanced"] | None = None,
         max_iter: int = 1000,
@@ -40,6 +40,7 @@ class SoftTopKClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         warm_start: bool = False,
         verbose: int = 0,
     ) -> None: ...
+    alpha_: float
     classes_: NDArray[Any]
     coef_: NDArray[np.floating]
     intercept_: NDArray[np.floating]

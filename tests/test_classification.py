@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.special import log_softmax
 from sklearn.base import clone
+from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import make_scorer, top_k_accuracy_score
@@ -64,6 +65,58 @@ def assert_same_fit(first, second, unit=1.0, atol=1e-5):
 
 
 # What it is for
+
+
+@pytest.mark.parametrize("n", [54, 300, 2000])
+def test_default_strength_is_that_of_logistic_regression(n):
+    X, y = classes(n)
+    X = StandardScaler().fit_transform(X)
+    model = SoftTopKClassifier(tol=1e-8).fit(X, y)
+    assert model.alpha_ == max(1 / n, 1e-3)
+    expected = LogisticRegression(C=1 / (n * model.alpha_), tol=1e-8).fit(X, y)
+    centred = model.init_coef_ - model.init_coef_.mean(axis=0)
+    assert_allclose(centred, expected.coef_, rtol=0, atol=1e-3)
+    weight = np.random.default_rng(0).integers(0, 3, n)
+    for unit, total in (
+        (1, weight.sum()),
+        (2, 2 * weight.sum()),
+        (1e-9, (weight > 0).sum()),
+    ):
+        model = SoftTopKClassifier().fit(X, y, weight * unit)
+        assert_allclose(model.alpha_, max(1 / total, 1e-3), rtol=1e-12)
+    assert SoftTopKClassifier().fit(X, y, np.full(n, 1e308)).alpha_ == 1e-3
+    assert SoftTopKClassifier(alpha=0.5).fit(X, y).alpha_ == 0.5
+
+
+def test_few_rows_of_much_noise():
+    # 54 rows of 20 features: a weak penalty (1e-4) is far below logistic regression.
+    scores = []
+    for seed in range(20):
+        X, y = make_classification(
+            1054,
+            20,
+            n_informative=4,
+            n_redundant=0,
+            n_classes=3,
+            n_clusters_per_class=1,
+            class_sep=0.7,
+            flip_y=0.1,
+            random_state=seed,
+        )
+        X = StandardScaler().fit_transform(X)
+        scores.append(
+            [
+                model.fit(X[:54], y[:54]).score(X[54:], y[54:])
+                for model in (
+                    LogisticRegression(),
+                    SoftTopKClassifier(),
+                    SoftTopKClassifier(alpha=1e-4),
+                )
+            ]
+        )
+    logistic, default, weak = np.mean(scores, axis=0)
+    assert default > logistic - 0.015
+    assert default > weak + 0.01
 
 
 @pytest.mark.parametrize("operator", ["quadratic", "entropic", "kl", "all_pairs"])
@@ -367,7 +420,7 @@ def test_verbose(capsys):
     lines = capsys.readouterr().out.splitlines()
     scores = X @ model.init_coef_.T + model.init_intercept_
     value = -log_softmax(scores, axis=1)[np.arange(len(y)), y].mean()
-    value += 5e-4 * ((model.init_coef_ * X.std(axis=0)) ** 2).sum()
+    value += model.alpha_ / 2 * ((model.init_coef_ * X.std(axis=0)) ** 2).sum()
     assert re.match(r"\[SoftTopKClassifier\] start: \d+ iterations", lines[0])
     assert lines[0].endswith(f"cross-entropy {value:.6g}")
     assert re.search(r"iteration \d+0, objective \d", lines[1])
@@ -465,7 +518,10 @@ def test_inputs_are_not_changed():
         ({"class_weight": {0: -1.0}}, "class_weight must be finite, at least 0"),
         ({"class_weight": {0: np.nan}}, "class_weight must be finite, at least 0"),
         ({"class_weight": dict.fromkeys(range(4), 0)}, "class_weight .* positive for"),
-        ({"class_weight": {"z": 1.0}}, "are not in class_weight"),
+        (
+            {"class_weight": {"z": 1.0, 0: 2.0}},
+            r"class_weight must .* got \['z'\], and the classes \[1, 2, 3\] are not",
+        ),
         ({"max_iter": 0}, "'max_iter' parameter"),
         ({"tol": -1.0}, "'tol' parameter"),
         ({"warm_start": 2.5}, "'warm_start' parameter"),
