@@ -121,6 +121,30 @@ def interquartile_range(values):
     return _interquartile_range(values, np.cumsum(mass) - 0.5 * mass) or 1.0
 
 
+def interquartile_gradient(values):
+    """Derivatives of `interquartile_range` in the values, 0 for a constant sample.
+
+    Those of values that are equal are for a change of all of them, in equal parts.
+    """
+    distinct, mass = _distinct(values, None)
+    middle = np.cumsum(mass) - 0.5 * mass
+    weight = np.zeros(distinct.size)
+    if distinct.size > 1:
+        for probability, sign in ((0.25, -1.0), (0.75, 1.0)):
+            upper = int(np.searchsorted(middle, probability).clip(0, distinct.size))
+            if upper == 0:  # no interpolation beyond the ends
+                weight[0] += sign
+            elif upper == distinct.size:
+                weight[-1] += sign
+            else:
+                gap = middle[upper] - middle[upper - 1]
+                part = (probability - middle[upper - 1]) / gap
+                weight[upper - 1] += sign * (1 - part)
+                weight[upper] += sign * part
+    index = np.searchsorted(distinct, values)
+    return (weight / np.bincount(index))[index]
+
+
 def _interquartile_range(values, middle):
     if float(values[-1]) - float(values[0]) == math.inf:
         return math.inf

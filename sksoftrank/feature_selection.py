@@ -21,7 +21,7 @@ from ._checks import (
     exact_differences,
 )
 from ._jacobian import check_direction
-from ._soft_cdf import interquartile_range
+from ._soft_cdf import interquartile_gradient, interquartile_range
 from .operators import soft_rank
 
 __all__ = ["CorrelationJacobian", "soft_spearman", "soft_spearman_corr"]
@@ -49,9 +49,9 @@ class CorrelationJacobian(LinearOperator):
     >>> X = [[0.0, 2.0], [1.0, 5.0], [2.0, 3.0]]
     >>> _, jacobian = soft_spearman_corr(X, 2.0, return_jacobian=True)
     >>> jacobian.vjp([[0.0, 1.0], [0.0, 0.0]]).round(3)
-    array([[-0.273, -0.234],
-           [ 0.546, -0.117],
-           [-0.273,  0.351]])
+    array([[ 0.   , -0.209],
+           [ 0.   , -0.104],
+           [ 0.   ,  0.313]])
     """
 
     def __init__(self, blocks, n_samples, n_features):
@@ -123,18 +123,25 @@ class _Block:
         Whose correlations these are; those of others are of more rows.
     epsilon : float
     regularization : str
+    scale : {"iqr", None}
 
     Attributes
     ----------
     correlation : ndarray of shape (columns.size, columns.size)
     """
 
-    def __init__(self, X, rows, columns, is_own, epsilon, regularization):
+    def __init__(self, X, rows, columns, is_own, epsilon, regularization, scale):
         self.columns, self.is_own = columns, is_own
         self.cells = np.ix_(rows, columns)
-        unit, norm, jacobian, factor = _unit_ranks(
-            X[self.cells], epsilon, regularization
-        )
+        X = X[self.cells]
+        self._scale = None
+        if scale is not None:
+            epsilon /= len(X)
+            self._gradient = np.array([interquartile_gradient(x) for x in X.T]).T
+            X, self._scale = _in_interquartile_ranges(X, "X")
+            # Ranks do not change with the origin; far from it digits would be lost.
+            self._values = X - X.mean(axis=0)
+        unit, norm, jacobian, factor = _unit_ranks(X, epsilon, regularization)
         self._rank_jacobian, self._unit, self._factor = jacobian, unit, factor
         self._inverse_norm = np.divide(1, norm, out=np.zeros_like(norm), where=norm > 0)
         correlation = self.correlation = np.clip(unit.T @ unit, -1.0, 1.0)
@@ -144,6 +151,8 @@ class _Block:
 
     def jvp(self, u):
         """Change of the correlations along `u`."""
+        if self._scale is not None:
+            u = (u - self._values * (self._gradient * u).sum(axis=0)) / self._scale
         # The columns of unit have mean 0, so neither product sees means of ranks.
         half = self._unit.T @ self._tangent(self._rank_jacobian.jvp(self._factor * u))
         return half + half.T
@@ -151,7 +160,10 @@ class _Block:
     def vjp(self, g):
         """Gradient in the values for `g` in the correlations."""
         ranks = self._tangent(self._unit @ (g + g.T))
-        return self._factor * self._rank_jacobian.vjp(ranks)
+        g = self._factor * self._rank_jacobian.vjp(ranks)
+        if self._scale is not None:
+            g = (g - self._gradient * (self._values * g).sum(axis=0)) / self._scale
+        return g
 
     def _tangent(self, x):
         """Derivative of the division of each column by its length."""
@@ -164,6 +176,7 @@ def soft_spearman_corr(
     epsilon=1.0,
     *,
     regularization="quadratic",
+    scale="iqr",
     nan_policy="raise",
     return_jacobian=False,
 ):
@@ -177,10 +190,14 @@ def soft_spearman_corr(
     X : array-like of shape (n_samples, n_features)
         Real numbers; at least two rows.
     epsilon : float, default=1.0
-        Strength of the regularization, in the units of `X`, as in `soft_rank`: columns
-        should have one unit. 0 gives hard ranks, the mean rank to ties.
+        Strength of the smoothing, at least 0, relative to the interquartile ranges of
+        the columns, as in `soft_spearman` and `SoftRankTransformer`, so that their
+        units do not matter. 0 gives hard ranks, the mean rank to ties.
     regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
         As in `soft_rank`.
+    scale : {"iqr", None}, default="iqr"
+        What `epsilon` is relative to. None takes it as `soft_rank` does, in the units
+        of `X`, which should then be one for all columns.
     nan_policy : {"raise", "omit"}, default="raise"
         Whether NaN are an error, or each pair of features is correlated on the rows
         where both are known, as in ``pandas.DataFrame.corr``. The matrix need not be
@@ -219,10 +236,15 @@ def soft_spearman_corr(
     >>> soft_spearman_corr(X, 5.0).round(3)
     array([[1.   , 0.327],
            [0.327, 1.   ]])
+    >>> soft_spearman_corr(X, 2.0).round(3)
+    array([[1.   , 0.359],
+           [0.359, 1.   ]])
     """
     epsilon = check_epsilon(epsilon)
     return_jacobian = check_flag(return_jacobian, "return_jacobian")
     omits_nan = check_nan_policy(nan_policy)
+    if scale is not None and not (isinstance(scale, str) and scale == "iqr"):
+        raise ValueError(f"scale must be 'iqr' or None, got {scale!r}.")
     X = check_differences(X, "X", axis=0).astype(np.float64, copy=False)
     if X.ndim != 2 or X.shape[0] < 2:
         raise ValueError(
@@ -235,7 +257,7 @@ def soft_spearman_corr(
     correlation = np.full((n_features, n_features), np.nan)
     blocks = []
     for rows, columns, is_own in _pairwise_complete(is_missing):
-        block = _Block(X, rows, columns, is_own, epsilon, regularization)
+        block = _Block(X, rows, columns, is_own, epsilon, regularization, scale)
         blocks.append(block)
         cells = np.ix_(columns, columns)
         correlation[cells] = np.where(is_own, block.correlation, correlation[cells])
@@ -357,16 +379,22 @@ def soft_spearman(X, y, *, epsilon=1.0, regularization="quadratic", nan_policy="
 def _scores(values, epsilon, regularization):
     """Absolute correlations of columns with the last, and their p-values."""
     n_samples = len(values)
-    with np.errstate(over="ignore"):
-        values /= [interquartile_range(column) for column in values.T]
-    name = "X and y, in units of their interquartile ranges,"
-    check_finite(values, name, factor=n_samples**2)
+    values, _ = _in_interquartile_ranges(values, "X and y")
     unit, *_ = _unit_ranks(values, epsilon / n_samples, regularization)
     scores = np.minimum(np.abs(unit[:, :-1].T @ unit[:, -1]), 1.0)
     freedom = n_samples - 2
     with np.errstate(divide="ignore"):
         statistic = scores * np.sqrt(freedom / ((1 - scores) * (1 + scores)))
     return scores, 2 * t_distribution.sf(statistic, freedom)
+
+
+def _in_interquartile_ranges(values, name):
+    """Columns in units of their interquartile ranges, and these."""
+    scale = np.array([interquartile_range(column) for column in values.T])
+    with np.errstate(over="ignore"):
+        values = values / scale
+    name = f"{name}, in units of their interquartile ranges,"
+    return check_finite(values, name, factor=len(values) ** 2), scale
 
 
 def _unit_ranks(X, epsilon, regularization):

@@ -29,6 +29,7 @@ def soft_spearman_corr(
     epsilon: float = 1.0,
     *,
     regularization: _RankRegularization = "quadratic",
+    scale: Literal["iqr"] | None = "iqr",
     nan_policy: Literal["raise", "omit"] = "raise",
     return_jacobian: Literal[False] = False,
 ) -> NDArray[np.float64]: ...
@@ -38,6 +39,7 @@ def soft_spearman_corr(
     epsilon: float = 1.0,
     *,
     regularization: _RankRegularization = "quadratic",
+    scale: Literal["iqr"] | None = "iqr",
     nan_policy: Literal["raise", "omit"] = "raise",
     return_jacobian: Literal[True],
 ) -> tuple[NDArray[np.float64], CorrelationJacobian]: ...
@@ -47,6 +49,7 @@ def soft_spearman_corr(
     epsilon: float = 1.0,
     *,
     regularization: _RankRegularization = "quadratic",
+    scale: Literal["iqr"] | None = "iqr",
     nan_policy: Literal["raise", "omit"] = "raise",
     return_jacobian: bool = False,
 ) -> NDArray[np.float64] | tuple[NDArray[np.float64], CorrelationJacobian]: ...

@@ -37,14 +37,17 @@ def test_hard_limit_is_spearman(X):
     assert_allclose(soft_spearman_corr(X, 0), expected, rtol=0, atol=1e-14)
     if len(np.unique(X)) == X.size:
         tiny = 0.9 * epsilon_bounds(X, axis=0)[0].min()
-        assert_allclose(soft_spearman_corr(X, tiny), expected, rtol=0, atol=1e-14)
+        found = soft_spearman_corr(X, tiny, scale=None)
+        assert_allclose(found, expected, rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("excess", [1.01, 2.0, 1e6, 1e15, 1e250])
 def test_wide_pools_give_pearson(excess):
     for X in (data(), tied(), data() * [1e-9, 1.0, 1e3, 1e5]):
         single = epsilon_bounds(X, axis=0)[1].max()
-        found, jacobian = soft_spearman_corr(X, excess * single, return_jacobian=True)
+        found, jacobian = soft_spearman_corr(
+            X, excess * single, scale=None, return_jacobian=True
+        )
         assert_allclose(found, np.corrcoef(X.T), rtol=0, atol=1e-10)
         # Its derivative, too: that of Pearson's correlation of the first two.
         a, b = ((x - x.mean()) / np.linalg.norm(x - x.mean()) for x in X.T[:2])
@@ -61,17 +64,22 @@ def test_matrix_is_the_correlation_of_soft_ranks(regularization, epsilon):
     X = data()
     ranks = [reference.soft_rank(x, epsilon, regularization) for x in X.T]
     expected = np.corrcoef(np.array(ranks, dtype=np.float64))
-    found = soft_spearman_corr(X, epsilon, regularization=regularization)
+    found = soft_spearman_corr(X, epsilon, regularization=regularization, scale=None)
     assert_allclose(found, expected, rtol=0, atol=1e-10)
     assert_array_equal(found, found.T)
     assert_array_equal(np.diag(found), np.ones(4))
 
 
+@pytest.mark.parametrize("scale", ["iqr", None])
 @pytest.mark.parametrize("epsilon", [0.05, 0.3, 100.0])
 @pytest.mark.parametrize("regularization", REGULARIZATIONS)
-def test_jacobian(regularization, epsilon):
+def test_jacobian(regularization, epsilon, scale):
     X = data()
-    correlation = partial(soft_spearman_corr, regularization=regularization)
+    if scale == "iqr":
+        epsilon *= len(X)
+    correlation = partial(
+        soft_spearman_corr, regularization=regularization, scale=scale
+    )
     _, jacobian = correlation(X, epsilon, return_jacobian=True)
     rng = np.random.default_rng(1)
     u, g = rng.normal(size=X.shape), rng.normal(size=(4, 4))
@@ -86,6 +94,31 @@ def test_jacobian(regularization, epsilon):
     assert jacobian.shape == (16, X.size)
     assert_array_equal(jacobian @ u.ravel(), jacobian.jvp(u).ravel())
     assert_array_equal(jacobian.T @ g.ravel(), jacobian.vjp(g).ravel())
+
+
+@pytest.mark.parametrize("epsilon", [0, 0.3, 2.0, 100.0])
+@pytest.mark.parametrize("regularization", REGULARIZATIONS)
+@pytest.mark.parametrize("X", [data(), tied(), data() + 1e6])
+def test_units_of_the_columns_do_not_matter(X, epsilon, regularization):
+    correlation = partial(
+        soft_spearman_corr, epsilon=epsilon, regularization=regularization
+    )
+    expected, jacobian = correlation(X, return_jacobian=True)
+    units = np.array([1e-9, 1.0, 1e3, 1e7])
+    found, in_units = correlation(X * units, return_jacobian=True)
+    assert_allclose(found, expected, rtol=0, atol=1e-7 if X.min() > 1e5 else 1e-12)
+    g = np.random.default_rng(1).normal(size=(4, 4))
+    gradient = jacobian.vjp(g)
+    size = np.abs(gradient).max() + 1e-300
+    assert_allclose(in_units.vjp(g) * units / size, gradient / size, atol=1e-6)
+    # A longer column alone changes nothing.
+    change = ((X - X.mean(axis=0)) * gradient).sum(axis=0)
+    assert_allclose(change / size, np.zeros(4), atol=1e-6)
+    # The scores with a target are entries of the matrix.
+    scores, _ = soft_spearman(
+        X[:, :3], X[:, 3], epsilon=epsilon, regularization=regularization
+    )
+    assert_allclose(np.abs(expected[:3, 3]), scores, rtol=0, atol=1e-12)
 
 
 def test_constant_columns_have_no_correlation():
@@ -142,7 +175,10 @@ def test_scores_are_correlations_in_units_of_the_interquartile_range(regularizat
     values = np.column_stack([X, y])
     quartiles = np.quantile(values, [0.25, 0.75], axis=0, method="hazen")
     expected = soft_spearman_corr(
-        values / (quartiles[1] - quartiles[0]), 2.0 / n, regularization=regularization
+        values / (quartiles[1] - quartiles[0]),
+        2.0 / n,
+        regularization=regularization,
+        scale=None,
     )
     scores, _ = soft_spearman(X, y, epsilon=2.0, regularization=regularization)
     assert_allclose(scores, np.abs(expected[:-1, -1]), rtol=1e-10)
@@ -203,6 +239,13 @@ def test_gross_outliers_do_not_matter():
         (data(), {"epsilon": -1.0}, ValueError, "epsilon must be .* got -1.0"),
         (data(), {"regularization": "l2"}, ValueError, "regularization .* 'l2'"),
         (data(), {"regularization": np.ones(2)}, ValueError, "regularization must be"),
+        (
+            data(),
+            {"scale": "std"},
+            ValueError,
+            "scale must be 'iqr' or None, got 'std'",
+        ),
+        (data(), {"scale": 2.0}, ValueError, "scale must be 'iqr' or None, got 2.0"),
         (data(), {"return_jacobian": 1}, TypeError, "return_jacobian .* got 1"),
     ],
 )
