@@ -159,10 +159,13 @@ def epsilon_bounds(
         )
         masses = _masses(operator, data.total, slices.other_shape, k, q, cut)
         x = -data.rows if operator == "topk" and largest else data.rows
-        # Those without weight come last.
-        x, a = np.where(data.weights > 0, x, np.inf), data.weights
-        order = np.argsort(x, axis=1, kind="stable")
-        x, a = (np.take_along_axis(rows, order, axis=1) for rows in (x, a))
+        a = data.kernel_weights
+        if a is None:
+            x = np.sort(x, axis=1)
+        else:  # those without weight come last
+            x = np.where(a > 0, x, np.inf)
+            order = np.argsort(x, axis=1, kind="stable")
+            x, a = (np.take_along_axis(rows, order, axis=1) for rows in (x, a))
         hard, single = _choice_bounds(x, a, data.total, masses, regularization)
     shape = slices.other_shape
     return hard.reshape(shape)[()], single.reshape(shape)[()]
@@ -170,14 +173,17 @@ def epsilon_bounds(
 
 def _bounds_of_all(x, operator, regularization):
     """Bounds for operators on all values; x ascending, NaN last."""
-    n_kept = x.shape[1] - np.count_nonzero(np.isnan(x), axis=1)
+    n = x.shape[1]
+    n_kept = np.full(len(x), n)
+    if n > 0 and np.isnan(x[:, -1]).any():
+        n_kept -= np.count_nonzero(np.isnan(x), axis=1)
     hard, single = np.empty((2, len(x)))
     for m in np.unique(n_kept):
         rows = n_kept == m
         part = x[rows, :m]
         if operator == "sort_with" and m > 0:
-            a, masses = np.ones_like(part), np.arange(1.0, m)[None]
-            bounds = _choice_bounds(part, a, float(m), masses, regularization)
+            masses = np.arange(1.0, m)[None]
+            bounds = _choice_bounds(part, None, float(m), masses, regularization)
         else:
             bounds = _pool_bounds(-part, operator, regularization)
         hard[rows], single[rows] = bounds
@@ -222,23 +228,31 @@ def _masses(operator, total, shape, k, q, cut):
 def _choice_bounds(x, a, total, masses, regularization):
     """Bounds for all choices of these masses of the smallest values.
 
-    x is ascending, a its weights; those without have x = inf and come last.
+    x is ascending, a its weights, None for ones; those without have x = inf and come
+    last.
     """
     count, n = x.shape
     masses = np.broadcast_to(masses, (count, masses.shape[1]))
     is_open = (masses > 0) & (masses < total)  # others do not depend on epsilon
-    n_weighted = np.count_nonzero(a, axis=1)[:, None]
-    top = np.take_along_axis(x, n_weighted - 1, axis=1) if n else x
+    n_weighted, top = np.array([[n]]), x[:, -1:]
+    if a is not None:
+        n_weighted = np.count_nonzero(a, axis=1)[:, None]
+        top = np.take_along_axis(x, n_weighted - 1, axis=1)
     if regularization == "entropic":
         is_hard = (x[:, :1] == top)[:, 0] | ~is_open.any(axis=1)
         return np.where(is_hard, np.inf, 0.0), np.where(is_hard, 0.0, np.inf)
     first, last = tie_bounds(x)
-    levels = np.zeros((count, n + 1))
-    np.cumsum(a, axis=1, out=levels[:, 1:])
-    at = np.array(
-        [np.searchsorted(own[1:], h) for own, h in zip(levels, masses, strict=True)]
-    ).reshape(masses.shape)
-    at = np.minimum(at, n_weighted - 1)
+    if a is None:
+        levels = np.broadcast_to(np.arange(n + 1.0), (count, n + 1))
+        at = np.ceil(masses).astype(np.intp) - 1
+    else:
+        levels = np.zeros((count, n + 1))
+        np.cumsum(a, axis=1, out=levels[:, 1:])
+        pairs = zip(levels[:, 1:], masses, strict=True)
+        at = [np.searchsorted(own, h) for own, h in pairs]
+        at = np.reshape(at, masses.shape)
+    # Closed choices may be of all, or of nothing.
+    at = np.clip(at, 0, n_weighted - 1)
     first, last = (np.take_along_axis(ends, at, axis=1) for ends in (first, last))
     low, high = (np.take_along_axis(levels, ends, axis=1) for ends in (first, last + 1))
     value = np.take_along_axis(x, at, axis=1)
@@ -260,7 +274,7 @@ def _choice_bounds(x, a, total, masses, regularization):
 
 
 def _weighted_mean(x, a, total):
-    if (a == 1).all():
+    if a is None:
         return x.mean(axis=1, keepdims=True)
     low = x[:, :1]
     excess = np.where(a > 0, x, low) - low

@@ -167,12 +167,13 @@ def _solve_tops(rows, k, epsilon, kind, keep):
     n = rows.shape[1]
     m = min(2 * k + 30, n)
     top = _TopValues(rows, k, m, epsilon, kind, keep)
-    left = np.flatnonzero(~top.is_done)
-    while left.size:
-        m = min(4 * m, n)
+    left = np.arange(len(rows))
+    is_done = top.is_done
+    while m < n and not is_done.all():
+        left, m = left[~is_done], min(4 * m, n)
         part = _TopValues(rows[left], k, m, epsilon, kind, keep)
         top.put(left, part)
-        left = left[~part.is_done]
+        is_done = part.is_done
     return top
 
 
@@ -187,8 +188,8 @@ class _TopValues:
     pools, weights : ndarrays of shape (count, n + 1) and (count, n)
         Pools, right for the first k places, and the softmax weights within, None if
         uniform. Without `keep` there are no index and no weights.
-    is_done : ndarray of bool, shape (count,)
-        Whether m is enough.
+    is_done : ndarray of bool, shape (count,), or None
+        Whether m is enough, which n is.
     """
 
     def __init__(self, rows, k, m, epsilon, kind, keep):
@@ -202,7 +203,7 @@ class _TopValues:
         _pav.sort_rows(self.sorted, epsilon, kind, 1.0, self.pools, self.weights)
         if logits is not None:
             self.weights[:, m:] *= np.exp(logits)
-        self.is_done = (m == n) | _do_pools_end(self.pools, n, k, m)
+        self.is_done = _do_pools_end(self.pools, n, k, m) if m < n else None
 
     def put(self, which, part):
         """Put the rows of `part` in the places `which`."""
