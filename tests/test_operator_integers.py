@@ -13,6 +13,15 @@ from sksoftrank import (
     soft_quantile_normalize,
     soft_sort_with,
 )
+from sksoftrank.losses import (
+    selection_quantile_loss,
+    selection_trimmed_loss,
+    soft_ndcg_loss,
+    soft_spearman_loss,
+    soft_topk_loss,
+    sorted_quantile_loss,
+    sorted_trimmed_loss,
+)
 from sksoftrank.pairwise import neural_sort
 
 BIG = 2**60
@@ -108,3 +117,38 @@ def test_projections_and_targets(call):
 def test_matrices_of_permutations():
     expected = neural_sort(SMALL, return_matrix=True)
     assert_array_equal(neural_sort(SMALL + BIG, return_matrix=True), expected)
+
+
+@every_kind
+def test_losses_of_ranks(convert):
+    scores, ranks = SMALL, np.argsort(-SMALL, axis=1)
+    if np.asarray(convert(scores)).dtype == np.float64:
+        pytest.skip("long doubles are doubles here")
+    for call in (
+        lambda x: soft_spearman_loss(x, ranks, 2.0),
+        lambda x: soft_spearman_loss(scores, x, 2.0),
+        lambda x: soft_ndcg_loss(x, scores, 2.0),
+        lambda x: soft_topk_loss(x, [0, 2], epsilon=2.0),
+    ):
+        # Each row is taken from its minimum.
+        expected = call(scores - scores.min(axis=1, keepdims=True))
+        value, gradient = call(convert(scores))
+        assert value == expected[0]
+        assert_array_equal(gradient, expected[1])
+    big = convert(scores)
+    for call in (
+        lambda: soft_ndcg_loss(scores, big),
+        lambda: soft_topk_loss(big, [0, 2], squashing="logistic"),
+    ):
+        with pytest.raises(ValueError, match="must hold integers that float64 holds"):
+            call()
+
+
+def test_losses_of_losses():
+    losses = SMALL[0] + BIG
+    for function in (selection_trimmed_loss, sorted_trimmed_loss):
+        with pytest.raises(ValueError, match="losses must hold integers that float64"):
+            function(losses, 3, 2.0)
+    for function in (selection_quantile_loss, sorted_quantile_loss):
+        with pytest.raises(ValueError, match="losses must hold integers that float64"):
+            function(losses, 3, epsilon=2.0)

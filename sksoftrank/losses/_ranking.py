@@ -12,10 +12,11 @@ from scipy.stats import rankdata
 from sklearn.utils import gen_batches
 
 from .._checks import (
+    check_differences,
     check_epsilon,
+    check_exact,
     check_finite,
     check_regularization,
-    check_values,
     check_weights,
     moderate,
     nonfinite_error,
@@ -292,8 +293,11 @@ def group_rows(ranked):
 
 def _check_rows(scores, truth, name):
     """Both arguments as float64 arrays of two dimensions and the same shape."""
-    scores = check_finite(check_values(scores, "scores"), "scores").astype(np.float64)
-    truth = check_values(truth, name).astype(np.float64)
+    # Soft ranks know differences only, as do ranks; gains are numbers as such.
+    scores = check_finite(check_differences(scores, "scores"), "scores")
+    scores = scores.astype(np.float64)
+    check = check_exact if name == "relevance" else check_differences
+    truth = check(truth, name).astype(np.float64)
     if scores.ndim != 2:
         raise ValueError(
             f"scores must have shape (n_rows, n_labels), got {scores.shape}."

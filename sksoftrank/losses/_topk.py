@@ -7,7 +7,13 @@ import numpy as np
 from scipy.special import expit
 from sklearn.utils import gen_batches
 
-from .._checks import as_array, check_epsilon, check_finite, check_values
+from .._checks import (
+    as_array,
+    check_differences,
+    check_epsilon,
+    check_exact,
+    check_finite,
+)
 from ..operators import soft_rank
 from ..pairwise import all_pairs_rank, gaussian_soft_rank
 from ..sinkhorn import sinkhorn_rank
@@ -123,7 +129,9 @@ def soft_topk_loss(
     >>> soft_topk_loss([[0.5, 0.0, 3.0]], [0], k={1: 0.5, 2: 0.5})[0]
     0.75
     """
-    scores = check_finite(check_values(scores, "scores"), "scores").astype(np.float64)
+    # Without squashing only differences count.
+    check = check_differences if squashing is None else check_exact
+    scores = check_finite(check(scores, "scores"), "scores").astype(np.float64)
     if scores.ndim != 2:
         raise ValueError(
             f"scores must have shape (n_rows, n_classes), got {scores.shape}."

@@ -9,7 +9,7 @@ from numbers import Real
 
 import numpy as np
 
-from .._checks import check_epsilon, check_finite, check_values, check_weights
+from .._checks import check_epsilon, check_exact, check_finite, check_weights
 from ._selection import (
     fill_selection,
     quantile_selection,
@@ -295,7 +295,7 @@ def sorted_quantile_loss(losses, position, epsilon, counts=None):
 
 
 def _check_losses(losses):
-    losses = check_finite(check_values(losses, "losses"), "losses")
+    losses = check_finite(check_exact(losses, "losses"), "losses")
     if losses.ndim != 1 or losses.size == 0:
         raise ValueError(
             f"losses must be a non-empty 1-D array, got shape {losses.shape}."
