@@ -223,8 +223,12 @@ class RowGroups:
             )[0]
 
         attributes = {"wrt_w": None} if hasattr(first, "wrt_w") else {}
+        find = partial(join_arrays, partial(_attribute, "wrt_epsilon"))
+        is_lazy = "_find_wrt_epsilon" in vars(first)
+        if is_lazy:
+            attributes["_find_wrt_epsilon"] = lambda _: find()
         for name in ARRAYS:
-            if getattr(first, name, None) is not None:
+            if not is_lazy and getattr(first, name, None) is not None:
                 attributes[name] = join_arrays(partial(_attribute, name))
         if hasattr(first, "wrt_cut"):
             attributes["wrt_cut"] = tuple(

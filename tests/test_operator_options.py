@@ -4,6 +4,7 @@ With them an operator is a loop over the rows, bit for bit, derivatives too.
 """
 
 import inspect
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from sksoftrank import (
     soft_topk_rank,
     soft_topk_sort,
 )
+from sksoftrank.sinkhorn import sinkhorn_rank
 
 every_operator = pytest.mark.parametrize("entry", OPERATORS.values(), ids=OPERATORS)
 every_shape = pytest.mark.parametrize(
@@ -439,3 +441,31 @@ def test_magnitudes(function, largest):
         function(values, 2, magnitude=1)
     with pytest.raises(ValueError, match="values must hold integers that float64 hold"):
         function([2**60, 2**60 + 1, -3], 2, magnitude=True)
+
+
+@every_operator
+def test_the_joined_jacobian_is_a_linear_operator(entry):
+    values = with_nan()[:4]
+    epsilon = entry.epsilon * np.array([1.0, 0.3, 1.0, 2.0])
+    result, jacobian = entry.call(
+        values, epsilon=epsilon, nan_policy="omit", return_jacobian=True
+    )
+    g, u = draw(result.shape, 1), draw(values.shape, 2)
+    pulled, pushed = jacobian.vjp(g), jacobian.jvp(u)
+    values[...] = 0.0  # it holds no view of them
+    assert_array_equal(jacobian.vjp(g), pulled)
+    assert np.sum(pushed * g) == pytest.approx(np.sum(pulled * u), rel=1e-9)
+    assert jacobian.shape == (result.size, values.size)
+    dense = jacobian.toarray()
+    assert np.allclose(dense @ u.ravel(), pushed.ravel())
+    assert np.allclose(dense.T @ g.ravel(), pulled.ravel())
+    assert np.allclose(jacobian.T @ g.ravel(), pulled.ravel())
+    with pytest.raises(ValueError, match="g must have shape"):
+        jacobian.vjp(g[..., None])
+
+
+def test_joined_jacobians_of_transport_pickle():
+    values, epsilon = draw((3, 5)), [0.01, 0.1, 1.0]
+    _, jacobian = sinkhorn_rank(values, epsilon, return_jacobian=True)
+    again = pickle.loads(pickle.dumps(jacobian))
+    assert_array_equal(again.vjp(values), jacobian.vjp(values))
