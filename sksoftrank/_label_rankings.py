@@ -1,5 +1,7 @@
 """What label rankers share: reading rankings, and ranks from scores."""
 
+import warnings
+
 import numpy as np
 from scipy.stats import rankdata
 from sklearn.utils import check_consistent_length
@@ -7,6 +9,7 @@ from sklearn.utils.validation import validate_data
 
 from ._checks import exact_differences
 from ._labels import align_labels, label_names
+from ._orders import looks_like_zeros_for_unranked
 from ._sklearn import StrOptions, check_sample_weight
 from .metrics import spearman_score
 
@@ -148,7 +151,24 @@ class LabelRankerMixin:
                 "y must have a row with at least two ranked labels and a positive "
                 "weight in sample_weight, got none."
             )
+        self._warn_of_rankings(y, ranks[weight > 0], labels)
         return X, ranks, weight / weight.max(), labels
+
+    def _warn_of_rankings(self, y, ranks, labels):
+        """Say which labels are never ranked, and if 0 seems to mean "not ranked"."""
+        never = np.isnan(ranks).all(axis=0)
+        if never.any():
+            warnings.warn(
+                f"y ranks the labels {labels[never].tolist()} in no row that counts: "
+                f"nothing can be learned about them, and their place is arbitrary.",
+                stacklevel=5,
+            )
+        if self.target == "ranks" and looks_like_zeros_for_unranked(y):
+            warnings.warn(
+                "y holds 0 several times in a row beside the ranks 1, 2, ...: 0 is the "
+                "best rank; labels that are not ranked must be NaN.",
+                stacklevel=5,
+            )
 
 
 def _check_table(y):
@@ -158,7 +178,8 @@ def _check_table(y):
     except ValueError as error:
         raise ValueError(
             "y must have a column for each label, with NaN where it is not ranked, got "
-            "rows of different lengths."
+            "rows of different lengths; ranks_from_orders makes ranks of lists of "
+            "labels."
         ) from error
     if array.dtype.kind == "O":
         text = next((item for item in array.flat if isinstance(item, str)), None)
@@ -166,5 +187,6 @@ def _check_table(y):
         text = array.flat[0] if array.dtype.kind in "US" and array.size else None
     if text is not None:
         raise ValueError(
-            f"y must hold numbers, or NaN where not ranked, got {str(text)!r}."
+            f"y must hold numbers, or NaN where not ranked, got {str(text)!r}; "
+            f"ranks_from_orders makes ranks of lists of labels."
         )

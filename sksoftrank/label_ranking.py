@@ -1,20 +1,23 @@
 """Label ranking: predict the order of a set of labels for each row of features."""
 
 import math
+import warnings
 from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._callbacks import CallbackSupportMixin, FitCallbacks
 from ._label_rankings import TARGETS, LabelRankerMixin
 from ._linear import LinearDesign, PenalizedLoss
 from ._linear_models import FEATURES, LinearScoresMixin, lbfgs
+from ._orders import MAX_ROWS, look_like_orders, ranks_from_orders
 from ._sklearn import BaseEstimator, Interval, StrOptions, fit_context
 from .losses._ranking import SpearmanLoss
 
-__all__ = ["DummyLabelRanker", "SoftSpearmanLabelRanker"]
+__all__ = ["DummyLabelRanker", "SoftSpearmanLabelRanker", "ranks_from_orders"]
 
 
 class SoftSpearmanLabelRanker(
@@ -81,10 +84,14 @@ class SoftSpearmanLabelRanker(
     -----
     ConvergenceWarning
         If `max_iter` is too small. The fit is kept.
+    UserWarning
+        If a label is never ranked, or `y` seems to hold something else than ranks:
+        orders, which list the labels, or 0 for labels that are not ranked.
 
     See Also
     --------
     DummyLabelRanker : The same ranking for all rows.
+    ranks_from_orders : Makes ranks of lists of labels.
     sksoftrank.losses.soft_spearman_loss : The loss.
     sksoftrank.metrics : Scores, and scorers for grid searches.
 
@@ -195,6 +202,7 @@ class SoftSpearmanLabelRanker(
                 f"warm_start=True, got {labels.size}."
             )
         self.labels_ = labels
+        self._warn_of_orders(X, ranks, weight > 0)
         # Scores are fitted in units of epsilon.
         epsilon = float(self.epsilon)
         alpha = float(self.alpha) * epsilon * epsilon
@@ -242,6 +250,18 @@ class SoftSpearmanLabelRanker(
             have a meaning.
         """
         return self._predict_linear(X)
+
+    def _warn_of_orders(self, X, ranks, used):
+        if self.target != "ranks" or sparse.issparse(X):
+            return
+        rows = np.flatnonzero(used)[:MAX_ROWS]
+        if look_like_orders(X[rows], ranks[rows]):
+            warnings.warn(
+                "y seems to hold orders of labels, for the features explain them "
+                "better than the ranks that y should hold; ranks_from_orders turns "
+                "orders into ranks.",
+                stacklevel=4,
+            )
 
     def _start(self, design, ranks, weight):
         """Coordinates of ridge regression on ranks, and the number of iterations."""

@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
@@ -8,9 +9,16 @@ from sklearn.utils import Tags
 from . import _Features, _RankRegularization
 from ._callbacks import CallbackSupportMixin
 
-__all__ = ["DummyLabelRanker", "SoftSpearmanLabelRanker"]
+__all__ = ["DummyLabelRanker", "SoftSpearmanLabelRanker", "ranks_from_orders"]
 
 _Target: TypeAlias = Literal["ranks", "relevance"]
+
+def ranks_from_orders(
+    orders: Iterable[Iterable[Any]],
+    labels: ArrayLike | None = None,
+    *,
+    unlisted: Literal["last", "missing"] | None = None,
+) -> tuple[NDArray[np.float64], NDArray[Any]]: ...
 
 class LabelRankerMixin:
     target: _Target

@@ -350,7 +350,8 @@ def test_nullable_rankings():
 def test_a_label_that_is_never_ranked(regularization):
     X, y = rankings()
     y[:, 2] = NAN
-    model = SoftSpearmanLabelRanker(regularization=regularization).fit(X, y)
+    with pytest.warns(UserWarning, match=r"y ranks the labels \[2\] in no row"):
+        model = SoftSpearmanLabelRanker(regularization=regularization).fit(X, y)
     assert_array_equal(model.coef_[2], 0)
     assert model.intercept_[2] == 0
     assert np.isfinite(model.coef_).all()

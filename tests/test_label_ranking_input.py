@@ -230,7 +230,8 @@ def test_dummy_of_partial_rankings_and_weights():
     X, y = rankings()
     y[:, 3] = NAN
     weight = np.random.default_rng(0).integers(0, 4, len(y))
-    model = DummyLabelRanker().fit(X, y, weight)
+    with pytest.warns(UserWarning, match=r"y ranks the labels \[3\] in no row"):
+        model = DummyLabelRanker().fit(X, y, weight)
     shares = [[], [], [], []]
     for row in y.repeat(weight, axis=0):
         ranked = row[~np.isnan(row)]

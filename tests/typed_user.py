@@ -52,6 +52,7 @@ from sksoftrank.feature_selection import (
     soft_spearman,
     soft_spearman_corr,
 )
+from sksoftrank.label_ranking import ranks_from_orders
 from sksoftrank.losses import (
     selection_quantile_loss,
     selection_trimmed_loss,
@@ -228,6 +229,7 @@ assert_type((X, Y, weights), tuple[Doubles, Doubles, Doubles])
 ranker = SoftSpearmanLabelRanker(regularization=None).fit(X, Y)
 assert_type(ranker.predict(X), Doubles)
 assert_type(ranker.predict_order(X), NDArray[Any])
+assert_type(ranks_from_orders(ranker.predict_order(X))[0], Doubles)
 assert_type(DummyLabelRanker().fit(X, Y).score(X, Y), float)
 
 # Transformers, and soft correlations.
