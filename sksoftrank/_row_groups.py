@@ -125,9 +125,10 @@ class RowGroups:
         self._values, self._weights = values, weights
         self._slices = slices = Slices(values.shape, axis)
         rows = slices.to_rows(values)
-        is_missing = np.isnan(rows) & omits_nan
-        n_kept = slices.length - np.count_nonzero(is_missing, axis=1)
-        order = np.argsort(is_missing, axis=1, kind="stable")
+        n_kept, order = np.full(slices.count, slices.length), None
+        if omits_nan and (is_missing := np.isnan(rows)).any():
+            n_kept -= np.count_nonzero(is_missing, axis=1)
+            order = np.argsort(is_missing, axis=1, kind="stable")
         if not slices.other_shape:  # of one row there is one number
             check_epsilon(options["epsilon"])
         columns = {
@@ -189,9 +190,8 @@ class RowGroups:
         for group in self._groups:
             if not group.is_empty:
                 place.prepare(rows, group)
-                rows[group.index[:, None], place.cells(group, self._slices)] = get(
-                    group
-                )
+                cells = place.cells(group, self._slices)
+                rows[_entries(group.index, cells)] = get(group)
         return place.to_array(rows, slices, self._slices)[()], slices
 
     def _join_jacobians(self, place, slices, shape):
@@ -261,7 +261,7 @@ class _Group:
     ----------
     index : ndarray of int, shape (count,)
         Of the rows.
-    kept : ndarray of int, shape (count, m)
+    kept : ndarray of int, shape (count, m), or a slice of all
         Where in each row the numbers are.
     rows : ndarray of shape (count, m)
         The numbers.
@@ -275,17 +275,30 @@ class _Group:
         n = rows.shape[1]
         self.index = np.array(index, dtype=np.intp)
         self.is_empty = n_kept == 0 < n
-        self.kept = order[self.index, : n if self.is_empty else n_kept]
-        self.rows = rows[self.index[:, None], self.kept]
+        self.kept = slice(None)
+        if 0 < n_kept < n:
+            self.kept = order[self.index, :n_kept]
+        if len(index) == len(rows) and n_kept == n:
+            self.rows = rows
+        else:
+            self.rows = rows[_entries(self.index, self.kept)]
         if self.is_empty:
             self.rows[...] = 0
         self.options = options
 
     def add_weights(self, weights):
         """Add their weights, of rows of weights or of one row, to the options."""
-        index = 0 if len(weights) == 1 else self.index[:, None]
-        kept = weights[index, self.kept]
+        kept = weights[_entries(self.index, self.kept, len(weights))]
         self.options["weights"] = np.ones_like(kept) if self.is_empty else kept
+
+
+def _entries(index, columns, count=None):
+    """An index of entries of rows, in a slice of columns or in some of each.
+
+    One row, of a `count` of 1, serves all.
+    """
+    index = np.zeros_like(index) if count == 1 else index
+    return (index, columns) if isinstance(columns, slice) else (index[:, None], columns)
 
 
 class _JoinedProduct:
@@ -308,15 +321,14 @@ class _JoinedProduct:
         out = np.zeros((slices.count, slices.length))
         for jacobian, index, *columns in self._parts:
             source, target = columns[::-1] if transpose else columns
-            part = rows[_rows_of(rows, index), source]
+            part = rows[_entries(index, source, len(rows))]
             product = jacobian.multiply_rows(part, transpose=transpose)
-            # One row may have served all.
-            np.add.at(out, (_rows_of(out, index), target), product)
+            entries = _entries(index, target, len(out))
+            if len(out) == 1:
+                np.add.at(out, entries, product)
+            else:
+                out[entries] = product
         return out
-
-
-def _rows_of(array, index):
-    return index[:, None] if len(array) > 1 else np.zeros_like(index)[:, None]
 
 
 def one_a_row(option, name, shape):
@@ -372,7 +384,7 @@ class FirstPlace(OwnPlace):
         return Slices(tuple(shape), slices.axis)
 
     def cells(self, group, slices):
-        return np.arange(group.result.shape[1])[None]
+        return slice(group.result.shape[1])
 
 
 class CommonPlace(OwnPlace):
@@ -389,7 +401,7 @@ class CommonPlace(OwnPlace):
         return Slices((math.prod(self._shape), slices.count), 0)
 
     def cells(self, group, slices):
-        return np.arange(group.result.shape[1])[None]
+        return slice(group.result.shape[1])
 
     def to_array(self, rows, slices, value_slices):
         return rows.T.reshape(self._shape + value_slices.other_shape)
@@ -406,10 +418,12 @@ class MatrixPlace(OwnPlace):
         return Slices(shape, len(shape) - 1)
 
     def prepare(self, rows, group):
-        n, m = math.isqrt(rows.shape[1]), group.kept.shape[1]
+        n, m = (math.isqrt(x.shape[1]) for x in (rows, group.result))
         rows[group.index, : n * m] = 0
 
     def cells(self, group, slices):
+        if isinstance(group.kept, slice):
+            return group.kept
         m = group.kept.shape[1]
         positions = slices.length * np.arange(m)[:, None]
         return (positions + group.kept[:, None, :]).reshape(-1, m * m)
