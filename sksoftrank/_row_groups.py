@@ -8,6 +8,7 @@ results are those of a loop over the rows.
 
 import math
 from functools import partial
+from operator import attrgetter
 
 import numpy as np
 
@@ -58,7 +59,7 @@ def solve_groups(
     arguments : dict
         `values`, `axis`, `epsilon`, `straight_through`, `return_jacobian` and what else
         the operator takes.
-    place : Place
+    place : OwnPlace or another of the places below
         Where the results of a row stand.
     per_row : tuple of str
         The arguments that may be arrays.
@@ -162,7 +163,7 @@ class RowGroups:
         operator : callable
             Of an array of shape (count, n), along the last axis. Takes the options,
             `weights` if there are any, and `return_jacobian`.
-        place : Place
+        place : OwnPlace or another
             Where the results of a row stand.
         """
         for group in self._groups:
@@ -185,7 +186,7 @@ class RowGroups:
 
     def _join_arrays(self, place, fill, get):
         """An array of what `get` finds in the groups, and its slices."""
-        slices = place.slices(self._slices, self._groups)
+        slices = place.slices(self._slices)
         rows = np.full((slices.count, slices.length), fill, self._values.dtype)
         for group in self._groups:
             if not group.is_empty:
@@ -223,13 +224,13 @@ class RowGroups:
             )[0]
 
         attributes = {"wrt_w": None} if hasattr(first, "wrt_w") else {}
-        find = partial(join_arrays, partial(_attribute, "wrt_epsilon"))
+        find = partial(join_arrays, attrgetter("wrt_epsilon"))
         is_lazy = "_find_wrt_epsilon" in vars(first)
         if is_lazy:
             attributes["_find_wrt_epsilon"] = lambda _: find()
         for name in ARRAYS:
             if not is_lazy and getattr(first, name, None) is not None:
-                attributes[name] = join_arrays(partial(_attribute, name))
+                attributes[name] = join_arrays(attrgetter(name))
         if hasattr(first, "wrt_cut"):
             attributes["wrt_cut"] = tuple(
                 join_arrays(lambda jacobian, i=i: jacobian.wrt_cut[i]) for i in (0, 1)
@@ -239,7 +240,7 @@ class RowGroups:
             is_shared = weights.shape != self._values.shape
             attributes["wrt_weights"] = join_jacobians(
                 RowwiseJacobian,
-                partial(_attribute, "wrt_weights"),
+                attrgetter("wrt_weights"),
                 Slices(weights.shape, 0) if is_shared else self._slices,
                 weights.shape,
             )
@@ -248,10 +249,6 @@ class RowGroups:
         )
         vars(joined).update(attributes)
         return joined
-
-
-def _attribute(name, jacobian):
-    return getattr(jacobian, name)
 
 
 class _Group:
@@ -354,7 +351,7 @@ class OwnPlace:
         """The results of an operator, a row for each of its rows."""
         return result
 
-    def slices(self, slices, groups):
+    def slices(self, slices):
         """The slices of the result, for those of the values."""
         return slices
 
@@ -376,7 +373,7 @@ class FirstPlace(OwnPlace):
     def __init__(self, width=None):
         self._width = width
 
-    def slices(self, slices, groups):
+    def slices(self, slices):
         if self._width is None:
             return slices
         shape = list(slices.shape)
@@ -397,7 +394,7 @@ class CommonPlace(OwnPlace):
         result = np.asarray(result)
         return result.reshape(math.prod(self._shape), -1).T
 
-    def slices(self, slices, groups):
+    def slices(self, slices):
         return Slices((math.prod(self._shape), slices.count), 0)
 
     def cells(self, group, slices):
@@ -413,7 +410,7 @@ class MatrixPlace(OwnPlace):
     def to_rows(self, result):
         return result.reshape(len(result), result.shape[1] ** 2)
 
-    def slices(self, slices, groups):
+    def slices(self, slices):
         shape = (*slices.other_shape, slices.length**2)
         return Slices(shape, len(shape) - 1)
 
