@@ -11,6 +11,7 @@ from .._robust_scale import inlier_mask
 from .._sklearn import Interval, StrOptions, fit_context
 from ..losses._selection import quantile_selection, sorted_quantile
 from ._base import RobustLinearModel, RobustProblem
+from ._data_warnings import warn_of_data
 from ._kinked import minimize_kinked
 from ._lqs_search import lqs_search
 from ._trimmed_squares import Minimum, TrimmedSquares
@@ -112,6 +113,8 @@ class SoftLQSRegressor(RobustLinearModel):
     -----
     ConvergenceWarning
         If an iteration ends for another reason than convergence. The fit is kept.
+    UserWarning
+        As for `SoftLTSRegressor`.
 
     See Also
     --------
@@ -292,6 +295,14 @@ class SoftLQSRegressor(RobustLinearModel):
         self._report(
             f"end: {self.n_iter_} iterations, objective {self.objective_:.6g}, "
             f"scale {self.scale_:.6g}"
+        )
+        warn_of_data(
+            self,
+            y,
+            problem.weight,
+            problem.n_coefs,
+            lambda share: f"Take a quantile well above {share:.2g}",
+            stacklevel=3,
         )
         return self
 

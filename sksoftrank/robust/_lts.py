@@ -15,6 +15,7 @@ from .._robust_scale import (
 )
 from .._sklearn import Interval, StrOptions, fit_context
 from ._base import RobustLinearModel, RobustProblem
+from ._data_warnings import warn_of_data
 
 
 class SoftLTSRegressor(RobustLinearModel):
@@ -139,6 +140,9 @@ class SoftLTSRegressor(RobustLinearModel):
     -----
     ConvergenceWarning
         If an iteration ends for another reason than convergence. The fit is kept.
+    UserWarning
+        If few rows, fewer than 2 (p + 1), have half of the sample weights; and if most
+        targets are equal and the fit follows these rows (nearly) exactly.
 
     See Also
     --------
@@ -308,6 +312,7 @@ class SoftLTSRegressor(RobustLinearModel):
             z = start.z
         self._fit_from(problem, start, z, self.epsilon)
         self.coef_ = self.coef_.astype(X.dtype, copy=False)
+        warn_of_data(self, y, problem.weight, problem.n_coefs, less_trim, stacklevel=3)
         return self
 
     def _control(self):
@@ -361,7 +366,8 @@ class SoftLTSRegressor(RobustLinearModel):
             **self._control(),
         )
         self._warn_not_converged(fit.message or start.message, stacklevel=4)
-        self._start = problem.coefficients(start.z)
+        self._start, self._n_coefs = problem.coefficients(start.z), problem.n_coefs
+        self._zero = problem.zero * problem.scale_unit
         self.n_iter_ = max(fit.n_iter, 1)
         unit = problem.scale_unit
         self.objective_ = float(fit.objective) * unit * unit
@@ -415,6 +421,11 @@ class SoftLTSRegressor(RobustLinearModel):
                 problem.design, residual, problem.weight, selection, slope
             )
             self.stderr_, self.intercept_stderr_ = (e * problem.unit for e in errors)
+
+
+def less_trim(share):
+    """What to do to count rows other than this share."""
+    return f"Take a trim well below {1 - share:.2g}"
 
 
 class _SoftFit(NamedTuple):

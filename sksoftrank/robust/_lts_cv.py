@@ -1,6 +1,7 @@
 """Soft LTS over a grid: the path over epsilon, and the choice by cross-validation."""
 
 import math
+import warnings
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -12,8 +13,8 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from .._checks import check_sigma
 from .._sklearn import StrOptions, fit_context
-from ..metrics import trimmed_scorer
 from ._base import RobustLinearModel, check_frequencies
+from ._data_warnings import followed_values, has_few_rows, warn_of_data
 from ._fold_scores import (
     CappedScore,
     check_fold_weights,
@@ -21,7 +22,7 @@ from ._fold_scores import (
     route,
     undefined_scores,
 )
-from ._lts import SoftLTSRegressor
+from ._lts import SoftLTSRegressor, less_trim
 
 # Errors beyond this many scales count alike in the default score. With more, a third of
 # outliers in X may rule it; with less, so do the good rows that are fitted anyhow.
@@ -116,6 +117,9 @@ def soft_lts_path(X, y, *, epsilons=None, sample_weight=None, sigma=None, **para
         (fit.coef_, fit.intercept_, fit.scale_, fit.objective_)
         for fit in model._fit_path(X, y, epsilons, sample_weight, sigma)
     ]
+    y = np.asarray(y)
+    weight = check_frequencies(sample_weight, y.size, False)
+    warn_of_data(model, y, weight, model._n_coefs, less_trim, stacklevel=2)
     return SoftLTSPath(epsilons, *(np.array(part) for part in zip(*fits, strict=True)))
 
 
@@ -171,9 +175,10 @@ class SoftLTSRegressorCV(RobustLinearModel):
     best_score_ : float
         Their mean score over the test folds.
     cap_ : float or None
-        Three times the `start_scale_` of a fit to all data with the largest trim. None
-        with another `scoring`, and where that fit is exact: the default score then is
-        that of ``trimmed_scorer(trim=0.5)``.
+        Three times the `start_scale_` of a fit to all data with the largest trim, or if
+        that follows a single value that most targets have, without trimming. None with
+        another `scoring`, and where the fit is exact otherwise: the score then is minus
+        the share of the rows that are not predicted up to rounding.
     epsilons_ : ndarray of shape (n_epsilons,)
         The grid, in increasing order.
     trims_ : ndarray of shape (n_trims,)
@@ -194,6 +199,13 @@ class SoftLTSRegressorCV(RobustLinearModel):
     soft_lts_path : The path over `epsilon` without a choice.
     EpsilonPathDisplay : Plots the path and the scores.
     sksoftrank.metrics.capped_scorer : Makes the default score.
+
+    Warns
+    -----
+    UserWarning
+        If most targets are equal and the chosen fit follows these, if the score has no
+        `cap_` for a fit that is exact in some of the rows only, or if few rows have
+        half of the sample weights.
 
     Notes
     -----
@@ -331,7 +343,16 @@ class SoftLTSRegressorCV(RobustLinearModel):
             f"trim {self.trim_:.6g}, epsilon {self.epsilon_:.6g}, "
             f"score {self.best_score_:.6g}"
         )
-        self._fit_best(X, y, weights, self._model(self.trim_, rng))
+        model = self._model(self.trim_, rng)
+        self._fit_best(X, y, weights, model)
+        warn_of_data(
+            self,
+            y,
+            self._frequencies(y, weights),
+            model._n_coefs,
+            lambda share: f"Try trims well below {1 - share:.2g}",
+            stacklevel=3,
+        )
         return self
 
     def get_metadata_routing(self):
@@ -354,13 +375,30 @@ class SoftLTSRegressorCV(RobustLinearModel):
         self.cap_ = None
         if self.scoring is not None:
             return get_scorer(self.scoring), 1.0
-        model = self._model(self.trims_[-1], rng).set_params(formulation="selection")
-        fit = next(model._fit_path(X, y, [model.epsilon], **weights))
+        weight = self._frequencies(y, weights)
+        for trim in (self.trims_[-1], 0.0):
+            model = self._model(trim, rng).set_params(formulation="selection")
+            fit = next(model._fit_path(X, y, [model.epsilon], **weights))
+            if followed_values(fit, y, weight, fit._n_coefs) is None:
+                break  # else the size of its errors is none of those of a useful fit
         self.cap_ = CAP * fit.start_scale_
         if self.cap_ > 0:
             return CappedScore(self.cap_), self.cap_ * self.cap_
         self.cap_ = None
-        return trimmed_scorer(), 1.0
+        share = weight @ fit.inlier_mask_ / weight.sum()
+        if share < 1 and not has_few_rows(weight, fit._n_coefs):
+            warnings.warn(
+                f"{type(self).__name__} scores by the share of the rows that are "
+                f"predicted exactly, for a fit to all data is exact in "
+                f"{100 * share:.0f} % of them and tells no size of errors. Another "
+                f"scoring may be passed.",
+                UserWarning,
+                stacklevel=4,
+            )
+        return CappedScore(10 * fit._zero or 1.0), 1.0
+
+    def _frequencies(self, y, weights):
+        return check_frequencies(weights.get("sample_weight"), y.size, False)
 
     def _model(self, trim, rng):
         """Estimator for one start, with randomness of its own."""
