@@ -4,11 +4,16 @@ import warnings
 
 import numpy as np
 from scipy.optimize import minimize
+from scipy.sparse.linalg import LinearOperator, minres
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 # What features may be.
 FEATURES = {"accept_sparse": ["csr", "csc"], "dtype": [np.float64, np.float32]}
+
+# Newton steps at the end, and relative length of the differences that they take.
+MAX_POLISHING = 10
+DIFFERENCE = 1e-6
 
 
 def lbfgs(function, z, *, max_iter, tol, ftol, callback=None):
@@ -16,6 +21,8 @@ def lbfgs(function, z, *, max_iter, tol, ftol, callback=None):
 
     Returns the result of SciPy, with None for a message unless a limit was reached: an
     end where no step descends, at a kink or within rounding, is as good as convergence.
+    With an `ftol` of 0 Newton steps go on from there, for values tell but half of the
+    digits of the minimum.
     """
     result = minimize(
         function,
@@ -33,7 +40,29 @@ def lbfgs(function, z, *, max_iter, tol, ftol, callback=None):
     is_limited = result.status == 1
     message = f"L-BFGS was stopped after iteration {result.nit}."
     result.message = message if is_limited else None
+    if ftol == 0 and not is_limited:
+        result.x = _polish(function, result.x)
+        result.fun, result.jac = function(result.x)
     return result
+
+
+def _polish(function, z):
+    """Newton steps, by differences of gradients, while these become much smaller."""
+    gradient = function(z)[1]
+    for _ in range(MAX_POLISHING):
+        size = np.linalg.norm(z) or 1.0
+
+        def product(v, z=z, gradient=gradient, size=size):
+            step = DIFFERENCE * size / (np.linalg.norm(v) or 1.0)
+            return (function(z + step * v)[1] - gradient) / step
+
+        hessian = LinearOperator((z.size, z.size), matvec=product, dtype=np.float64)
+        moved = z + minres(hessian, -gradient, rtol=1e-8, maxiter=200)[0]
+        new = function(moved)[1]
+        if not np.abs(new).max(initial=0.0) < 0.5 * np.abs(gradient).max(initial=0.0):
+            break
+        z, gradient = moved, new
+    return z
 
 
 class LinearModelMixin:

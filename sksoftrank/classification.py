@@ -90,13 +90,15 @@ class SoftTopKClassifier(
         The `alpha` in use.
     classes_ : ndarray of shape (n_classes,)
         The classes, sorted: those of the rows of positive weight.
-    coef_ : ndarray of shape (n_classes, n_features)
-        Coefficients of the scores, in the dtype of `X`.
-    intercept_ : ndarray of shape (n_classes,)
+    coef_ : ndarray of shape (n_classes, n_features), or (1, n_features)
+        Coefficients of the scores, in the dtype of `X`. For two classes, as of any
+        linear classifier, those of the score of the second class minus that of the
+        first.
+    intercept_ : ndarray of shape (n_classes,), or (1,)
         Intercepts of the scores, 0.0 if ``fit_intercept=False``.
-    init_coef_ : ndarray of shape (n_classes, n_features)
+    init_coef_ : ndarray of shape (n_classes, n_features), or (1, n_features)
         Coefficients of the logistic regression.
-    init_intercept_ : ndarray of shape (n_classes,)
+    init_intercept_ : ndarray of shape (n_classes,), or (1,)
         Intercepts of the logistic regression.
     objective_ : float
         The minimum found.
@@ -245,21 +247,22 @@ class SoftTopKClassifier(
             growth=self.growth,
             squashing=self.squashing,
         )
+        # A shift of all scores is noise, unless they are squashed.
+        is_invariant = self.squashing is None and self.operator != "sinkhorn"
         # Minimised over the distance from the logistic regression.
         start = np.zeros(z_init.shape)
         if is_warm:
-            coef = self.coef_.T.astype(np.float64)
-            start = design.coordinates(coef, self.intercept_) - z_init
+            start = _previous(design, self.coef_, self.intercept_) - z_init
         self._fit_scores(
             PenalizedLoss(loss, design, offset=design.predict(z_init)),
             start,
-            lambda z: z_init + z,
+            lambda z: _stored(z_init + (_centred(z) if is_invariant else z)),
             n_iter=n_iter,
             ftol=self.tol / 100,
             callbacks=callbacks,
             dtype=X.dtype,
         )
-        init = score_attributes(design, z_init, X.dtype)
+        init = score_attributes(design, _stored(z_init), X.dtype)
         self.init_coef_, self.init_intercept_ = init["coef_"], init["intercept_"]
         callbacks.end_fit()
         return self
@@ -279,7 +282,7 @@ class SoftTopKClassifier(
             the score of the second class minus that of the first.
         """
         scores = self._predict_linear(X)
-        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+        return scores[:, 0] if scores.shape[1] == 1 else scores
 
     def predict(self, X):
         """Predict the class of largest score.
@@ -294,7 +297,7 @@ class SoftTopKClassifier(
         ndarray of shape (n_samples,)
             Entries of `classes_`.
         """
-        best = self._predict_linear(X).argmax(axis=1)
+        best = self._scores(X).argmax(axis=1)
         return self.classes_[best]
 
     def predict_topk(self, X, k=None):
@@ -314,7 +317,7 @@ class SoftTopKClassifier(
             Entries of `classes_`, the one of the largest score first. Of equal scores
             the first class comes first.
         """
-        scores = self._predict_linear(X)
+        scores = self._scores(X)
         if k is None:
             k = max(self.k) if isinstance(self.k, dict) else self.k
         if not isinstance(k, Integral) or not 1 <= k <= scores.shape[1]:
@@ -323,6 +326,13 @@ class SoftTopKClassifier(
                 f"classes, or None, got {k!r}."
             )
         return self.classes_[np.argsort(-scores, axis=1, kind="stable")[:, :k]]
+
+    def _scores(self, X):
+        """Scores of all classes, of which that of the first of two is 0."""
+        scores = self._predict_linear(X)
+        if scores.shape[1] > 1:
+            return scores
+        return np.hstack([np.zeros_like(scores), scores])
 
     def _read_training_data(self, X, y, sample_weight, is_warm):
         """Checked X, numbers of the classes and weights, of rows of positive weight."""
@@ -384,9 +394,7 @@ class SoftTopKClassifier(
     def _fit_logistic(self, design, labels, weight, is_warm):
         """Coordinates of the logistic regression, and the number of iterations."""
         if is_warm:
-            z = design.coordinates(
-                self.init_coef_.T.astype(np.float64), self.init_intercept_
-            )
+            z = _previous(design, self.init_coef_, self.init_intercept_)
         else:
             z = np.zeros((design.n_coordinates, self.classes_.size))
         result = lbfgs(
@@ -399,7 +407,23 @@ class SoftTopKClassifier(
         self._warn_not_converged(result.message, stacklevel=4)
         n_iter = 1 + result.nit
         self._report(f"start: {n_iter} iterations, cross-entropy {result.fun:.6g}")
-        return result.x.reshape(z.shape), n_iter
+        return _centred(result.x.reshape(z.shape)), n_iter
+
+
+def _stored(z):
+    """Coordinates of the scores that are kept: of two, their difference."""
+    return z[:, 1:] - z[:, :1] if z.shape[1] == 2 else z
+
+
+def _centred(z):
+    """Coordinates of scores that sum to 0 for each row."""
+    return z - z.mean(axis=1, keepdims=True)
+
+
+def _previous(design, coef, intercept):
+    """Coordinates of the scores of a previous fit; of two classes they sum to 0."""
+    z = design.coordinates(coef.T.astype(np.float64), intercept)
+    return np.hstack([-z / 2, z / 2]) if z.shape[1] == 1 else z
 
 
 class _CrossEntropy:

@@ -31,6 +31,7 @@ ESTIMATORS = [
     SoftTopKClassifier(operator="gaussian", class_weight="balanced", alpha=0),
     SoftTopKClassifier(operator="sinkhorn", epsilon=0.01),
     SoftTopKClassifier(epsilon=0, warm_start=True),
+    SoftTopKClassifier(tol=0),
 ]
 
 
@@ -350,16 +351,32 @@ def test_predictions_of_many_classes():
     assert not hasattr(model, "predict_proba")
 
 
-def test_predictions_of_two_classes():
+@pytest.mark.parametrize("squashing", [None, "logistic"])
+@pytest.mark.parametrize("operator", ["quadratic", "entropic", "kl", "all_pairs"])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_predictions_of_two_classes(operator, squashing, fit_intercept):
     X, y = classes(n_classes=2)
-    model = SoftTopKClassifier().fit(X, y)
-    assert model.coef_.shape == (2, 3)
+    model = SoftTopKClassifier(
+        operator=operator,
+        squashing=squashing,
+        fit_intercept=fit_intercept,
+        warm_start=True,
+    ).fit(X, y)
+    linear = LogisticRegression(fit_intercept=fit_intercept).fit(X, y)
+    for name in ("coef_", "init_coef_"):
+        assert getattr(model, name).shape == linear.coef_.shape == (1, 3)
+        name = name.replace("coef", "intercept")
+        assert getattr(model, name).shape == (1,)
     difference = model.decision_function(X)
     assert difference.shape == (len(X),)
-    expected = X @ (model.coef_[1] - model.coef_[0])
-    expected += model.intercept_[1] - model.intercept_[0]
+    expected = X @ model.coef_[0] + model.intercept_[0]
     assert_allclose(difference, expected, rtol=1e-9, atol=1e-9)
     assert_array_equal(model.predict(X), (difference > 0).astype(int))
+    assert_array_equal(model.predict_topk(X, 2).sum(axis=1), 1)
+    objective = model.objective_
+    assert model.fit(X, y).objective_ <= objective * (1 + 1e-9)
+    model.coef_[:] = model.intercept_[:] = 0
+    assert_array_equal(model.predict(X), 0)  # of equal scores the first
     assert_array_equal(model.predict_topk(X)[:, 0], model.predict(X))
     assert model.score(X, y) > 0.7
 
