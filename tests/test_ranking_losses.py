@@ -1,6 +1,7 @@
 """soft_spearman_loss and soft_ndcg_loss against row-by-row references."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import reference
 from differences import central_differences
@@ -32,14 +33,98 @@ def spearman_of_row(scores, truth, epsilon, regularization, top_weight):
     return (weight / weight.mean() * (soft - ranks) ** 2).sum() / 2
 
 
-def ndcg_loss_of_row(scores, relevance, epsilon, regularization):
+def ndcg_loss_of_row(scores, relevance, epsilon, regularization, k=None):
     soft = reference.soft_rank(scores, epsilon, regularization, descending=True)
-    best = sum(
-        gain / np.log2(2 + i) for i, gain in enumerate(sorted(relevance, reverse=True))
-    )
+    ideal = sorted(relevance, reverse=True)[:k]
+    best = sum(gain / np.log2(2 + i) for i, gain in enumerate(ideal))
     if best == 0:
         return 1.0
-    return 1 - (relevance / np.log2(1 + soft)).sum() / best
+    if k is None:
+        return 1 - (relevance / np.log2(1 + soft)).sum() / best
+    discount = [
+        1 / np.log2(1 + s) if s <= k else max(0, k + 1 - s) / np.log2(1 + k)
+        for s in soft
+    ]
+    return 1 - (relevance * discount).sum() / best
+
+
+@REGULARIZATIONS
+@pytest.mark.parametrize("k", [1, 2, 5, 100])
+@pytest.mark.parametrize("epsilon", [0.05, 0.5])
+def test_ndcg_at_k(regularization, epsilon, k):
+    scores, relevance, weight = rows()
+    expected = mean_of_rows(
+        ndcg_loss_of_row, scores, relevance, weight, epsilon, regularization, k
+    )
+    options = {"k": k, "regularization": regularization, "sample_weight": weight}
+    value, gradient = soft_ndcg_loss(scores, relevance, epsilon, **options)
+    assert_allclose(value, expected, rtol=1e-12)
+    found = central_differences(
+        lambda x: soft_ndcg_loss(x, relevance, epsilon, **options)[0], scores
+    )
+    assert_allclose(gradient, found, rtol=0, atol=1e-7)
+    if epsilon == 0.5:
+        assert np.abs(gradient).max() > 1e-4
+    if k == 100:
+        everything = soft_ndcg_loss(
+            scores,
+            relevance,
+            epsilon,
+            regularization=regularization,
+            sample_weight=weight,
+        )
+        assert_allclose(value, everything[0], rtol=1e-14)
+        assert_allclose(gradient, everything[1], rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("k", [1, 3, 6])
+def test_hard_ndcg_at_k(k):
+    scores, relevance, _ = rows(missing=0)
+    expected = 1 - ndcg_score(relevance, scores, k=k)
+    assert_allclose(soft_ndcg_loss(scores, relevance, 0, k=k)[0], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("k", "error"),
+    [(0, ValueError), (-1, ValueError), (1.5, TypeError), (True, TypeError)],
+)
+def test_bad_k(k, error):
+    with pytest.raises(error, match=f"k must be an integer >= 1 or None, got {k}"):
+        soft_ndcg_loss([[1.0, 2.0]], [[1.0, 2.0]], k=k)
+
+
+@pytest.mark.parametrize("unit", [2.0**1020, 1e308 / 5, 1e-300])
+def test_gains_of_any_size(unit):
+    scores, relevance, weight = rows()
+    rows_of_unit = np.where(np.arange(30) % 2, unit, 1.0)[:, None]
+    for k in (None, 2):
+        options = {"k": k, "sample_weight": weight}
+        value, gradient = soft_ndcg_loss(scores, relevance, 0.3, **options)
+        found = soft_ndcg_loss(scores, relevance * rows_of_unit, 0.3, **options)
+        assert_allclose(found[0], value, rtol=1e-12)
+        assert_allclose(found[1], gradient, rtol=0, atol=1e-12)
+    perfect = soft_ndcg_loss([[3.0, 2.0, 1.0]], [[1e308, 9e307, 1e307]], 0)
+    assert abs(perfect[0]) < 1e-15
+
+
+@pytest.mark.parametrize("loss", [soft_spearman_loss, soft_ndcg_loss])
+def test_scores_of_labels_that_are_not_ranked_may_be_anything(loss):
+    scores, truth, weight = rows()
+    expected = loss(scores, truth, 0.3, sample_weight=weight)
+    for anything in (NAN, np.inf, -np.inf, 1e308):
+        padded = np.where(np.isnan(truth), anything, scores)
+        found = loss(padded, truth, 0.3, sample_weight=weight)
+        assert found[0] == expected[0]
+        assert_array_equal(found[1], expected[1])
+    tables = pd.DataFrame(padded), pd.DataFrame(truth).astype("Float64")
+    tables = (tables[0].where(~np.isnan(truth)).astype("Float64"), tables[1])
+    assert tables[0].isna().any().any()
+    found = loss(*tables, 0.3, sample_weight=weight)
+    assert found[0] == expected[0]
+    assert_array_equal(found[1], expected[1])
+    scores[~np.isnan(truth)] = NAN
+    with pytest.raises(ValueError, match="scores must be finite, got"):
+        loss(scores, truth)
 
 
 def mean_of_rows(function, scores, truth, weight, *arguments):

@@ -50,6 +50,7 @@ def soft_ndcg_loss(
     relevance: ArrayLike,
     epsilon: float = 1.0,
     *,
+    k: int | None = None,
     regularization: _RankRegularization = "quadratic",
     sample_weight: ArrayLike | None = None,
 ) -> tuple[float, NDArray[np.float64]]: ...

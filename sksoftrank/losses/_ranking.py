@@ -5,7 +5,7 @@ gradient)``, so they serve any model that gives scores.
 """
 
 import math
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 from scipy.stats import rankdata
@@ -45,7 +45,7 @@ def soft_spearman_loss(
     Parameters
     ----------
     scores : array-like of shape (n_rows, n_labels)
-        Scores, finite; the larger, the better.
+        Scores, the larger, the better; finite where a label is ranked.
     ranks : array-like of shape (n_rows, n_labels)
         True ranks, the smaller, the better; NaN marks labels that are not ranked. Each
         row is ranked anew among its ranked labels, so any numbers do, and ties get
@@ -107,7 +107,13 @@ def soft_spearman_loss(
 
 
 def soft_ndcg_loss(
-    scores, relevance, epsilon=1.0, *, regularization="quadratic", sample_weight=None
+    scores,
+    relevance,
+    epsilon=1.0,
+    *,
+    k=None,
+    regularization="quadratic",
+    sample_weight=None,
 ):
     """One minus the normalised discounted cumulative gain (NDCG) of soft ranks.
 
@@ -117,12 +123,17 @@ def soft_ndcg_loss(
     Parameters
     ----------
     scores : array-like of shape (n_rows, n_labels)
-        Scores, finite; the larger, the better.
+        Scores, the larger, the better; finite where a label is ranked.
     relevance : array-like of shape (n_rows, n_labels)
         True relevances, at least 0; NaN marks labels that are not ranked.
     epsilon : float, default=1.0
         Strength of `soft_rank` in units of `scores`, at least 0. With 0 the ranks are
         hard and the gradient is 0.
+    k : int, default=None
+        How many labels count, at least 1, from the best by their scores. The discount
+        falls linearly to 0 from rank k to k + 1. Soft ranks are closer together than
+        hard ones: choose an `epsilon` with which some are below k + 1, for beyond there
+        is no gradient. None means all labels.
     regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
         Regularization of `soft_rank`.
     sample_weight : array-like of shape (n_rows,), default=None
@@ -149,9 +160,9 @@ def soft_ndcg_loss(
 
     Notes
     -----
-    Scores without ties give one minus ``sklearn.metrics.ndcg_score`` once epsilon is
-    small enough for hard ranks. That function averages the discounts of tied ranks,
-    this one discounts their average.
+    Scores without ties give one minus ``sklearn.metrics.ndcg_score``, with the same k,
+    once epsilon is small enough for hard ranks. That function averages the discounts of
+    tied ranks, this one discounts their average.
 
     References
     ----------
@@ -171,8 +182,12 @@ def soft_ndcg_loss(
     smallest = np.fmin.reduce(relevance, axis=None, initial=0.0)
     if smallest < 0:
         raise ValueError(f"relevance must be at least 0, got {smallest}.")
+    if k is not None and (not isinstance(k, Integral) or isinstance(k, bool)):
+        raise TypeError(f"k must be an integer >= 1 or None, got {k!r}.")
+    if k is not None and k < 1:
+        raise ValueError(f"k must be an integer >= 1 or None, got {k}.")
     weight = _check_row_weight(sample_weight, len(scores))
-    return NDCGLoss(relevance, weight, epsilon, regularization)(scores)
+    return NDCGLoss(relevance, weight, epsilon, regularization, k)(scores)
 
 
 class SoftRankLoss:
@@ -257,18 +272,31 @@ class SpearmanLoss(SoftRankLoss):
 class NDCGLoss(SoftRankLoss):
     """See `soft_ndcg_loss`."""
 
+    def __init__(self, relevance, weight, epsilon, regularization, k=None):
+        self.k = k
+        super().__init__(relevance, weight, epsilon, regularization)
+
     def prepare(self, relevance, weight):
         """Weight of the rows, and gains so that an NDCG is their discounted sum."""
-        best = -np.sort(-relevance, axis=1)
+        # In another unit, exactly, for which the sums of all rows are finite.
+        _, exponent = np.frexp(relevance.max(axis=1, keepdims=True))
+        relevance = np.ldexp(relevance, -exponent)
+        best = -np.sort(-relevance, axis=1)[:, : self.k]
         largest = best @ (1 / np.log2(np.arange(2, best.shape[1] + 2)))
         largest = np.where(largest > 0, largest, 1.0)[:, None]
         return weight.sum(), weight * relevance / largest
 
     def of_ranks(self, ranks, total, gain):
         """Value and gradient in the ranks."""
+        if self.k is not None:
+            left = np.clip(self.k + 1 - ranks, 0.0, 1.0)  # of the discount of rank k
+            ranks = np.minimum(ranks, self.k)
         log = np.log2(1 + ranks)
         gradient = gain / (math.log(2) * (1 + ranks) * log**2)
-        return total - (gain / log).sum(), gradient
+        if self.k is None:
+            return total - (gain / log).sum(), gradient
+        gradient = np.where(left < 1, (left > 0) * gain / log, gradient)
+        return total - (left * gain / log).sum(), gradient
 
 
 def group_rows(ranked):
@@ -294,8 +322,7 @@ def group_rows(ranked):
 def _check_rows(scores, truth, name):
     """Both arguments as float64 arrays of two dimensions and the same shape."""
     # Soft ranks know differences only, as do ranks; gains are numbers as such.
-    scores = check_finite(check_differences(scores, "scores"), "scores")
-    scores = scores.astype(np.float64)
+    scores = check_differences(scores, "scores").astype(np.float64)
     check = check_exact if name == "relevance" else check_differences
     truth = check(truth, name).astype(np.float64)
     if scores.ndim != 2:
@@ -308,7 +335,12 @@ def _check_rows(scores, truth, name):
         )
     if np.isinf(truth).any():
         raise nonfinite_error(truth, name)
-    return scores, truth
+    # Scores of labels that are not ranked do not count, whatever they are.
+    is_unranked = np.isnan(truth)
+    if is_unranked.any():
+        check_finite(scores[~is_unranked], "scores")
+        scores = np.where(is_unranked, 0.0, scores)
+    return check_finite(scores, "scores"), truth
 
 
 def _check_row_weight(sample_weight, n_rows):
