@@ -5,9 +5,11 @@ import pytest
 from contamination import contaminated
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import clone
-from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.model_selection import GridSearchCV, KFold, LeaveOneOut
+from sklearn.exceptions import UndefinedMetricWarning, UnsetMetadataPassedError
+from sklearn.metrics import get_scorer, make_scorer, max_error, r2_score
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, LeaveOneOut
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -245,3 +247,144 @@ def test_folds_without_weight_are_named(part, number):
         ValueError, match=f"cv must give .* 0 among the {part} rows of fold {number} of"
     ):
         model.fit(X, y, weight)
+
+
+# Units
+
+
+@pytest.mark.parametrize("kind", ["vertical", "leverage"])
+def test_choice_does_not_depend_on_units(kind):
+    X, y, _, _ = make_contaminated_regression(
+        120, contamination=0.3, kind=kind, random_state=0
+    )
+    parameters = {"epsilons": [1, 10, 100], "trims": [0.1, 0.5], "cv": SHUFFLED}
+    model = SoftLTSRegressorCV(**parameters, random_state=0).fit(X, y)
+    # Powers of two change no digit.
+    for exponent in (-700, -500, -60, 3, 60, 500, 660):
+        unit = 2.0**exponent
+        other = SoftLTSRegressorCV(**parameters, random_state=0).fit(X, unit * y)
+        assert (other.epsilon_, other.trim_) == (model.epsilon_, model.trim_)
+        assert_array_equal(other.coef_ / unit, model.coef_)
+        assert_array_equal(other.cap_ / unit, model.cap_)
+        if abs(exponent) < 500:
+            assert_allclose(other.cv_scores_ / unit**2, model.cv_scores_, rtol=1e-12)
+    for unit in (1e-200, 1e200):
+        other = SoftLTSRegressorCV(**parameters, random_state=0).fit(X, unit * y)
+        assert (other.epsilon_, other.trim_) == (model.epsilon_, model.trim_)
+
+
+# What goes where of the metadata
+
+
+def grouped(n_groups=6):
+    """Groups that come one after another, so that folds of rows would mix them."""
+    X, y, _ = contaminated(120)
+    return X, y, np.arange(120) % n_groups
+
+
+@pytest.mark.parametrize("routing", [False, True])
+def test_groups_go_to_the_splitter(routing):
+    X, y, groups = grouped()
+    cv = GroupKFold(n_splits=3)
+    expected = SoftLTSRegressorCV(
+        epsilons=[1, 10], cv=list(cv.split(X, y, groups)), random_state=0
+    ).fit(X, y)
+    with config_context(enable_metadata_routing=routing):
+        model = SoftLTSRegressorCV(epsilons=[1, 10], cv=cv, random_state=0)
+        assert_array_equal(
+            model.fit(X, y, groups=groups).cv_scores_, expected.cv_scores_
+        )
+        pipeline = make_pipeline(StandardScaler(), clone(model))
+        name = "groups" if routing else "softltsregressorcv__groups"
+        pipeline.fit(X, y, **{name: groups})
+        assert_allclose(pipeline[-1].cv_scores_, expected.cv_scores_, rtol=1e-6)
+        with pytest.raises(ValueError, match="The 'groups' parameter should not be"):
+            model.fit(X, y)
+
+
+class Fussy:
+    """A scorer that takes no weights; it remembers what it was given."""
+
+    def __init__(self):
+        self.sizes = []
+
+    def __call__(self, estimator, X, y):
+        self.sizes.append(len(y))
+        return -np.median(np.abs(y - estimator.predict(X)))
+
+
+def test_scorers_get_the_weights_that_they_take():
+    X, y, _ = contaminated()
+    weight = np.random.default_rng(0).integers(1, 4, 150)
+    parameters = {"epsilons": [1, 10], "cv": SHUFFLED, "random_state": 0}
+    for scoring in (make_scorer(max_error, greater_is_better=False), Fussy()):
+        model = SoftLTSRegressorCV(**parameters, scoring=scoring).fit(X, y, weight)
+        assert (model.cv_scores_ < 0).all()
+
+    def weighted(estimator, X, y, sample_weight=None):
+        return r2_score(y, estimator.predict(X), sample_weight=sample_weight)
+
+    def everything(estimator, X, y, **weights):
+        assert set(weights) == {"sample_weight", "sigma"}
+        assert {len(w) for w in weights.values()} == {len(y)}
+        return weighted(estimator, X, y, weights["sample_weight"])
+
+    sigma = np.ones(150)
+    fits = [
+        SoftLTSRegressorCV(**parameters, scoring=scoring).fit(X, y, weight, sigma)
+        for scoring in ("r2", weighted, everything)
+    ]
+    for (train, test), scores in zip(
+        SHUFFLED.split(X), fits[0].cv_scores_[0].T, strict=True
+    ):
+        for epsilon, score in zip([1, 10], scores, strict=True):
+            single = SoftLTSRegressor(epsilon=epsilon, random_state=0)
+            single.fit(X[train], y[train], weight[train])
+            expected = single.score(X[test], y[test], weight[test])
+            assert_allclose(score, expected, rtol=1e-6)
+    for other in fits[1:]:
+        assert_allclose(other.cv_scores_, fits[0].cv_scores_, rtol=1e-12)
+
+
+def test_requests_of_scorers_are_kept():
+    X, y, _ = contaminated()
+    weight = np.random.default_rng(0).integers(1, 4, 150)
+    parameters = {"epsilons": [1, 10], "cv": SHUFFLED, "random_state": 0}
+    plain = SoftLTSRegressorCV(**parameters, scoring="r2").fit(X, y, weight)
+    default = SoftLTSRegressorCV(**parameters).fit(X, y, weight)
+    with config_context(enable_metadata_routing=True):
+        scorer = get_scorer("r2")
+        model = SoftLTSRegressorCV(**parameters, scoring=scorer)
+        with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
+            model.fit(X, y, weight)
+        asked = clone(model).set_params(
+            scoring=get_scorer("r2").set_score_request(sample_weight=True)
+        )
+        asked.fit(X, y, weight)
+        assert_array_equal(asked.cv_scores_, plain.cv_scores_)
+        other = clone(model).set_params(
+            scoring=get_scorer("r2").set_score_request(sample_weight="weight")
+        )
+        other.fit(X, y, weight=weight)  # in the scores only
+        assert_array_equal(
+            other.coef_,
+            SoftLTSRegressorCV(**parameters, scoring=scorer).fit(X, y).coef_,
+        )
+        # Our own score takes the weights of the fit.
+        again = SoftLTSRegressorCV(**parameters).fit(X, y, weight)
+        assert_array_equal(again.cv_scores_, default.cv_scores_)
+        requests = SoftLTSRegressorCV().set_fit_request(sample_weight=True, sigma=True)
+        requests.set_score_request(sample_weight=True, sigma=True)
+        search = GridSearchCV(requests, {"alpha": [0, 0.1]}, cv=2)
+        search.fit(X, y, sample_weight=weight, sigma=np.ones(150))
+
+
+def test_unknown_metadata():
+    X, y, groups = grouped()
+    with pytest.raises(ValueError, match="only supported if enable_metadata_routing"):
+        SoftLTSRegressorCV().fit(X, y, weights=groups)
+    with (
+        config_context(enable_metadata_routing=True),
+        pytest.raises(TypeError, match="weights"),
+    ):
+        SoftLTSRegressorCV().fit(X, y, weights=groups)
