@@ -85,6 +85,22 @@ def without_na(array):
     return np.where(np.reshape(is_na, array.shape), math.nan, array)
 
 
+def nan_for_na(values):
+    """Return lists and arrays with NaN for NA; what else there is, as it is.
+
+    For scikit-learn's checks, which know NA in frames of pandas only.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError:  # ragged, which the check explains
+        return values
+    if array.dtype.kind != "O":
+        return values
+    if hasattr(values, "iloc"):  # columns keep their names
+        return values.where(values.notna(), math.nan)
+    return without_na(array)
+
+
 def check_differences(values, name, axis=-1):
     """`check_values` for functions of differences along `axis`: `exact_differences`."""
     # Plain floats are as exact as they can be.
@@ -120,11 +136,7 @@ def exact_table(values, name):
                     f"{name} must hold long doubles that differ in float64 in each "
                     f"column; subtract a common origin from them."
                 )
-    if array.dtype.kind != "O":
-        return values
-    if hasattr(values, "iloc"):  # columns keep their names
-        return values.where(values.notna(), math.nan)
-    return array.astype(np.float64)
+    return nan_for_na(values)
 
 
 def _refuse_rounded(array, name):

@@ -9,7 +9,7 @@ from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._checks import check_weights, exact_table
+from ._checks import check_weights, exact_table, nan_for_na
 from ._column_samples import column_samples
 from ._sklearn import BaseEstimator, Interval
 from ._soft_cdf import SoftCDF
@@ -100,7 +100,7 @@ class SoftCDFTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         # Names of features are those of the transformed ones here, so not compared.
-        X = check_array(X, dtype=FLOATS, ensure_all_finite="allow-nan")
+        X = check_array(nan_for_na(X), dtype=FLOATS, ensure_all_finite="allow-nan")
         if X.shape[1] != self.n_features_in_:
             raise ValueError(
                 f"X must have the {self.n_features_in_} features that were fitted, got "

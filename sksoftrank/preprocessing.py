@@ -10,7 +10,7 @@ from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_array, gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._checks import check_finite, moderate
+from ._checks import check_finite, exact_table, moderate
 from ._isotonic import weighted_isotonic_rows
 from ._projection import isotonic_projection, project_permutahedron
 from ._rank_transform import SoftQuantileNormalizer, SoftRankTransformer
@@ -52,7 +52,7 @@ class _RowProjection(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             Their projections, float32 where `X` is.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=FLOATS, reset=False)
+        X = validate_data(self, exact_table(X, "X"), dtype=FLOATS, reset=False)
         # The range of X is multiplied by two sizes of blocks.
         check_finite(X, "X", factor=X.shape[1] ** 2)
         out = np.empty_like(X)
@@ -163,7 +163,7 @@ class IsotonicProjection(_RowProjection):
         IsotonicProjection
             The fitted transformer.
         """
-        X = validate_data(self, X, dtype=FLOATS)
+        X = validate_data(self, exact_table(X, "X"), dtype=FLOATS)
         if None not in (self.y_min, self.y_max) and self.y_min > self.y_max:
             raise ValueError(
                 f"y_min must be at most y_max, got {self.y_min} and {self.y_max}."
@@ -344,7 +344,7 @@ class PermutahedronProjection(_RowProjection):
         PermutahedronProjection
             The fitted transformer.
         """
-        X = validate_data(self, X, dtype=FLOATS)
+        X = validate_data(self, exact_table(X, "X"), dtype=FLOATS)
         if self.w is None:
             self.w_ = np.arange(1.0, X.shape[1] + 1)
         elif isinstance(self.w, str):

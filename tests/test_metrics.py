@@ -5,6 +5,7 @@ import warnings
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -352,6 +353,8 @@ def test_bad_trim(score, trim):
     ("arguments", "message"),
     [
         (([1.0, np.nan], [1.0, 2]), "Input y_true contains NaN"),
+        (([1.0, pd.NA], [1.0, 2]), "Input y_true contains NaN"),
+        (([1.0, 2], pd.Series([1, pd.NA], dtype="Int64")), "Input y_pred contains NaN"),
         (([1.0, 2], [1.0, np.inf]), "Input y_pred contains infinity"),
         (([1.0, 2], [1.0, 2], [1, np.nan]), "Input sample_weight contains NaN"),
         (([1.0, 2], [1.0, 2, 3]), "inconsistent numbers of samples"),

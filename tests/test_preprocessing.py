@@ -296,6 +296,20 @@ def test_bad_parameters(transformer, X, message):
         transformer.fit(X)
 
 
+@pytest.mark.parametrize(
+    "transformer", [IsotonicProjection(), PermutahedronProjection()]
+)
+def test_missing_values_and_large_integers(transformer):
+    transformer = clone(transformer).fit(np.zeros((2, 3)))
+    for rows in ([[1, pd.NA, 3]], np.array([[1, None, 3]], dtype=object)):
+        with pytest.raises(ValueError, match="Input X contains NaN"):
+            transformer.transform(rows)
+    with pytest.raises(ValueError, match="X must hold integers that float64 holds"):
+        transformer.transform([[1, 2**60 + 1, 3]])
+    with pytest.raises(ValueError, match="X must hold integers that float64 holds"):
+        transformer.fit(np.array([[1, 2**60 + 1, 3]]))
+
+
 def test_bad_values_in_transform():
     too_wide = [[-1e308, 1e308, 0.0]]
     for transformer in (IsotonicProjection(), PermutahedronProjection(2.0)):

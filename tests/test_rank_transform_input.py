@@ -96,6 +96,10 @@ def test_tables_of_pandas(transformer):
         assert_array_equal(fitted.transform(table), expected)
         if hasattr(table, "columns"):
             assert_array_equal(fitted.feature_names_in_, list("abcde"))
+        back = fitted.inverse_transform(expected)
+        table = pd.DataFrame(expected).astype("Float64")
+        for scores in (table, table.astype(object).to_numpy().tolist()):
+            assert_array_equal(fitted.inverse_transform(scores), back)
 
 
 @pytest.mark.parametrize("cls", [SoftRankTransformer, SoftQuantileNormalizer])

@@ -12,7 +12,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import ndcg_score as sklearn_ndcg_score
 from sklearn.utils import check_array, gen_batches
 
-from .._checks import exact_differences, moderate, without_na
+from .._checks import exact_differences, moderate, nan_for_na
 from .._sklearn import check_sample_weight
 from ..losses._ranking import group_rows
 
@@ -343,15 +343,9 @@ def _weighted_mean(scores, weights, name):
 
 def check_relevance(y, name):
     """Numbers or NaN as float64, of shape (n_samples, n_labels) or (n_samples,)."""
-    try:
-        array = np.asarray(y)
-    except ValueError:  # ragged, which scikit-learn explains
-        array = None
-    if array is not None and array.dtype.kind == "O":
-        y = without_na(array)
     with np.errstate(invalid="ignore"):  # sums of very large numbers
         y = check_array(
-            y,
+            nan_for_na(y),
             dtype=np.float64,
             ensure_all_finite="allow-nan",
             ensure_2d=False,

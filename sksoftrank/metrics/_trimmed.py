@@ -9,6 +9,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import make_scorer
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
+from .._checks import nan_for_na
 from .._robust_scale import trimmed_variance
 from .._sklearn import Interval, validate_params
 
@@ -267,7 +268,9 @@ def check_targets(y_true, y_pred, sample_weight):
         arrays["sample_weight"] = np.ones(np.shape(y_true)[:1])
     y_true, y_pred, weight = (
         column_or_1d(
-            check_array(array, ensure_2d=False, dtype=np.float64, input_name=name)
+            check_array(
+                nan_for_na(array), ensure_2d=False, dtype=np.float64, input_name=name
+            )
         )
         for name, array in arrays.items()
     )
