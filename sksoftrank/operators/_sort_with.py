@@ -140,7 +140,7 @@ def soft_sort_with(
     if straight_through:
         hard = _SoftOrder(criterion, 0.0, kind, sign)
     records = _Records(slices, kept)
-    mixed = slices.from_rows(records.fill(rows @ hard.permutation.T, np.nan))
+    mixed = slices.from_rows(records.fill(_by_row(hard.permutation, rows), np.nan))
     mixed = mixed.astype(dtype, copy=False)
     if not return_jacobian:
         return mixed
@@ -217,8 +217,8 @@ class SortWithJacobian(RowwiseJacobian):
 
         def multiply(rows, *, transpose):
             part = records.take(rows, of_places=transpose)
-            shares = order.permutation if transpose else order.permutation.T
-            return records.fill(part @ shares, of_places=not transpose)
+            shares = order.permutation.T if transpose else order.permutation
+            return records.fill(_by_row(shares, part), of_places=not transpose)
 
         shapes = (slices.shape, slices.shape)
         super().__init__(slices, slices, multiply, shapes=shapes, dtype=dtype)
@@ -286,8 +286,8 @@ class _SoftOrder:
 
     def push(self, rows, changes):
         """Change of ``rows @ permutation.T`` for changes (1, n) of the criterion."""
-        moved = (rows * changes) @ self._slope.T
-        moved -= (rows @ self._slope.T) * (changes @ self._share.T)
+        moved = _by_row(self._slope, rows * changes)
+        moved -= _by_row(self._slope, rows) * _by_row(self._share, changes)
         return -self._sign * self._steepness * _steps(moved)
 
     def push_epsilon(self, rows):
@@ -296,7 +296,7 @@ class _SoftOrder:
         deviation = self._data.rows - self._choice.centre
         deviation = np.where(self._slope > 0, deviation, 0) * self._steepness
         deviation -= np.sum(self._share * deviation, axis=1, keepdims=True)
-        return self._steepness * _steps(rows @ (self._slope * deviation).T)
+        return self._steepness * _steps(_by_row(self._slope * deviation, rows))
 
     def pull(self, rows, gradients):
         """The transpose of `push`, summed over the rows: (1, n)."""
@@ -304,6 +304,11 @@ class _SoftOrder:
         pulled = np.sum(rows * (falls @ self._slope), axis=0, keepdims=True)
         of_choices = np.sum(falls * (rows @ self._slope.T), axis=0, keepdims=True)
         return -self._sign * self._steepness * (pulled - of_choices @ self._share)
+
+
+def _by_row(matrix, rows):
+    """``rows @ matrix.T``, of each row by itself: it does not depend on the others."""
+    return np.matmul(matrix, rows[..., None])[..., 0]
 
 
 def _steps(choices):

@@ -42,7 +42,7 @@ class WindowMean:
         self.value = last.centre + window_excess(first, last) / self._width
         # Rounding leaves no mean outside of what it is a mean of.
         low, high = (first.anchor, last.anchor) if epsilon == 0 else data.bounds
-        self.value = np.minimum(np.maximum(self.value, low), high)
+        self.value = np.minimum(np.maximum(self.value, low), high) + 0.0  # no -0.0
 
     def wrt_low(self):
         """Derivative by the lower mass, of shape (count, 1)."""

@@ -97,7 +97,9 @@ def soft_winsorize(
     slices = Slices(values.shape, axis)
     rows = slices.to_rows(values)
     low, high = bounds.reshape(2, -1, 1)
-    result = slices.from_rows(np.clip(rows, low, high))
+    clipped = np.clip(rows, low, high)
+    clipped += 0.0  # which of two zeros is the larger depends on the batch
+    result = slices.from_rows(clipped)
     if not return_jacobian:
         return result
     is_nan = np.isnan(rows)
