@@ -5,6 +5,8 @@ import math
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
+from ._slices import rounded
+
 # Above this order `toarray` would fill the memory of an ordinary machine.
 MAX_DENSE_SIZE = 10_000
 
@@ -109,7 +111,7 @@ class RowwiseJacobian(LinearOperator):
         rows = slices[0].to_rows(direction.astype(np.float64, copy=False))
         result = slices[1].from_rows(self._multiply(rows, transpose=transpose))
         dtype = np.result_type(self.dtype, direction.dtype)
-        return result.reshape(shapes[1]).astype(dtype, copy=False)
+        return rounded(result.reshape(shapes[1]), dtype)
 
     def _matvec(self, x):
         return self.jvp(np.reshape(x, self.input_shape)).ravel()

@@ -13,7 +13,7 @@ from ._checks import (
     check_regularization,
 )
 from ._jacobian import RowwiseJacobian
-from ._slices import Slices, argsort_rows
+from ._slices import Slices, argsort_rows, rounded
 
 
 class ProjectionJacobian(RowwiseJacobian):
@@ -276,7 +276,7 @@ def _solve(s, w, slices, name, kind, return_jacobian, *, project):
     if project:
         sorted_out, out = out, np.empty_like(out)
         np.put_along_axis(out, s_order, sorted_out, axis=1)
-    result = slices.from_rows(out).astype(dtype, copy=False)
+    result = rounded(slices.from_rows(out), dtype)
     if not return_jacobian:
         return result
     wrt_w = ProjectionJacobian(

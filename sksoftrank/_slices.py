@@ -38,6 +38,14 @@ class Slices:
         return np.ascontiguousarray(np.moveaxis(moved, -1, self.axis))
 
 
+def rounded(array, dtype):
+    """The array in this dtype, in which what is too large is infinite."""
+    if array.dtype == dtype:
+        return array
+    with np.errstate(over="ignore"):
+        return array.astype(dtype)
+
+
 def argsort_rows(rows, *, descending):
     """Stable argsort of each row, and the sorted rows; None if a row is not finite."""
     keys, sorted_rows = np.empty(rows.shape), np.empty_like(rows)

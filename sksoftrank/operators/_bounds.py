@@ -3,6 +3,7 @@
 import numpy as np
 
 from .._checks import (
+    as_frequencies,
     check_differences,
     check_finite,
     check_flag,
@@ -153,10 +154,8 @@ def epsilon_bounds(
         x = x if descending == (operator == "rank") else -x
         hard, single = _bounds_of_all(np.sort(x, axis=1), operator, regularization)
     else:
-        are_frequencies = operator in ("quantile", "winsorize")
-        data = WeightedRows(
-            values, slices, weights, nan_policy, are_frequencies=are_frequencies
-        )
+        rule = as_frequencies if operator in ("quantile", "winsorize") else None
+        data = WeightedRows(values, slices, weights, nan_policy, rule=rule)
         masses = _masses(operator, data.total, slices.other_shape, k, q, cut)
         x = -data.rows if operator == "topk" and largest else data.rows
         a = data.kernel_weights
@@ -381,7 +380,7 @@ def _single_sort_bound(x, regularization):
     n = x.shape[1]
     single = np.full(len(x), np.inf)
     varies = x[:, 0] > x[:, -1]
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", divide="ignore"):
         single[varies] = n / 2 / _mean_fall(x[varies]).min(axis=1) * _UP
     if regularization == "entropic":
         # Where that is beyond the floats both bounds are: they agree for tiny values.

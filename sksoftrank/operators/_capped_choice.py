@@ -18,7 +18,6 @@ from scipy.special import expit
 
 from .. import _pav
 from .._checks import (
-    as_frequencies,
     check_nan_policy,
     check_weights,
     nonfinite_error,
@@ -32,7 +31,8 @@ FARTHEST = 1e300
 class WeightedRows:
     """The slices of `values` with their weights; what is omitted has the weight 0.
 
-    With `are_frequencies`, weights that cannot be frequencies are multiplied.
+    The `rule` may multiply the weights of a row: ``rule(weights, total)`` returns them
+    as they are, or others.
 
     Attributes
     ----------
@@ -51,14 +51,12 @@ class WeightedRows:
     weights_shape : tuple of int
         Shape of the weights, or of `values` without weights.
     scale : ndarray of shape (count, 1) or None
-        By what the weights were multiplied to be frequencies; None where none was.
+        By what the rule multiplied the weights; None where none.
     is_empty : ndarray of bool, shape (count, 1)
         Rows of which all was omitted; they are replaced by zeros with weights 1.
     """
 
-    def __init__(
-        self, values, slices, weights, nan_policy="raise", *, are_frequencies=False
-    ):
+    def __init__(self, values, slices, weights, nan_policy="raise", *, rule=None):
         omits_nan = check_nan_policy(nan_policy)
         if slices.length == 0:
             raise ValueError(
@@ -82,9 +80,9 @@ class WeightedRows:
             self.weights = np.broadcast_to(1.0, self.rows.shape)
             self.total = np.full((slices.count, 1), float(slices.length))
         else:
-            self._weigh(values, slices, weights, missing, are_frequencies)
+            self._weigh(values, slices, weights, missing, rule)
 
-    def _weigh(self, values, slices, weights, missing, are_frequencies):
+    def _weigh(self, values, slices, weights, missing, rule):
         own = np.ones((1, slices.length))
         if weights is not None:
             shapes = [values.shape, (slices.length,)]
@@ -101,13 +99,22 @@ class WeightedRows:
             raise ValueError(
                 "weights must not be zero everywhere in a slice, omitted values apart."
             )
-        if are_frequencies and (counts := as_frequencies(own, total)) is not own:
-            own, given = counts, total
+        if rule is not None and (changed := rule(own, total)) is not own:
+            own, given = changed, total
             total = own.sum(axis=1, keepdims=True)
             with np.errstate(over="ignore"):
                 self.scale = np.minimum(total / given, FARTHEST)
         self.kernel_weights = self.weights = np.broadcast_to(own, self.rows.shape)
         self.total = np.broadcast_to(total, (slices.count, 1))
+
+    def detach(self):
+        """Make own copies of the data, which the caller may change."""
+        self.rows = self.rows.copy()
+        if self.kernel_weights is not None:
+            own = self.kernel_weights
+            own = own[:1].copy() if own.strides[0] == 0 else own.copy()
+            own = np.broadcast_to(own, self.rows.shape)
+            self.kernel_weights = self.weights = own
 
     @cached_property
     def bounds(self):
@@ -120,6 +127,14 @@ class WeightedRows:
         bounds = np.empty((len(self.rows), 2))
         bound_rows(self.rows, weights, bounds)
         return bounds[:, :1], bounds[:, 1:]
+
+
+def as_shares(weights, total):
+    """Weights of which only the ratios matter, in reach of sums of products."""
+    largest = weights.max(axis=1, keepdims=True)
+    if ((largest > 1e-100) & (largest < 1e100)).all():
+        return weights
+    return np.ldexp(weights, -np.frexp(largest)[1])
 
 
 def steepness_of(epsilon):
@@ -171,6 +186,13 @@ class CappedChoice:
         self.centre = self.anchor
         if epsilon > 0:
             self.centre = self.anchor + epsilon * self.offset
+
+    def above(self, other):
+        """The centre less that of another choice."""
+        move = self.anchor - other.anchor
+        if self.epsilon > 0:
+            move = move + self.epsilon * (self.offset - other.offset)
+        return move
 
     def distance(self):
         """(x - anchor) / epsilon."""

@@ -11,9 +11,15 @@ from .._checks import (
     check_values,
 )
 from .._jacobian import RowwiseJacobian
-from .._slices import Slices
+from .._slices import Slices, rounded
 from ._capped_choice import WeightedRows
 from ._window_mean import WindowMean
+
+# Choices and parts of more windows than this are not kept, but found again.
+FEW = 8
+
+# Derivatives in tiny weights are as good as infinite, but products with 0 are 0.
+LARGEST = 1e290
 
 
 class LocationJacobian(RowwiseJacobian):
@@ -47,6 +53,16 @@ class LocationJacobian(RowwiseJacobian):
     array([0.25, 0.75, 0.  ])
     """
 
+    def __getattr__(self, name):
+        # Derivatives beside that in the values are found when they are asked for.
+        find = vars(self).get("_find", {}).get(name)
+        if find is None:
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}"
+            )
+        setattr(self, name, find())
+        return vars(self)[name]
+
 
 class Location:
     """What quantiles and trimmed means share: a list of means of windows."""
@@ -61,7 +77,7 @@ class Location:
         nan_policy,
         keep,
         *,
-        are_frequencies=False,
+        rule=None,
     ):
         self.epsilon = check_epsilon(epsilon)
         self.kind = check_regularization(regularization, ("quadratic", "entropic"))
@@ -69,63 +85,82 @@ class Location:
         self.values = check_exact(values, "values")
         self.slices = Slices(self.values.shape, axis)
         self.data = WeightedRows(
-            self.values,
-            self.slices,
-            weights,
-            nan_policy,
-            are_frequencies=are_frequencies,
+            self.values, self.slices, weights, nan_policy, rule=rule
         )
-        self.means, self.columns = [], []
+        if self.keep:
+            self.data.detach()
+        self._windows, self._means = [], {}
 
     def add(self, low, high, growth):
-        mean = WindowMean(self.data, low, high, growth, self.epsilon, self.kind)
-        self.columns.append(mean.value)
-        if self.keep:
-            self.means.append(mean)
+        """Add a window, as `WindowMean` has it."""
+        self._windows.append((low, high, growth))
 
-    def let_rise(self, order):
-        """Let rounding lower no mean in this order, in which they rise."""
-        for k, previous in zip(order[1:], order[:-1], strict=True):
-            self.columns[k] = np.maximum(self.columns[k], self.columns[previous])
+    def result(self, leading_shape, derivatives, *, rising=None):
+        """The means as an array, and their Jacobian or None.
 
-    def result(self, leading_shape):
-        """The means as an array, and their Jacobian or None."""
-        means = self._array(self.columns, leading_shape)
+        Parameters
+        ----------
+        leading_shape : tuple of int
+            What precedes the shape of the values without the axis.
+        derivatives : dict of callables
+            More attributes of the Jacobian, each of no arguments.
+        rising : ndarray of int, default=None
+            An order in which the means rise, and rounding is to lower none.
+        """
+        columns = [mean.value for mean in self._each()]
+        if rising is not None:
+            for k, previous in zip(rising[1:], rising[:-1], strict=True):
+                columns[k] = np.maximum(columns[k], columns[previous])
+        means = self._array(columns, leading_shape)
         means[..., self.data.is_empty.reshape(self.slices.other_shape)] = np.nan
         if not self.keep:
             return means[()], None
-        jacobian = self._operator(
-            LocationJacobian,
-            [mean.wrt_values() for mean in self.means],
-            self.slices,
-            self.values.shape,
-            means.shape,
-        )
-        jacobian.wrt_epsilon = self.derivative(WindowMean.wrt_epsilon, leading_shape)
         data, slices = self.data, self.slices
         if data.is_shared:
             slices = Slices((slices.length,), 0)
-        jacobian.wrt_weights = self._operator(
-            RowwiseJacobian,
-            [self._wrt_given_weights(mean) for mean in self.means],
-            slices,
-            data.weights_shape,
-            means.shape,
+        jacobian = self._operator(
+            LocationJacobian,
+            WindowMean.wrt_values,
+            self.slices,
+            (self.values.shape, means.shape),
         )
+        jacobian._find = derivatives | {
+            "wrt_epsilon": lambda: self.derivative(
+                WindowMean.wrt_epsilon, leading_shape
+            ),
+            "wrt_weights": lambda: self._operator(
+                RowwiseJacobian,
+                self._wrt_given_weights,
+                slices,
+                (data.weights_shape, means.shape),
+            ),
+        }
         return means[()], jacobian
-
-    def _wrt_given_weights(self, mean):
-        """Derivatives in the weights as they were before they became frequencies."""
-        data, change = self.data, mean.wrt_weights()
-        if data.scale is not None:
-            # Common factors of weights that are multiplied to a fixed sum do nothing.
-            common = np.sum(data.weights * change, axis=1, keepdims=True) / data.total
-            change = np.where(data.scale == 1, change, data.scale * (change - common))
-        return data.is_kept * change
 
     def derivative(self, function, leading_shape):
         """`function` of all means, as an array."""
-        return self._array([function(mean) for mean in self.means], leading_shape)[()]
+        with np.errstate(over="ignore"):
+            columns = [function(mean) for mean in self._each()]
+        return self._array(columns, leading_shape)[()]
+
+    def _each(self):
+        """The means; those of few windows are kept."""
+        for k, window in enumerate(self._windows):
+            mean = self._means.get(k)
+            if mean is None:
+                mean = WindowMean(self.data, *window, self.epsilon, self.kind)
+                if len(self._windows) <= FEW:
+                    self._means[k] = mean
+            yield mean
+
+    def _wrt_given_weights(self, mean):
+        """Derivatives in the weights as they were before they were multiplied."""
+        data, change = self.data, mean.wrt_weights()
+        if data.scale is not None:
+            # Common factors of such weights do nothing.
+            common = np.sum(data.weights * change, axis=1, keepdims=True) / data.total
+            change = np.where(data.scale == 1, change, data.scale * (change - common))
+        return data.is_kept * np.clip(change, -LARGEST, LARGEST)
 
     def _array(self, columns, leading_shape):
         table = (
@@ -134,17 +169,29 @@ class Location:
             else (np.empty((0, self.slices.count)))
         )
         shape = leading_shape + self.slices.other_shape
-        return table.reshape(shape).astype(self.values.dtype, copy=False)
+        return rounded(table.reshape(shape), self.values.dtype)
 
-    def _operator(self, cls, matrices, input_slices, input_shape, output_shape):
-        """Jacobian of which matrices[k][i] is the row of mean k in slice i."""
-        count = self.slices.count
-        matrices = [np.where(self.data.is_empty, 0.0, matrix) for matrix in matrices]
-        output_slices = Slices((len(matrices), count), 0)
+    def _operator(self, cls, find_matrix, input_slices, shapes):
+        """Jacobian of which ``find_matrix(mean)[i]`` is the row of a mean in slice i.
+
+        Of few means these are kept, so the Jacobian of many is not dense.
+        """
+        count, is_empty, kept = self.slices.count, self.data.is_empty, []
+
+        def each_matrix():
+            for mean in self._each():
+                with np.errstate(over="ignore"):
+                    matrix = find_matrix(mean)
+                if is_empty.any():
+                    matrix = np.where(is_empty, 0.0, matrix)
+                yield matrix
 
         def multiply(rows, *, transpose):
+            if not kept and len(self._windows) <= FEW:
+                kept.extend(each_matrix())
+            matrices = kept or each_matrix()
             if not transpose:
-                products = np.empty((count, len(matrices)))
+                products = np.empty((count, len(self._windows)))
                 for k, matrix in enumerate(matrices):
                     products[:, k] = np.sum(matrix * rows, axis=1)
                 return products
@@ -157,9 +204,9 @@ class Location:
 
         return cls(
             input_slices,
-            output_slices,
+            Slices((len(self._windows), count), 0),
             multiply,
-            shapes=(input_shape, output_shape),
+            shapes=shapes,
             dtype=self.values.dtype,
         )
 

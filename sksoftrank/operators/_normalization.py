@@ -4,7 +4,7 @@ import numpy as np
 
 from .._checks import check_differences, check_exact, check_finite, check_flag
 from .._jacobian import RowwiseJacobian
-from .._slices import Slices
+from .._slices import Slices, rounded
 from ._sorting import soft_rank
 
 SMALLEST_DENSITY = 1e-300
@@ -113,7 +113,7 @@ def soft_quantile_normalize(
     # The middle of the target for slices of NaN only, which all become NaN.
     level = np.where(is_kept, (ranks - 0.5) / counts.clip(1), 0.5)
     normalized = np.where(is_kept, quantile(level), np.nan)
-    normalized = normalized.astype(values.dtype, copy=False)
+    normalized = rounded(normalized, values.dtype)
     if not return_jacobian:
         return normalized
     factor = np.where(is_kept, slope(level) / counts.clip(1), 0.0)
@@ -123,13 +123,17 @@ def soft_quantile_normalize(
     def multiply(rows, *, transpose):
         if transpose:
             return rank_jacobian.vjp((rows * factor.ravel()).reshape(ranks.shape))
-        return rank_jacobian.jvp(rows.reshape(values.shape)) * factor
+        # Where the target is constant, however fast the ranks move.
+        product = rank_jacobian.jvp(rows.reshape(values.shape))
+        with np.errstate(over="ignore"):
+            return np.where(factor == 0, 0.0, product) * factor
 
     jacobian = RowwiseJacobian(
         whole, whole, multiply, shapes=(values.shape, ranks.shape), dtype=values.dtype
     )
-    change = rank_jacobian.wrt_epsilon * factor
-    jacobian.wrt_epsilon = change.astype(values.dtype, copy=False)
+    with np.errstate(over="ignore"):
+        change = np.where(factor == 0, 0.0, rank_jacobian.wrt_epsilon) * factor
+    jacobian.wrt_epsilon = rounded(change, values.dtype)
     return normalized, jacobian
 
 

@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from .._checks import as_frequencies
 from .._row_groups import CommonPlace, needs_groups, solve_groups
+from ._capped_choice import as_shares
 from ._location import Location, check_cut, check_fractions
 
 # Quantiles are differences of sums of masses that are 1 apart.
@@ -123,7 +125,7 @@ def soft_quantile(
         axis,
         nan_policy,
         return_jacobian,
-        are_frequencies=True,
+        rule=as_frequencies,
     )
     q = check_fractions(q, "q", 1.0)
     total = location.data.total
@@ -136,15 +138,16 @@ def soft_quantile(
     for p in q.flat:
         low, rest = (total - 1) * p, (total - 1) * (1 - p)
         location.add((low, rest + 1), (low + 1, rest), growth=(p, p))
-    if q.size > 1:
-        location.let_rise(np.argsort(q, axis=None, kind="stable"))
-    quantiles, jacobian = location.result(q.shape)
-    if not return_jacobian:
-        return quantiles
-    jacobian.wrt_q = location.derivative(
-        lambda mean: (total - 1) * (mean.wrt_low() + mean.wrt_high()), q.shape
+    quantiles, jacobian = location.result(
+        q.shape,
+        {
+            "wrt_q": lambda: location.derivative(
+                lambda mean: (total - 1) * mean.wrt_both(), q.shape
+            )
+        },
+        rising=np.argsort(q, axis=None, kind="stable") if q.size > 1 else None,
     )
-    return quantiles, jacobian
+    return (quantiles, jacobian) if jacobian is not None else quantiles
 
 
 def soft_median(
@@ -296,7 +299,14 @@ def soft_trimmed_mean(
             soft_trimmed_mean, locals(), CommonPlace(), is_exact=True, knows_nan=True
         )
     location = Location(
-        values, epsilon, weights, regularization, axis, nan_policy, return_jacobian
+        values,
+        epsilon,
+        weights,
+        regularization,
+        axis,
+        nan_policy,
+        return_jacobian,
+        rule=as_shares,
     )
     lower, upper = check_cut(cut)
     total = location.data.total
@@ -305,11 +315,13 @@ def soft_trimmed_mean(
         ((1 - upper) * total, upper * total),
         growth=(lower, 1 - upper),
     )
-    mean, jacobian = location.result(())
-    if not return_jacobian:
-        return mean
-    jacobian.wrt_cut = (
-        location.derivative(lambda mean: total * mean.wrt_low(), ()),
-        location.derivative(lambda mean: -total * mean.wrt_high(), ()),
+    mean, jacobian = location.result(
+        (),
+        {
+            "wrt_cut": lambda: (
+                location.derivative(lambda mean: total * mean.wrt_low(), ()),
+                location.derivative(lambda mean: -total * mean.wrt_high(), ()),
+            )
+        },
     )
-    return mean, jacobian
+    return (mean, jacobian) if jacobian is not None else mean

@@ -14,7 +14,7 @@ from .._checks import (
     check_regularization,
 )
 from .._jacobian import RowwiseJacobian
-from .._slices import Slices
+from .._slices import Slices, rounded
 from ._capped_choice import CappedChoice, WeightedRows, steepness_of
 
 
@@ -141,7 +141,7 @@ def soft_sort_with(
         hard = _SoftOrder(criterion, 0.0, kind, sign)
     records = _Records(slices, kept)
     mixed = slices.from_rows(records.fill(_by_row(hard.permutation, rows), np.nan))
-    mixed = mixed.astype(dtype, copy=False)
+    mixed = rounded(mixed, dtype)
     if not return_jacobian:
         return mixed
     return mixed, SortWithJacobian(rows, records, order, dtype)
@@ -247,7 +247,7 @@ class SortWithJacobian(RowwiseJacobian):
     @cached_property
     def wrt_epsilon(self):
         change = self._records.fill(self._order.push_epsilon(self._centred))
-        return self._slices[1].from_rows(change).astype(self.dtype, copy=False)
+        return rounded(self._slices[1].from_rows(change), self.dtype)
 
 
 class _SoftOrder:
@@ -288,7 +288,7 @@ class _SoftOrder:
         """Change of ``rows @ permutation.T`` for changes (1, n) of the criterion."""
         moved = _by_row(self._slope, rows * changes)
         moved -= _by_row(self._slope, rows) * _by_row(self._share, changes)
-        return -self._sign * self._steepness * _steps(moved)
+        return -self._sign * self._steep(_steps(moved))
 
     def push_epsilon(self, rows):
         """Change of ``rows @ permutation.T`` by epsilon."""
@@ -296,14 +296,18 @@ class _SoftOrder:
         deviation = self._data.rows - self._choice.centre
         deviation = np.where(self._slope > 0, deviation, 0) * self._steepness
         deviation -= np.sum(self._share * deviation, axis=1, keepdims=True)
-        return self._steepness * _steps(_by_row(self._slope * deviation, rows))
+        return self._steep(_steps(_by_row(self._slope * deviation, rows)))
 
     def pull(self, rows, gradients):
         """The transpose of `push`, summed over the rows: (1, n)."""
         falls = -np.diff(gradients, axis=1)
         pulled = np.sum(rows * (falls @ self._slope), axis=0, keepdims=True)
         of_choices = np.sum(falls * (rows @ self._slope.T), axis=0, keepdims=True)
-        return -self._sign * self._steepness * (pulled - of_choices @ self._share)
+        return -self._sign * self._steep(pulled - of_choices @ self._share)
+
+    def _steep(self, change):
+        with np.errstate(over="ignore"):
+            return self._steepness * change
 
 
 def _by_row(matrix, rows):

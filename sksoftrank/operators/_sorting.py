@@ -14,7 +14,7 @@ from .._checks import (
 )
 from .._projection import ProjectionJacobian
 from .._row_groups import FirstPlace, OwnPlace, needs_groups, solve_groups
-from .._slices import Slices
+from .._slices import Slices, rounded
 from ._rows import solve_rows, solve_rows_without_nan
 
 # The kernels by dtype: a lookup here costs less than dispatch on every call.
@@ -153,7 +153,7 @@ def soft_rank(
 
     def find_wrt_epsilon(_):
         change = rank_wrt_epsilon(own_rows, solved, epsilon, matrix, sign)
-        return slices.from_rows(change).astype(values.dtype, copy=False)
+        return rounded(slices.from_rows(change), values.dtype)
 
     jacobian = ProjectionJacobian(
         values.shape,
@@ -378,7 +378,8 @@ def sort_wrt_epsilon(solved, slices, output_order, epsilon, kind, sign):
         matrix=_isotonic.DEVIATION,
         divisor=-sign * epsilon,
     ).jvp(rho)
-    return (centred_rho / epsilon).astype(solved.out.dtype, copy=False)
+    with np.errstate(over="ignore"):
+        return rounded(centred_rho / epsilon, solved.out.dtype)
 
 
 def _softmax_of_rho(pools, n, epsilon):

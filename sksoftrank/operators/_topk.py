@@ -11,7 +11,7 @@ from .._checks import (
 )
 from .._jacobian import RowwiseJacobian
 from .._row_groups import OwnPlace, needs_groups, solve_groups
-from .._slices import Slices
+from .._slices import Slices, rounded
 from ._capped_choice import CappedChoice, WeightedRows, steepness_of
 from ._rows import check_k, signed
 
@@ -148,7 +148,7 @@ def soft_topk(
         data.rows = -data.rows
     choice = CappedChoice(data, mass, data.total - mass, epsilon, kind)
     chosen = choice.parts()
-    parts = slices.from_rows(chosen.part).astype(values.dtype, copy=False)
+    parts = rounded(slices.from_rows(chosen.part), values.dtype)
     if not return_jacobian:
         return parts
     return parts, TopKJacobian(values, slices, choice, chosen, largest, signs)
@@ -222,7 +222,7 @@ class TopKJacobian(RowwiseJacobian):
         )
 
         def as_values(rows):
-            return slices.from_rows(rows).astype(dtype, copy=False)
+            return rounded(slices.from_rows(rows), dtype)
 
         self.wrt_k = as_values(per_mass)
         # Rows are negated for the largest values, with the same formula.

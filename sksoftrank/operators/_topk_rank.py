@@ -13,7 +13,7 @@ from .._checks import (
 )
 from .._jacobian import RowwiseJacobian
 from .._row_groups import OwnPlace, needs_groups, solve_groups
-from .._slices import Slices, argsort_rows
+from .._slices import Slices, argsort_rows, rounded
 from ._capped_choice import steepness_of
 from ._rows import check_whole_k, signed
 
@@ -142,7 +142,7 @@ def soft_topk_rank(
     ranks = np.full(rows.shape, k + 1.0)
     for top in tops:
         ranks[top.cells] = top.ranks
-    result = slices.from_rows(ranks).astype(values.dtype, copy=False)
+    result = rounded(slices.from_rows(ranks), values.dtype)
     if not return_jacobian:
         return result
     return result, TopKRankJacobian(values, slices, rows, tops, epsilon, largest, signs)
@@ -207,7 +207,7 @@ class TopKRankJacobian(RowwiseJacobian):
         # The ranks of a pool are affine in values / epsilon.
         change = sign * steepness * deviations(rows, anchored=True)
         change = slices.from_rows(steepness * change)
-        self.wrt_epsilon = change.astype(values.dtype, copy=False)
+        self.wrt_epsilon = rounded(change, values.dtype)
 
 
 def _solve_tops(rows, k, epsilon, kind):

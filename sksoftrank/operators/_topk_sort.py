@@ -12,7 +12,7 @@ from .._checks import (
 )
 from .._jacobian import RowwiseJacobian
 from .._row_groups import FirstPlace, needs_groups, solve_groups
-from .._slices import Slices, argsort_rows
+from .._slices import Slices, argsort_rows, rounded
 from ._rows import SolvedRows, check_whole_k
 from ._sorting import sort_wrt_epsilon
 
@@ -155,7 +155,7 @@ def soft_topk_sort(
     solved = SolvedRows(top.sorted, top.index, top.pools, top.weights)
     plain = Slices(rows.shape, 1)
     change = sign * sort_wrt_epsilon(solved, plain, None, epsilon, kind, 1.0)[:, :k]
-    jacobian.wrt_epsilon = top_slices.from_rows(change).astype(values.dtype, copy=False)
+    jacobian.wrt_epsilon = rounded(top_slices.from_rows(change), values.dtype)
     return result, jacobian
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._checks import nonfinite_error
 from ._capped_choice import CappedChoice, window_excess
 
 
@@ -37,20 +38,27 @@ class WindowMean:
         # The smaller masses have the more digits.
         is_early = high[0] <= low[1]
         self._width = np.where(is_early, high[0] - low[0], low[1] - high[1])
-        # Relative to a value inside: far values with the part 0 do not overflow, and
-        # ties are exact.
-        self.value = last.centre + window_excess(first, last) / self._width
+        # Relative to a value inside: far values with the part 0 do not overflow, ties
+        # are exact, and derivatives keep their digits.
+        self._excess = window_excess(first, last) / self._width
+        if not np.isfinite(self._excess).all():
+            raise nonfinite_error(data.rows, "values")
         # Rounding leaves no mean outside of what it is a mean of.
         low, high = (first.anchor, last.anchor) if epsilon == 0 else data.bounds
-        self.value = np.minimum(np.maximum(self.value, low), high) + 0.0  # no -0.0
+        value = np.minimum(np.maximum(last.centre + self._excess, low), high)
+        self.value = value + 0.0  # no -0.0
 
     def wrt_low(self):
         """Derivative by the lower mass, of shape (count, 1)."""
-        return (self.value - self._first.centre) / self._width
+        return (self._excess + self._last.above(self._first)) / self._width
 
     def wrt_high(self):
         """Derivative by the upper mass, of shape (count, 1)."""
-        return (self._last.centre - self.value) / self._width
+        return -self._excess / self._width
+
+    def wrt_both(self):
+        """Derivative by both masses together, of shape (count, 1)."""
+        return self._last.above(self._first) / self._width
 
     def wrt_epsilon(self):
         """Derivative by epsilon, of shape (count, 1)."""
@@ -70,7 +78,7 @@ class WindowMean:
         before, after = first.parts(), last.parts()
         # Of p (x - centre) + epsilon D(p), the last less the first.
         change = after.above(before) * (self._data.rows - last.centre)
-        change -= before.part * (last.centre - first.centre)
+        change -= before.part * last.above(first)
         change += last.epsilon * (after.divergence() - before.divergence())
         growth = self._growth[1] * self.wrt_high() + self._growth[0] * self.wrt_low()
         return change / self._width + growth

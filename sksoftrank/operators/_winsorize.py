@@ -6,7 +6,7 @@ import numpy as np
 
 from .._checks import check_exact, check_flag
 from .._jacobian import RowwiseJacobian
-from .._slices import Slices
+from .._slices import Slices, rounded
 from ._location import check_cut
 from ._quantiles import soft_quantile
 
@@ -148,7 +148,7 @@ class WinsorizeJacobian(RowwiseJacobian):
         def spread(bounds):
             """Both bounds, by slice, to the values that are clipped at them."""
             low, high = np.reshape(bounds, (2, -1, 1))
-            return is_below * low + is_above * high
+            return np.where(is_below, low, np.where(is_above, high, 0.0))
 
         def collect(rows):
             """The transpose of `spread`."""
@@ -171,7 +171,7 @@ class WinsorizeJacobian(RowwiseJacobian):
             return spread(wrt_weights.jvp(rows.reshape(wrt_weights.input_shape)))
 
         def as_values(bounds):
-            return slices.from_rows(spread(bounds)).astype(self.dtype, copy=False)
+            return rounded(slices.from_rows(spread(bounds)), self.dtype)
 
         shapes, dtype = (quantiles.input_shape, slices.shape), quantiles.dtype
         super().__init__(slices, slices, multiply, shapes=shapes, dtype=dtype)

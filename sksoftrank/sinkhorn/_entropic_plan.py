@@ -226,7 +226,8 @@ class ColumnLaplacian:
             ratio = np.where(is_active, new_energy / np.where(is_active, energy, 1), 0)
             p = s + ratio[:, None] * p
             energy = new_energy
-        return np.ldexp(z, exponent)
+        with np.errstate(over="ignore"):
+            return np.ldexp(z, exponent)
 
 
 def hard_conditionals(a, b, row_starts, row_ends, column_starts, column_ends):
@@ -248,8 +249,9 @@ def hard_conditionals(a, b, row_starts, row_ends, column_starts, column_ends):
     row_low, row_high = row_low[:, :, None], row_high[:, :, None]
     low, high = low[:, None, :], high[:, None, :]
     # Tied columns share what falls on them by weight.
-    width = _interval(_levels(b), column_starts, column_ends)
-    share = b / np.where(b > 0, width[1] - width[0], 1.0)
+    low_level, high_level = _interval(_levels(b), column_starts, column_ends)
+    width = high_level - low_level
+    share = b / np.where(width > 0, width, 1.0)
     overlap = np.maximum(np.minimum(row_high, high) - np.maximum(row_low, low), 0.0)
     touches = (low <= row_high) & (row_low <= high)
     W = np.where(row_high > row_low, overlap, touches) * share[:, None, :]
