@@ -149,7 +149,8 @@ def epsilon_bounds(
         if weights is not None:
             raise ValueError(f"weights are not for operator={operator!r}.")
         x = slices.to_rows(values).astype(np.float64, copy=False)
-        check_finite(x[~np.isnan(x)] if omits_nan else x, "values")
+        kept = x[~np.isnan(x)] if omits_nan else x
+        check_finite(kept, "values", factor=slices.length**2)  # as the operators
         # As in the operators: x pairs with rho = (n, ..., 1), largest first.
         x = x if descending == (operator == "rank") else -x
         hard, single = _bounds_of_all(np.sort(x, axis=1), operator, regularization)
@@ -380,11 +381,12 @@ def _single_sort_bound(x, regularization):
     n = x.shape[1]
     single = np.full(len(x), np.inf)
     varies = x[:, 0] > x[:, -1]
-    with np.errstate(over="ignore", divide="ignore"):
+    with np.errstate(over="ignore"):
         single[varies] = n / 2 / _mean_fall(x[varies]).min(axis=1) * _UP
     if regularization == "entropic":
         # Where that is beyond the floats both bounds are: they agree for tiny values.
-        finite = np.isfinite(single)
+        # Where it is nearly 0, for values that large, nothing but the first block counts.
+        finite = np.isfinite(single) & (single > 1e-300)
         x = x[finite]
         rho = np.broadcast_to(_rho(n), x.shape)
         slope = _largest_slope(rho, _log_odds(x - x[:, :1]), 1 / single[finite])
