@@ -264,7 +264,7 @@ def _choice_bounds(x, a, total, masses, regularization):
     )
     mean = _weighted_mean(x, a, total)
     share = masses / total
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         part = (masses - low) / (high - low)
         hard = np.minimum((value - below) / (1 - part), (above - value) / part)
         single = np.maximum((top - mean) / share, (mean - x[:, :1]) / (1 - share))
@@ -274,9 +274,9 @@ def _choice_bounds(x, a, total, masses, regularization):
 
 
 def _weighted_mean(x, a, total):
-    if a is None:
-        return x.mean(axis=1, keepdims=True)
     low = x[:, :1]
+    if a is None:
+        return low + (x - low).mean(axis=1, keepdims=True)
     excess = np.where(a > 0, x, low) - low
     return low + np.sum(a * excess, axis=1, keepdims=True) / total
 
@@ -385,7 +385,7 @@ def _single_sort_bound(x, regularization):
         single[varies] = n / 2 / _mean_fall(x[varies]).min(axis=1) * _UP
     if regularization == "entropic":
         # Where that is beyond the floats both bounds are: they agree for tiny values.
-        # Where it is nearly 0, for values that large, nothing but the first block counts.
+        # Nearly 0 it stays as it is.
         finite = np.isfinite(single) & (single > 1e-300)
         x = x[finite]
         rho = np.broadcast_to(_rho(n), x.shape)

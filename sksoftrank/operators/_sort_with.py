@@ -223,7 +223,9 @@ class SortWithJacobian(RowwiseJacobian):
         shapes = (slices.shape, slices.shape)
         super().__init__(slices, slices, multiply, shapes=shapes, dtype=dtype)
         # Rows of the permutation have the sum 1: the mean moves nothing.
-        self._centred = rows - rows.mean(axis=1, keepdims=True)
+        with np.errstate(over="ignore"):
+            mean = rows.mean(axis=1, keepdims=True)
+        self._centred = rows - np.where(np.isfinite(mean), mean, rows[:, :1])
         self._order = order
 
     @cached_property
