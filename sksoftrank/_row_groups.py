@@ -193,7 +193,7 @@ class RowGroups:
                 place.prepare(rows, group)
                 cells = place.cells(group, self._slices)
                 rows[_entries(group.index, cells)] = get(group)
-        return place.to_array(rows, slices, self._slices)[()], slices
+        return place.to_array(rows, slices, self._slices), slices
 
     def _join_jacobians(self, place, slices, shape):
         """One Jacobian, of the class of those of the groups."""
@@ -385,10 +385,13 @@ class FirstPlace(OwnPlace):
 
 
 class CommonPlace(OwnPlace):
-    """Results of all numbers of a row, of a `shape` that comes first."""
+    """Results of all numbers of a row, of a `shape` that comes first.
 
-    def __init__(self, shape=()):
-        self._shape = shape
+    With `as_number` a single result is a number, not an array.
+    """
+
+    def __init__(self, shape=(), *, as_number=True):
+        self._shape, self._as_number = shape, as_number
 
     def to_rows(self, result):
         result = np.asarray(result)
@@ -401,7 +404,8 @@ class CommonPlace(OwnPlace):
         return slice(group.result.shape[1])
 
     def to_array(self, rows, slices, value_slices):
-        return rows.T.reshape(self._shape + value_slices.other_shape)
+        array = rows.T.reshape(self._shape + value_slices.other_shape)
+        return array[()] if self._as_number else array
 
 
 class MatrixPlace(OwnPlace):

@@ -289,6 +289,8 @@ def test_straight_through_is_hard_with_a_soft_derivative(entry):
     result, jacobian = entry.call(values, return_jacobian=True, **options)
     assert_array_equal(result, hard[0])
     assert_array_equal(entry.call(values, **options), hard[0])
+    row = entry.call(values[0], epsilon=entry.epsilon)
+    assert type(entry.call(values[0], **options)) is type(row)
     if "winsorize" in str(entry.call) or "normalize" in str(entry.call):
         return  # the slope is that at the hard bounds or ranks: see their own tests
     g, u = draw(result.shape, 1), draw(values.shape, 2)

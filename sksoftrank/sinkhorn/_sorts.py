@@ -230,7 +230,10 @@ def sinkhorn_quantile(
     arguments = locals()
     if needs_groups(epsilon, nan_policy=nan_policy, straight_through=straight_through):
         return solve_groups(
-            sinkhorn_quantile, arguments, CommonPlace(np.shape(q)), is_exact=True
+            sinkhorn_quantile,
+            arguments,
+            CommonPlace(np.shape(q), as_number=False),
+            is_exact=True,
         )
     operator = SinkhornOperator(arguments, is_exact=True)
     other_shape = operator.slices.other_shape
