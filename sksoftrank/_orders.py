@@ -9,7 +9,7 @@ import numpy as np
 LARGEST_RATIO = 0.85
 # Rows for each coefficient, and largest number of rows, to judge this by.
 ROWS_PER_COEFFICIENT = 5
-MAX_ROWS = 2000
+MAX_ROWS = 1000
 
 
 def ranks_from_orders(orders, labels=None, *, unlisted=None):
@@ -102,12 +102,10 @@ def look_like_orders(X, ranks):
     if (np.sort(ranks, axis=1) != np.arange(1, ranks.shape[1] + 1)).any():
         return False
     design = np.column_stack([np.ones(len(X)), X])
-    left = []
-    for targets in (ranks, np.argsort(ranks, axis=1) + 1.0):
-        targets = targets - targets.mean()
-        fitted = design @ np.linalg.lstsq(design, targets, rcond=None)[0]
-        left.append(((targets - fitted) ** 2).sum())
-    return left[1] < LARGEST_RATIO * left[0]
+    targets = np.hstack([ranks, np.argsort(ranks, axis=1) + 1.0])
+    fitted = design @ np.linalg.lstsq(design, targets, rcond=None)[0]
+    left = ((targets - fitted) ** 2).reshape(len(X), 2, -1).sum(axis=(0, 2))
+    return bool(left[1] < LARGEST_RATIO * left[0])
 
 
 def looks_like_zeros_for_unranked(y):

@@ -6,6 +6,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -29,6 +30,15 @@ def wrapped(model):
     yield GridSearchCV(model, {})
     yield GridSearchCV(make_pipeline(PCA(2), model), {})
     yield make_pipeline(StandardScaler(), GridSearchCV(model, {}))
+
+
+def test_frozen_estimators():
+    X, Y = table()
+    for target, y in (("ranks", Y), ("relevance", -Y)):
+        model = SoftSpearmanLabelRanker(target=target).fit(X, y)
+        for score in RANKING_SCORERS.values():
+            found = score(FrozenEstimator(model), X, y[sorted(y)])
+            assert found == score(model, X, y)
 
 
 @pytest.mark.parametrize("ranker", [SoftSpearmanLabelRanker(), DummyLabelRanker()])

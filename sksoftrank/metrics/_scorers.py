@@ -13,7 +13,7 @@ from ._ranking import (
 from ._trimmed import trimmed_mean_squared_error, trimmed_scorer
 
 # Where estimators that contain another one keep it once they are fitted.
-INNER = ("best_estimator_", "estimator_", "regressor_")
+INNER = ("best_estimator_", "estimator_", "regressor_", "estimator")
 
 
 class RankingScorer(Scorer):
