@@ -157,11 +157,13 @@ def kendall_tau_score(y_true, y_pred, *, sample_weight=None, average=True):
         first, second = np.triu_indices(n_labels, k=1)
         for batch in gen_batches(n_samples, max(1, BATCH_SIZE // max(1, first.size))):
             compared = ranked[batch][:, first] & ranked[batch][:, second]
-            # Differences might overflow, comparisons do not.
-            signs = [
-                np.where(compared, _signs(y[batch][:, first], y[batch][:, second]), 0.0)
-                for y in (y_true, y_pred)
-            ]
+            with np.errstate(over="ignore"):  # of a difference, which has a sign
+                signs = [
+                    np.where(
+                        compared, np.sign(y[batch][:, first] - y[batch][:, second]), 0.0
+                    )
+                    for y in (y_true, y_pred)
+                ]
             score[batch] = _correlation(*signs)
     return _average(score, ranked, sample_weight, average, "kendall_tau_score")
 
@@ -225,15 +227,16 @@ def ndcg_score(y_true, y_score, *, k=None, sample_weight=None):
     sums, scores = [], []
     for rows, index in group_rows(ranked):
         if weight[rows].any():
-            predicted = rankdata(y_score[index], axis=1)
-            score = sklearn_ndcg_score(
-                y_true[index],
-                predicted,
-                k=k,
-                sample_weight=weight[rows],
-                # Averaging over ties takes scikit-learn a loop over the rows.
-                ignore_ties=bool((np.diff(np.sort(predicted, axis=1)) > 0).all()),
-            )
+            predicted = y_score[index]
+            with np.errstate(invalid="ignore", over="ignore"):  # checks sum the scores
+                score = sklearn_ndcg_score(
+                    y_true[index],
+                    predicted,
+                    k=k,
+                    sample_weight=weight[rows],
+                    # Averaging over ties takes scikit-learn a loop over the rows.
+                    ignore_ties=_differ(predicted),
+                )
             scores.append(score)
             sums.append(weight[rows].sum())
     return _weighted_mean(scores, sums, "ndcg_score")
@@ -276,6 +279,12 @@ def ndcg_score_of_ranks(y_true, y_pred, *, k=None, sample_weight=None):
     return ndcg_score(n_ranked - ranks, scores, k=k, sample_weight=sample_weight)
 
 
+def _differ(scores):
+    """Whether the scores of no row tie."""
+    ordered = np.sort(scores, axis=1)
+    return bool((ordered[:, 1:] > ordered[:, :-1]).all())
+
+
 def _centred_ranks(y, ranked):
     """Ranks among the ranked labels, minus their mean, and 0 for the others."""
     ranks = rankdata(np.where(ranked, y, np.nan), axis=1, nan_policy="omit")
@@ -294,10 +303,6 @@ def _correlation(first, second):
     """Correlation of rows around 0, which is 0 where a row is constant."""
     size = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
     return (first * second).sum(axis=1) / np.where(size > 0, size, 1.0)
-
-
-def _signs(first, second):
-    return np.subtract(first > second, first < second, dtype=np.float64)
 
 
 def _tau(first, second):
