@@ -1,5 +1,7 @@
 """Standard deviations of the errors of single rows: `sigma`, of robust regressors."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from contamination import (
@@ -26,6 +28,12 @@ from sksoftrank import (
     soft_lts_path,
 )
 from sksoftrank.losses import selection_trimmed_loss
+from sksoftrank.metrics import (
+    capped_mean_squared_error,
+    trimmed_mean_squared_error,
+    trimmed_r2_score,
+    trimmed_scorer,
+)
 from sksoftrank.robust._base import row_scale_of
 
 # Concentrations and signals of a calibration of constant relative precision, of which
@@ -342,3 +350,74 @@ def test_errors_of_very_different_size():
         clean = LinearRegression().fit(X[50:], y[50:])
         assert_allclose(model.coef_, clean.coef_, rtol=0, atol=0.03)
         assert_allclose(model.intercept_, clean.intercept_, rtol=0, atol=0.03)
+
+
+# Scores
+
+
+def test_scores_divide_errors():
+    X, y, sigma, _ = heteroscedastic()
+    weight = np.random.default_rng(1).integers(0, 4, y.size)
+    predicted = X @ COEF + 4.5
+    scaled = (y - predicted) / sigma
+    for unit in (1.0, 1e-60, 1e60):
+        arguments = {"sample_weight": weight, "sigma": unit * sigma}
+        found = trimmed_mean_squared_error(y, predicted, trim=0.25, **arguments)
+        expected = trimmed_mean_squared_error(
+            scaled, np.zeros(150), trim=0.25, sample_weight=weight
+        )
+        assert_allclose(found * unit**2, expected, rtol=1e-10)
+        found = capped_mean_squared_error(y, predicted, cap=3 / unit, **arguments)
+        expected = np.average(np.minimum(np.abs(scaled), 3) ** 2, weights=weight)
+        assert_allclose(found * unit**2, expected, rtol=1e-10)
+        found = trimmed_r2_score(y, predicted, trim=0, **arguments)
+        expected = r2_score(y, predicted, sample_weight=weight * sigma**-2.0)
+        assert_allclose(found, expected, rtol=1e-9)
+    spread = min(
+        trimmed_mean_squared_error(y, np.full(150, c), trim=0.3, sigma=sigma)
+        for c in np.linspace(-10, 20, 3001)
+    )
+    error = trimmed_mean_squared_error(y, predicted, trim=0.3, sigma=sigma)
+    found = trimmed_r2_score(y, predicted, trim=0.3, sigma=sigma)
+    assert_allclose(found, 1 - error / spread, rtol=0, atol=1e-3)
+    equal = trimmed_r2_score(y, predicted, sigma=np.full(150, 7.0))
+    assert_allclose(equal, trimmed_r2_score(y, predicted), rtol=1e-12)
+    for score in (
+        trimmed_mean_squared_error,
+        trimmed_r2_score,
+        partial(capped_mean_squared_error, cap=1),
+    ):
+        with pytest.raises(ValueError, match=r"sigma must be above 0, got 0\.0"):
+            score(y, predicted, sigma=0 * sigma)
+        with pytest.raises(ValueError, match=r"sigma must have shape \(150,\), got"):
+            score(y, predicted, sigma=sigma[1:])
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-200, 1e-100, 1e100, 1e200, 1e300])
+def test_trimmed_r2_in_any_unit(unit):
+    X, y, _ = contaminated()
+    predicted = X @ COEF + 4.5
+    for trim in (0, 0.3):
+        found = trimmed_r2_score(unit * y, unit * predicted, trim=trim)
+        assert_allclose(found, trimmed_r2_score(y, predicted, trim=trim), rtol=1e-9)
+
+
+@pytest.mark.parametrize("routing", [False, True])
+def test_scorers_take_sigma(routing):
+    X, y, sigma, _ = heteroscedastic()
+    folds = KFold(3, shuffle=True, random_state=0)
+    parameters = {"epsilons": [3, 30], "cv": folds, "random_state": 0}
+    with config_context(enable_metadata_routing=routing):
+        scorer = trimmed_scorer(trim=0.3)
+        if routing:
+            scorer.set_score_request(sigma=True)
+        model = SoftLTSRegressorCV(**parameters, scoring=scorer)
+        model.fit(X, y, sigma=sigma)
+    train, test = next(folds.split(X))
+    for j, epsilon in enumerate([3, 30]):
+        single = SoftLTSRegressor(epsilon=epsilon, random_state=0)
+        single.fit(X[train], y[train], sigma=sigma[train])
+        expected = trimmed_r2_score(
+            y[test], single.predict(X[test]), trim=0.3, sigma=sigma[test]
+        )
+        assert_allclose(model.cv_scores_[0, j, 0], expected, rtol=1e-6)

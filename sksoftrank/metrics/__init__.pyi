@@ -30,6 +30,7 @@ def capped_mean_squared_error(
     *,
     cap: float,
     sample_weight: ArrayLike | None = None,
+    sigma: ArrayLike | None = None,
 ) -> float: ...
 def capped_scorer(cap: float) -> _Scorer: ...
 @overload
@@ -100,6 +101,7 @@ def trimmed_mean_squared_error(
     *,
     trim: float = 0.5,
     sample_weight: ArrayLike | None = None,
+    sigma: ArrayLike | None = None,
 ) -> float: ...
 def trimmed_r2_score(
     y_true: ArrayLike,
@@ -107,5 +109,6 @@ def trimmed_r2_score(
     *,
     trim: float = 0.5,
     sample_weight: ArrayLike | None = None,
+    sigma: ArrayLike | None = None,
 ) -> float: ...
 def trimmed_scorer(trim: float = 0.5) -> _Scorer: ...

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.metrics import make_scorer
 
 from .._sklearn import Interval, validate_params
-from ._trimmed import check_targets, makes_scorers
+from ._trimmed import check_targets, in_sigmas, makes_scorers
 
 CAP = Interval(Real, 0, None, closed="neither")
 
@@ -17,10 +17,11 @@ CAP = Interval(Real, 0, None, closed="neither")
         "y_pred": ["array-like"],
         "cap": [CAP],
         "sample_weight": ["array-like", None],
+        "sigma": ["array-like", None],
     },
     prefer_skip_nested_validation=True,
 )
-def capped_mean_squared_error(y_true, y_pred, *, cap, sample_weight=None):
+def capped_mean_squared_error(y_true, y_pred, *, cap, sample_weight=None, sigma=None):
     """Mean of the squared errors, of which none counts more than the cap.
 
     No outlier in the targets or features of test data can add more than its share of
@@ -39,6 +40,9 @@ def capped_mean_squared_error(y_true, y_pred, *, cap, sample_weight=None):
         with 30 % of outliers. Models can only be compared with the same cap.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights, at least 0 and not all 0.
+    sigma : array-like of shape (n_samples,), default=None
+        Relative standard deviations of the errors, above 0: errors are divided by them,
+        and `cap` is in units of these. None means ones.
 
     Returns
     -------
@@ -63,7 +67,7 @@ def capped_mean_squared_error(y_true, y_pred, *, cap, sample_weight=None):
     """
     y_true, y_pred, weight = check_targets(y_true, y_pred, sample_weight)
     with np.errstate(over="ignore"):
-        size = np.minimum(np.abs(y_true - y_pred), cap)
+        size = np.minimum(np.abs(in_sigmas(y_true - y_pred, sigma)), cap)
     return float(np.average(size**2, weights=weight))
 
 

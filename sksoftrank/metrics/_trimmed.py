@@ -9,8 +9,8 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import make_scorer
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
-from .._checks import nan_for_na
-from .._robust_scale import trimmed_variance
+from .._checks import check_sigma, nan_for_na
+from .._robust_scale import scaled_variance, trimmed_variance
 from .._sklearn import Interval, validate_params
 
 TRIM = Interval(Real, 0, 0.5, closed="both")
@@ -28,10 +28,13 @@ LARGEST_DEVIATION = 1e100
         "y_pred": ["array-like"],
         "trim": [TRIM],
         "sample_weight": ["array-like", None],
+        "sigma": ["array-like", None],
     },
     prefer_skip_nested_validation=True,
 )
-def trimmed_mean_squared_error(y_true, y_pred, *, trim=0.5, sample_weight=None):
+def trimmed_mean_squared_error(
+    y_true, y_pred, *, trim=0.5, sample_weight=None, sigma=None
+):
     """Mean of the smallest squared errors.
 
     Parameters
@@ -46,11 +49,14 @@ def trimmed_mean_squared_error(y_true, y_pred, *, trim=0.5, sample_weight=None):
         at the boundary counts in part.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights, at least 0 and not all 0. An integer weight is that number of repeats.
+    sigma : array-like of shape (n_samples,), default=None
+        Relative standard deviations of the errors, above 0: errors are divided by them.
+        None means ones.
 
     Returns
     -------
     float
-        The mean, in units of y squared. 0.0 is best.
+        The mean, in units of y squared, or of y over `sigma`. 0.0 is best.
 
     Raises
     ------
@@ -73,7 +79,7 @@ def trimmed_mean_squared_error(y_true, y_pred, *, trim=0.5, sample_weight=None):
     0.333...
     """
     y_true, y_pred, weight = check_targets(y_true, y_pred, sample_weight)
-    return _trimmed_mean_square(y_true - y_pred, weight, trim)
+    return _trimmed_mean_square(in_sigmas(y_true - y_pred, sigma), weight, trim)
 
 
 @validate_params(
@@ -82,10 +88,11 @@ def trimmed_mean_squared_error(y_true, y_pred, *, trim=0.5, sample_weight=None):
         "y_pred": ["array-like"],
         "trim": [TRIM],
         "sample_weight": ["array-like", None],
+        "sigma": ["array-like", None],
     },
     prefer_skip_nested_validation=True,
 )
-def trimmed_r2_score(y_true, y_pred, *, trim=0.5, sample_weight=None):
+def trimmed_r2_score(y_true, y_pred, *, trim=0.5, sample_weight=None, sigma=None):
     """R2 on the part of the data that the model predicts best.
 
     The ordinary R2 of test data with outliers is ruled by them. This score ignores
@@ -109,6 +116,9 @@ def trimmed_r2_score(y_true, y_pred, *, trim=0.5, sample_weight=None):
         the boundary counts in part.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights, at least 0 and not all 0. An integer weight is that number of repeats.
+    sigma : array-like of shape (n_samples,), default=None
+        Relative standard deviations of the errors, above 0: errors are divided by them.
+        None means ones.
 
     Returns
     -------
@@ -161,11 +171,28 @@ def trimmed_r2_score(y_true, y_pred, *, trim=0.5, sample_weight=None):
             stacklevel=3,
         )
         return float("nan")
-    error = _trimmed_mean_square(y_true - y_pred, weight, trim)
-    spread = _trimmed_variance(y_true, weight, trim)
-    if spread == 0:
-        return 1.0 if error == 0 else 0.0
-    return float(1 - error / spread)
+    factor = None if sigma is None else 1 / _relative(sigma, y_true.size)
+    with np.errstate(over="ignore"):
+        error, deviation = y_true - y_pred, y_true - _weighted_median(y_true, weight)
+        if factor is not None:
+            error, deviation = error * factor, deviation * factor
+        # In other units squares would leave the floats.
+        unit = _largest_kept(deviation, weight, trim) or 1.0
+        spread = _trimmed_variance(deviation / unit, factor, weight, trim)
+        if spread == 0:
+            return 1.0 if _largest_kept(error, weight, trim) == 0 else 0.0
+        return float(1 - _trimmed_mean_square(error / unit, weight, trim) / spread)
+
+
+def in_sigmas(error, sigma):
+    """Errors divided by their standard deviations."""
+    return error if sigma is None else error / check_sigma(sigma, error.size)
+
+
+def _relative(sigma, n_samples):
+    """Standard deviations in units of the largest."""
+    sigma = check_sigma(sigma, n_samples)
+    return sigma / sigma.max()
 
 
 def makes_scorers(make):
@@ -230,8 +257,8 @@ def trimmed_scorer(trim=0.5):
     return make_scorer(trimmed_r2_score, trim=trim)
 
 
-def _trimmed_mean_square(values, weight, trim):
-    """Mean square of the smallest part ``1 - trim`` of the values."""
+def _kept(values, weight, trim):
+    """Sizes of the smallest part ``1 - trim`` of the values, and what is taken."""
     size = np.abs(values)
     order = np.argsort(size)
     size, weight = size[order], weight[order]
@@ -239,20 +266,28 @@ def _trimmed_mean_square(values, weight, trim):
     taken = np.clip((1 - trim) * edges[-1] - (edges - weight), 0, weight)
     # Rounding must not take anything of an outlier.
     kept = taken > ROUNDING * edges[-1]
-    return float(taken[kept] @ size[kept] ** 2 / taken[kept].sum())
+    return size[kept], taken[kept]
 
 
-def _trimmed_variance(values, weight, trim):
-    """Smallest variance of the part ``1 - trim`` of the values."""
-    with np.errstate(over="ignore"):
-        deviation = values - _weighted_median(values, weight)
-        typical = np.sqrt(_trimmed_mean_square(deviation, weight, trim))
-        if typical == 0:
-            return 0.0
-        deviation /= typical
+def _trimmed_mean_square(values, weight, trim):
+    """Mean square of the smallest part ``1 - trim`` of the values."""
+    size, taken = _kept(values, weight, trim)
+    return float(taken @ size**2 / taken.sum())
+
+
+def _largest_kept(values, weight, trim):
+    """The largest of these, rounded to a power of two."""
+    largest = _kept(values, weight, trim)[0].max()
+    return np.ldexp(1.0, np.frexp(largest)[1]) if largest > 0 else 0.0
+
+
+def _trimmed_variance(deviation, factor, weight, trim):
+    """Smallest variance of the part ``1 - trim`` of the values, given as deviations."""
     deviation = deviation.clip(-LARGEST_DEVIATION, LARGEST_DEVIATION)
     kept = (1 - trim) * weight.sum()
-    return float(trimmed_variance(deviation, weight, kept) * typical**2)
+    if factor is None or (factor == factor[0]).all():
+        return trimmed_variance(deviation, weight, kept)
+    return scaled_variance(deviation, factor, weight, kept)
 
 
 def _weighted_median(values, weight):

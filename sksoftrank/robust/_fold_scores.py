@@ -1,7 +1,7 @@
 """Scores of paths of fits on test folds, and which arguments a scorer gets."""
 
 import numpy as np
-from sklearn import get_config
+from sklearn import config_context, get_config
 from sklearn.utils.metadata_routing import process_routing
 
 from .._sklearn import check_method_params, raise_for_params, scorer_takes
@@ -44,10 +44,13 @@ def path_scores(model, X, y, weights, epsilons, fold, scorer, score_params):
     train, test = fold
     weights = check_method_params(X, weights, indices=train)
     score_params = check_method_params(X, score_params, indices=test)
-    return [
-        scorer(fit, X[test], y[test], **score_params)
-        for fit in model._fit_path(X[train], y[train], epsilons, **weights)
-    ]
+    # Only where metadata are routed do scorers of scikit-learn take more than weights.
+    routing = get_config()["enable_metadata_routing"] or "sigma" in score_params
+    scores = []
+    for fit in model._fit_path(X[train], y[train], epsilons, **weights):
+        with config_context(enable_metadata_routing=routing):
+            scores.append(scorer(fit, X[test], y[test], **score_params))
+    return scores
 
 
 def check_fold_weights(folds, sample_weight):
