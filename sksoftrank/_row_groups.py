@@ -223,27 +223,30 @@ class RowGroups:
                 place, 0.0, lambda group: place.to_rows(get(group.jacobian))
             )[0]
 
-        attributes = {"wrt_w": None} if hasattr(first, "wrt_w") else {}
-        find = partial(join_arrays, attrgetter("wrt_epsilon"))
-        is_lazy = "_find_wrt_epsilon" in vars(first)
-        if is_lazy:
-            attributes["_find_wrt_epsilon"] = lambda _: find()
-        for name in ARRAYS:
-            if not is_lazy and getattr(first, name, None) is not None:
-                attributes[name] = join_arrays(attrgetter(name))
-        if hasattr(first, "wrt_cut"):
-            attributes["wrt_cut"] = tuple(
-                join_arrays(lambda jacobian, i=i: jacobian.wrt_cut[i]) for i in (0, 1)
-            )
-        if hasattr(first, "wrt_weights"):
+        def join_weights():
             weights = self._values if self._weights is None else self._weights
             is_shared = weights.shape != self._values.shape
-            attributes["wrt_weights"] = join_jacobians(
+            return join_jacobians(
                 RowwiseJacobian,
                 attrgetter("wrt_weights"),
                 Slices(weights.shape, 0) if is_shared else self._slices,
                 weights.shape,
             )
+
+        find = {name: partial(join_arrays, attrgetter(name)) for name in ARRAYS}
+        find["wrt_cut"] = lambda: tuple(
+            join_arrays(lambda jacobian, i=i: jacobian.wrt_cut[i]) for i in (0, 1)
+        )
+        find["wrt_weights"] = join_weights
+        # Those that are found when they are asked for stay so.
+        names = vars(first)
+        if "_find_wrt_epsilon" in names:
+            attributes = {"wrt_w": None}
+            attributes["_find_wrt_epsilon"] = lambda _: find["wrt_epsilon"]()
+        elif "_find" in names:
+            attributes = {"_find": {name: find[name] for name in names["_find"]}}
+        else:
+            attributes = {name: find[name]() for name in names if name in find}
         joined = join_jacobians(
             type(first), lambda own: own, self._slices, self._values.shape
         )
@@ -321,7 +324,7 @@ class _JoinedProduct:
             part = rows[_entries(index, source, len(rows))]
             product = jacobian.multiply_rows(part, transpose=transpose)
             entries = _entries(index, target, len(out))
-            if len(out) == 1:
+            if transpose and self._slices[0].count < self._slices[1].count:
                 np.add.at(out, entries, product)
             else:
                 out[entries] = product

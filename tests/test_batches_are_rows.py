@@ -83,6 +83,19 @@ def test_every_operator(name, dtype, n):
         assert_batch_is_rows(entry.call, X, entry.place, epsilon=epsilon)
 
 
+@pytest.mark.parametrize("n", [8, 50])
+@pytest.mark.parametrize("name", OPERATORS)
+def test_every_operator_with_nan(name, n):
+    entry, X = OPERATORS[name], draw(n)
+    X[np.random.default_rng(1).random(X.shape) < 0.2] = np.nan
+    X[:, :4] = draw(n)[:, :4]  # k numbers, and one more
+    for factor in (0.01, 1):
+        epsilon = factor * entry.epsilon
+        assert_batch_is_rows(
+            entry.call, X, entry.place, epsilon=epsilon, nan_policy="omit"
+        )
+
+
 TAKE_WEIGHTS = [
     name
     for name, entry in OPERATORS.items()
