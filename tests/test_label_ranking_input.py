@@ -20,7 +20,7 @@ from sklearn.preprocessing import PolynomialFeatures
 
 from sksoftrank.datasets import make_label_ranking
 from sksoftrank.label_ranking import DummyLabelRanker, SoftSpearmanLabelRanker
-from sksoftrank.metrics import spearman_score
+from sksoftrank.metrics import RANKING_SCORERS, spearman_score
 
 NAN = np.nan
 
@@ -146,6 +146,22 @@ def test_copies():
     assert clone(model).get_params() == model.get_params()
     with pytest.raises(NotFittedError):
         clone(model).predict(X)
+
+
+@pytest.mark.parametrize("target", ["ranks", "relevance"])
+def test_timestamps(target):
+    # Nanoseconds of finishes: float64 would tie them.
+    X, y = rankings(missing=0)
+    times = y.astype(np.int64) + 1_700_000_000_000_000_000
+    for ranker in (SoftSpearmanLabelRanker(target=target), DummyLabelRanker()):
+        expected = clone(ranker).fit(X, y)
+        found = clone(ranker).fit(X, times)
+        assert_array_equal(found.decision_function(X), expected.decision_function(X))
+        assert found.score(X, times) == expected.score(X, y)
+        for scorer in RANKING_SCORERS.values():
+            assert scorer(found, X, times) == scorer(expected, X, y)
+    with pytest.raises(ValueError, match="y must hold numbers that differ in float64"):
+        SoftSpearmanLabelRanker().fit([[0.0]], [[0, 2**60, 2**60 + 1]])
 
 
 def test_inputs_are_not_changed():

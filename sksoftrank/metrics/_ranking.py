@@ -16,8 +16,8 @@ from .._checks import exact_differences, moderate, nan_for_na
 from .._sklearn import check_sample_weight
 from ..losses._ranking import group_rows
 
-# Pairs of labels are compared in batches of about this many numbers (2 MB).
-BATCH_SIZE = 2**18
+# Pairs of labels are compared in batches of about this many, which stay in cache.
+BATCH_SIZE = 2**15
 # Rows of more labels are sorted one by one: from there on faster than all pairs.
 MAX_PAIRED = 100
 
