@@ -87,6 +87,23 @@ def test_map_of_an_estimator():
     assert abs(other.standardized_residuals[-1]) < 4
 
 
+def test_map_in_units_of_sigma():
+    X, y, _, _ = mixed()
+    sigma = np.random.default_rng(0).uniform(0.5, 2, len(y))
+    model = SoftLTSRegressor(random_state=0).fit(X, y, sigma=sigma)
+    parameters = {"sigma": sigma, "random_state": 0}
+    display = OutlierMapDisplay.from_estimator(model, X, y, **parameters)
+    expected = (y - model.predict(X)) / sigma / model.scale_
+    assert_allclose(display.standardized_residuals, expected, rtol=1e-12)
+    assert_array_equal(display.regions % 2, ~model.inlier_mask_)
+    other = OutlierMapDisplay.from_predictions(
+        y, model.predict(X), X, scale=model.scale_, **parameters
+    )
+    assert_allclose(other.standardized_residuals, expected, rtol=1e-12)
+    with pytest.raises(ValueError, match=r"sigma must be above 0, got 0\.0"):
+        OutlierMapDisplay.from_estimator(model, X, y, sigma=0 * sigma)
+
+
 def test_parts_of_the_map():
     X, y, _, _ = mixed()
     model = SoftLTSRegressor(random_state=0).fit(X, y)

@@ -15,6 +15,7 @@ from sklearn.utils import (
 )
 from sklearn.utils.validation import check_is_fitted
 
+from .._checks import check_sigma
 from .._robust_scale import INLIER_FRACTION, OUTLIER_CUTOFF, lts_scale
 from ._pyplot import pyplot
 
@@ -134,7 +135,16 @@ class OutlierMapDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, y, *, scale=None, random_state=None, ax=None, **kwargs
+        cls,
+        estimator,
+        X,
+        y,
+        *,
+        sigma=None,
+        scale=None,
+        random_state=None,
+        ax=None,
+        **kwargs,
     ):
         """Plot the map of a fitted regressor.
 
@@ -147,6 +157,9 @@ class OutlierMapDisplay:
             Features.
         y : array-like of shape (n_samples,)
             Targets.
+        sigma : array-like of shape (n_samples,), default=None
+            Relative standard deviations of the errors, above 0: residuals are divided
+            by them, and the scale is in their units. None means ones.
         scale : float, default=None
             Scale of the residuals, above 0. None means the `scale_` of the estimator,
             or else as for `from_predictions`.
@@ -180,6 +193,7 @@ class OutlierMapDisplay:
             y,
             estimator.predict(X),
             features,
+            sigma=sigma,
             scale=scale,
             random_state=random_state,
             ax=ax,
@@ -188,7 +202,16 @@ class OutlierMapDisplay:
 
     @classmethod
     def from_predictions(
-        cls, y_true, y_pred, X, *, scale=None, random_state=None, ax=None, **kwargs
+        cls,
+        y_true,
+        y_pred,
+        X,
+        *,
+        sigma=None,
+        scale=None,
+        random_state=None,
+        ax=None,
+        **kwargs,
     ):
         """Plot the map of given predictions.
 
@@ -200,6 +223,9 @@ class OutlierMapDisplay:
             Predicted targets.
         X : array-like of shape (n_samples, n_features)
             Features.
+        sigma : array-like of shape (n_samples,), default=None
+            Relative standard deviations of the errors, above 0: residuals are divided
+            by them, and the scale is in their units. None means ones.
         scale : float, default=None
             Scale of the residuals, above 0. None means that of the smaller half of
             them, made consistent for Gaussian errors.
@@ -231,6 +257,8 @@ class OutlierMapDisplay:
         X = _numbers(X)
         check_consistent_length(y_true, y_pred, X)
         residual = y_true - y_pred
+        if sigma is not None:
+            residual /= check_sigma(sigma, residual.size)
         if scale is None:
             scale = lts_scale(residual, np.ones(residual.size), residual.size / 2)
         if not isinstance(scale, Real) or not 0 < scale < np.inf:
