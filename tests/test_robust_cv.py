@@ -204,6 +204,13 @@ def test_choice_is_among_those_with_a_score():
     assert (model.epsilon_, model.best_score_) == (100, 3)
 
 
+def test_path_takes_lists():
+    X, y, _ = contaminated()
+    path = soft_lts_path(X.tolist(), y.round(1).tolist(), epsilons=[3], random_state=0)
+    model = SoftLTSRegressor(epsilon=3, random_state=0).fit(X, y.round(1))
+    assert_allclose(path.coefs[0], model.coef_, rtol=1e-12)
+
+
 def test_bad_arguments_of_the_path():
     X, y, _ = contaminated()
     with pytest.raises(ValueError, match="requires y to be passed"):

@@ -117,7 +117,7 @@ def soft_lts_path(X, y, *, epsilons=None, sample_weight=None, sigma=None, **para
         (fit.coef_, fit.intercept_, fit.scale_, fit.objective_)
         for fit in model._fit_path(X, y, epsilons, sample_weight, sigma)
     ]
-    y = np.asarray(y)
+    y = np.ravel(y).astype(np.float64)
     weight = check_frequencies(sample_weight, y.size, False)
     warn_of_data(model, y, weight, model._n_coefs, less_trim, stacklevel=2)
     return SoftLTSPath(epsilons, *(np.array(part) for part in zip(*fits, strict=True)))
