@@ -8,7 +8,7 @@ Thresholds are as in `_selection.pyx`. In a logistic choice p_i is the logistic 
 of (t - l_i) / epsilon, and t = anchor + epsilon * (offset + logit(share)).
 """
 
-from libc.math cimport INFINITY, NAN, exp, expm1, fabs, isfinite, log, log1p
+from libc.math cimport INFINITY, NAN, exp, expm1, fabs, isfinite, log, log1p, sqrt
 from libc.stdlib cimport free
 
 from ._order cimport scan_row
@@ -30,6 +30,9 @@ cdef double NEAR = 100.0
 
 # Steps of Halley's method or bisection, of which about three are the rule.
 cdef int STEPS = 200
+
+# With a slope below this share of what is kept the offset has lost digits.
+cdef double STEEP = 1e-3
 
 # Beyond this m is as good as infinite; such distances are cut as well.
 cdef double FAR_STEP = 700.0
@@ -96,18 +99,19 @@ cdef Curve logistic_curve(
     return result
 
 
-cdef void find_logistic_offset(
+cdef double find_logistic_offset(
     Losses x, double epsilon, double total, double share, double sign, Threshold* at
 ) noexcept nogil:
     """Solve excess = 0 for the offset, by Halley's method on log(mean(p) / share).
 
     A bracket is halved where a step leaves it. With sign = -1 the signs of distances
-    and offset are turned.
+    and offset are turned. Returns about the slope at the solution.
     """
     cdef double low = INFINITY, high = -INFINITY, d, relative, level, rise, curvature
     cdef double tolerance, step, offset = sign * at.offset
     cdef Py_ssize_t i
     cdef Curve curve
+    curve.slope = INFINITY
     for i in range(x.size):
         d = sign * distance(x.value[i], at.anchor, epsilon)
         if x.weight == NULL or x.weight[i] > 0.0:
@@ -141,6 +145,51 @@ cdef void find_logistic_offset(
         if fabs(step) * step * step <= tolerance or offset + step == offset:
             break
     at.offset = sign * offset
+    return curve.slope
+
+
+cdef void settle_in_gap(
+    Losses x, double epsilon, double kept, double share, double sign, Threshold* at
+) noexcept nogil:
+    """Solve for the offset where nearly all parts are 0 or 1.
+
+    There sums of p - share have no digits left, but those of p below 1/2, and of 1 - p
+    above, do. Both are nearly exponentials of the offset, which makes the step an exact
+    one: with them and `lack`, what the values above 1/2 weigh more than is kept, it is
+    the z = exp(step) of below * z - above / z + lack = 0.
+    """
+    cdef Py_ssize_t i
+    cdef double logit = log(share) - log1p(-share), u, small, weight
+    cdef double above, below, lack, root, step, low, high
+    for _ in range(8):
+        above = below = 0.0
+        lack = -kept
+        low = -INFINITY
+        high = INFINITY
+        for i in range(x.size):
+            weight = 1.0 if x.weight == NULL else x.weight[i]
+            u = sign * (at.offset - distance(x.value[i], at.anchor, epsilon)) + logit
+            small = exp(-fabs(u))
+            small /= 1.0 + small
+            if u > 0.0:
+                above += weight * small
+                lack += weight
+                high = min(high, u)
+            else:
+                below += weight * small
+                low = max(low, u)
+        root = sqrt(lack * lack + 4.0 * above * below)
+        if lack == 0.0 and (above == 0.0 or below == 0.0):
+            step = -0.5 * (low + high)  # to the middle of the gap
+        elif lack > 0.0:
+            step = log(2.0 * above / (lack + root))
+        else:
+            step = log((root - lack) / (2.0 * below))
+        if not isfinite(step):
+            return
+        at.offset += sign * step
+        if fabs(step) <= 1e-15 * max(1.0, fabs(at.offset)):
+            return
 
 
 cdef double limit_of_logistic_offset(
@@ -159,7 +208,7 @@ cdef double limit_of_logistic_offset(
     return sign * (low - log1p(mean / total))
 
 
-cdef void find_logistic_threshold(
+cdef double find_logistic_threshold(
     Losses x, Goal goal, double kept, double total, double guess, Threshold* at,
     Room* room
 ) noexcept nogil:
@@ -174,6 +223,7 @@ cdef void find_logistic_threshold(
     cdef double share = min(goal.share, goal.rest)
     cdef Py_ssize_t stride, i, k
     cdef bint is_started = False
+    cdef double slope
     if x.size > LONG and isfinite(guess):
         at.anchor = guess
         at.offset = 0.0
@@ -198,16 +248,16 @@ cdef void find_logistic_threshold(
             room.part_weight -= part.size
             is_started = True
     if is_started:
-        find_logistic_offset(x, goal.epsilon, total, share, sign, at)
+        slope = find_logistic_offset(x, goal.epsilon, total, share, sign, at)
         if fabs(at.offset) <= NEAR:
-            return
+            return slope
     if 0.0 < kept < total:
         wide.epsilon = 4.0 * goal.epsilon
         find_threshold(x, wide, kept, NAN, at, room)
         at.offset *= 4.0
     else:  # but for rounding
         at[0] = edge_threshold(x, goal.share < goal.rest)
-    find_logistic_offset(x, goal.epsilon, total, share, sign, at)
+    return find_logistic_offset(x, goal.epsilon, total, share, sign, at)
 
 
 cdef Threshold edge_threshold(Losses x, bint is_low) noexcept nogil:
@@ -231,9 +281,14 @@ cdef Threshold row_threshold(
 ) noexcept nogil:
     """The threshold for any mass from 0 to the total."""
     cdef Threshold at
+    cdef double slope
     cdef bint is_low = goal.share < goal.rest
     if is_logistic and goal.share > 0.0 and goal.rest > 0.0:
-        find_logistic_threshold(x, goal, kept, total, guess, &at, room)
+        slope = find_logistic_threshold(x, goal, kept, total, guess, &at, room)
+        if goal.share <= 0.5 and slope < STEEP * kept:
+            settle_in_gap(x, goal.epsilon, kept, goal.share, 1.0, &at)
+        elif goal.share > 0.5 and slope < STEEP * (total - kept):
+            settle_in_gap(x, goal.epsilon, total - kept, goal.rest, -1.0, &at)
     elif 0.0 < kept < total and not is_logistic:
         find_threshold(x, goal, kept, NAN, &at, room)
     else:

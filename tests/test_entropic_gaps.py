@@ -1,0 +1,72 @@
+"""Entropic choices that end in a gap: small derivatives have all their digits, too."""
+
+import mpmath
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from sksoftrank import soft_topk
+
+
+def exact_choice(values, k, epsilon, g):
+    """Parts, their derivative in k and the product with g, by bisection."""
+    with mpmath.workdps(400):
+        x = [mpmath.mpf(float(value)) for value in values]
+        e = mpmath.mpf(float(epsilon))
+        low, high = min(x) - 50 * e, max(x) + 50 * e
+        while high - low > e * mpmath.mpf(10) ** -60:
+            middle = (low + high) / 2
+            total = mpmath.fsum(1 / (1 + mpmath.exp((middle - v) / e)) for v in x)
+            low, high = (middle, high) if total > k else (low, middle)
+        parts = [1 / (1 + mpmath.exp((low - v) / e)) for v in x]
+        slope = [
+            p / (1 + mpmath.exp((v - low) / e)) for p, v in zip(parts, x, strict=True)
+        ]
+        share = [f / mpmath.fsum(slope) for f in slope]
+        pulled = [f * mpmath.mpf(float(v)) / e for f, v in zip(slope, g, strict=True)]
+        total = mpmath.fsum(pulled)
+        pulled = [p - c * total for p, c in zip(pulled, share, strict=True)]
+        return [np.array([float(v) for v in row]) for row in (parts, share, pulled)]
+
+
+@pytest.mark.parametrize("largest", [True, False])
+@pytest.mark.parametrize(
+    ("n", "k", "epsilon"),
+    [
+        (25, 1, 1e-3),
+        (25, 12, 1e-3),
+        (25, 24, 3e-3),
+        (25, 12, 0.02),
+        (25, 3, 0.3),
+        (100, 50, 1e-4),
+        (100, 99, 1e-3),
+    ],
+)
+def test_derivatives_have_their_digits(n, k, epsilon, largest):
+    rng = np.random.default_rng(0)
+    values, g = rng.normal(size=(2, n))
+    sign = 1 if largest else -1
+    parts, wrt_k, pulled = exact_choice(values, k, epsilon, g)
+    found, jacobian = soft_topk(
+        sign * values,
+        k,
+        epsilon,
+        regularization="entropic",
+        largest=largest,
+        return_jacobian=True,
+    )
+    assert_allclose(found, parts, rtol=0, atol=1e-15)
+    for got, expected in (
+        (jacobian.wrt_k, wrt_k),
+        (jacobian.vjp(g), sign * pulled),
+        (jacobian.jvp(g), sign * pulled),
+    ):
+        atol = 1e-12 * np.abs(expected).max()
+        assert_allclose(got, expected, rtol=0, atol=atol)
+
+
+def test_whole_choices_of_many_values_are_whole():
+    values = np.random.default_rng(1).normal(size=5000)
+    for k in (1, 2500, 4999):
+        parts = soft_topk(values, k, 1e-9, regularization="entropic")
+        assert parts.sum() == k
