@@ -114,7 +114,8 @@ def test_tables_of_pandas(transformer):
         pd.DataFrame({"a": [2**60, 2**60 + 1], "b": [0.5, 2]}),
         pd.DataFrame({"a": [2**60 + 1, pd.NA], "b": [0.5, 2]}),
         pd.DataFrame({"a": [2**60 + 1, pd.NA]}, dtype="Int64"),
-        np.array([[1, 2], [1, 3]]) + np.longdouble(2) ** -60 * np.eye(2),
+        np.array([[1, 2], [1, 3]])
+        + np.longdouble(2) ** -60 * np.eye(2, dtype=np.longdouble),
     ],
     ids=str,
 )
@@ -124,7 +125,10 @@ def test_numbers_that_float64_does_not_hold(cls, X):
     message = "X must hold (integers that|long doubles that differ in) float64"
     with pytest.raises(ValueError, match=message):
         cls().fit(X)
-    fitted = cls().fit(X.fillna(0) * 0 if hasattr(X, "iloc") else np.zeros((2, 2)))
+    zeros = np.zeros((2, np.shape(X)[1]))
+    if hasattr(X, "iloc"):
+        zeros = pd.DataFrame(zeros, columns=X.columns)
+    fitted = cls().fit(zeros)
     with pytest.raises(ValueError, match=message):
         fitted.transform(X)
 
