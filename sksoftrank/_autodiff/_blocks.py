@@ -1,0 +1,128 @@
+"""Values of ranks, sorts and projections as formulas of their blocks.
+
+`xp` is the framework. Arrays are in sorted order along their last axis, unless a name
+says otherwise; `first` are the integers of `_structure.blocks`.
+"""
+
+
+class Strength:
+    """An `epsilon` that is a number, or an array of shape () with a derivative.
+
+    Division by 0 gives 0: hard results do not move.
+    """
+
+    def __init__(self, xp, epsilon):
+        self._xp, self.value = xp, epsilon
+        self._is_number = isinstance(epsilon, float)
+
+    def like(self, x):
+        """The strength in the type of an array."""
+        if self._is_number:
+            return self
+        return Strength(self._xp, self._xp.cast(self.value, x))
+
+    def divide(self, x):
+        """X / epsilon, or 0."""
+        if self._is_number:
+            return x / self.value if self.value > 0 else 0.0 * x
+        xp, epsilon = self._xp, self.value
+        is_soft = epsilon > 0
+        quotient = x / xp.where(is_soft, epsilon, xp.ones_like(epsilon))
+        return xp.where(is_soft, quotient, xp.zeros_like(quotient))
+
+    def hard_or_soft(self, hard, soft):
+        """The one for 0, the other else; both are called if that is not known."""
+        if self._is_number:
+            return soft() if self.value > 0 else hard()
+        return self._xp.where(self.value > 0, soft(), hard())
+
+    def times(self, x):
+        """Epsilon * x."""
+        return self.value * x
+
+
+class Blocks:
+    """Sums over blocks."""
+
+    def __init__(self, xp, first, like):
+        self._xp, self._first = xp, first
+        self.place = xp.places(like)
+        self.first = xp.cast(first, like)
+        self.size = self.sum(xp.ones_like(like))
+
+    def sum(self, x):
+        """The sum over the block of each place."""
+        return self._xp.block_sum(x, self._first)
+
+    def start(self, x):
+        """What stands first in the block of each place."""
+        return self._xp.gather(x, self._first)
+
+    def mean(self, x):
+        """The mean of the block, of which the start is given to itself."""
+        start = self.start(x)
+        return start + self.sum(x - start) / self.size
+
+
+def ranks(xp, values, order, first, epsilon, regularization, *, descending):
+    """Soft ranks in the order of `values`."""
+    x = xp.gather(-values if descending else values, order)
+    blocks = Blocks(xp, first, x)
+    n = values.shape[-1]
+    # rho = n - place, of which means and sums over a block are known.
+    mean_rho = n - blocks.first - 0.5 * (blocks.size - 1)
+    deviation = epsilon.divide(x - blocks.start(x))
+
+    def soft():
+        if regularization == "quadratic":
+            mean = blocks.sum(deviation) / blocks.size
+            return mean_rho + (deviation - mean)
+        growth = xp.exp(deviation)
+        total = blocks.sum(growth)
+        if regularization == "kl":
+            return mean_rho * blocks.size * (growth / total)
+        rho = blocks.sum(xp.exp(blocks.first - blocks.place))
+        return n - blocks.first + xp.log(rho / total) + deviation
+
+    # Ties share the mean of their ranks, and nothing moves.
+    sorted_ranks = epsilon.hard_or_soft(lambda: mean_rho + 0.0 * deviation, soft)
+    return xp.scatter(sorted_ranks, order)
+
+
+def sorted_values(xp, values, order, first, epsilon, regularization, *, descending):
+    """Soft sorted values."""
+    sign = 1.0 if descending else -1.0
+    x = sign * xp.gather(values, order)
+    blocks = Blocks(xp, first, x)
+    inside = blocks.place - blocks.first
+    if regularization == "quadratic":
+        rise = 0.5 * (blocks.size - 1) - inside
+        return sign * (blocks.mean(x) + epsilon.divide(rise))
+    start = blocks.start(x)
+    fall = epsilon.divide(inside)
+    total = blocks.sum(xp.exp(x - start))
+    rho = blocks.sum(xp.exp(-fall))
+    return sign * (start + (xp.log(total / rho) - fall))
+
+
+def isotonic(xp, s, w, first, regularization):
+    """The isotonic optimum v, mean(s) - mean(w) in each block, or logsumexp of both."""
+    blocks = Blocks(xp, first, s)
+    if regularization == "quadratic":
+        s_start, w_start = blocks.start(s), blocks.start(w)
+        means = (blocks.sum(s - s_start) - blocks.sum(w - w_start)) / blocks.size
+        return (s_start - w_start) + means
+    s_top, w_top = xp.block_max(s, first), xp.block_max(w, first)
+    s_sum, w_sum = (blocks.sum(xp.exp(x - top)) for x, top in ((s, s_top), (w, w_top)))
+    return (s_top - w_top) + xp.log(s_sum / w_sum)
+
+
+def projection(xp, z, w, first, regularization):
+    """The projection of sorted z on the permutahedron of sorted w."""
+    blocks = Blocks(xp, first, z)
+    z_start, w_start = blocks.start(z), blocks.start(w)
+    if regularization == "quadratic":
+        means = blocks.sum(w - w_start) - blocks.sum(z - z_start)
+        return w_start + (z - z_start) + means / blocks.size
+    z_sum, w_sum = blocks.sum(xp.exp(z - z_start)), blocks.sum(xp.exp(w - w_start))
+    return w_start + (z - z_start) + xp.log(w_sum / z_sum)

@@ -1,0 +1,175 @@
+"""Soft choices and means of windows as formulas of their regions and thresholds.
+
+`xp` is the framework; slices are along the last axis, and what belongs to them has a
+last axis of 1. See `operators._capped_choice` for the definitions.
+"""
+
+# Steps of Newton's method on a threshold that is solved already: they change its value
+# by nothing, and give it its derivatives up to the third.
+NEWTON_STEPS = 2
+
+# Logits beyond are as good as infinite.
+FARTHEST = 1e4
+
+
+class Choice:
+    """The choice of the smallest values of mass `mass`: a common face of both kinds.
+
+    Attributes
+    ----------
+    part, rest : arrays of the shape of the values
+        p and 1 - p.
+    divergence : array of the shape of the values
+        D(p, share), of which `epsilon` times the sum is the penalty.
+    multiplier : array with a last axis of 1
+        The derivative of the soft sum in the mass, without derivatives of its own.
+    """
+
+    def __init__(self, data, mass, rest, epsilon, regularization, demand):
+        xp = data.xp
+        self.mass = mass
+        region, anchor, offset = xp.choice(
+            data.values,
+            None if data.is_plain else data.weights,
+            mass[..., 0],
+            rest[..., 0],
+            epsilon.value,
+            regularization,
+            data.name,
+            demand,
+        )
+        anchor, offset = anchor[..., None], offset[..., None]
+        self.multiplier = anchor + epsilon.times(offset)
+
+        def clipped():
+            return _clipped(data, region, mass, rest, epsilon)
+
+        def logistic():
+            return _logistic(data, anchor, offset, mass, rest, epsilon)
+
+        if regularization == "quadratic":
+            self.part, self.rest, self.divergence = clipped()
+        else:
+            self.part, self.rest, self.divergence = epsilon.hard_or_soft(
+                clipped, logistic
+            )
+
+    def above(self, other, xp):
+        """The parts less those of another choice, from the smaller of both sides."""
+        is_low = xp.detach(other.part) < 0.5
+        return xp.where(is_low, self.part - other.part, other.rest - self.rest)
+
+
+class Data:
+    """Values with weights, and what is left of them where values are omitted."""
+
+    def __init__(self, xp, values, weights, name="values", *, omits_nan=False):
+        self.xp, self.name = xp, name
+        self.is_plain = weights is None and not omits_nan
+        self.is_empty = None
+        ones = xp.ones_like(values)
+        weights = ones if weights is None else weights
+        if omits_nan:
+            missing = xp.isnan(values)
+            values = xp.where(missing, xp.zeros_like(values), values)
+            weights = xp.where(missing, xp.zeros_like(values), weights)
+            self.is_empty = xp.all(missing)
+            weights = xp.where(self.is_empty, ones, weights)
+        self.values, self.weights = values, weights
+        self.total = xp.sum(weights)
+
+    def sum(self, x):
+        """The weighted sum of each slice."""
+        return self.xp.sum(self.weights * x)
+
+
+def _clipped(data, region, mass, rest, epsilon):
+    """Parts, what is left of 1, and divergences for the quadratic regularization.
+
+    For ``epsilon=0`` the open values are those tied at the threshold.
+    """
+    xp, x = data.xp, data.values
+    zeros = xp.zeros_like(x)
+    is_open, is_full = region == 1, region == 2
+    open_weights = xp.where(is_open, data.weights, zeros)
+    open_total = xp.sum(open_weights)
+    is_closed = open_total <= 0
+    open_total = xp.where(is_closed, xp.ones_like(open_total), open_total)
+    # In two steps, so that nothing is lost far from 0.
+    centre = xp.detach(xp.sum(open_weights * x) / open_total)
+    mean = centre + xp.sum(open_weights * (x - centre)) / open_total
+    left = mass - xp.sum(xp.where(is_full, data.weights, zeros))
+    share = mass / data.total
+    step = left / open_total - share + epsilon.divide(mean - xp.where(is_open, x, mean))
+    deviation = xp.where(is_open, step, xp.where(is_full, 1 - share, -share))
+    part = xp.where(is_open, share + step, xp.where(is_full, zeros + 1, zeros))
+    part = part + xp.detach(xp.clip(part, 0, 1) - part)
+    return xp.stack([part, 1 - part, 0.5 * deviation * deviation])
+
+
+def _logistic(data, anchor, offset, mass, rest, epsilon):
+    """The same for the entropic regularization."""
+    xp = data.xp
+    share, other = mass / data.total, rest / data.total
+    # Nothing or all is kept: parts are 0 or 1 whatever the values.
+    is_none, is_all = share <= 0, other <= 0
+    is_edge = is_none | is_all
+    half = xp.zeros_like(share) + 0.5
+    share = xp.where(is_edge, half, share)
+    other = xp.where(is_edge, half, other)
+    logit = xp.log(share) - xp.log(other)
+    distance = epsilon.divide(data.values - anchor)
+
+    def excess(offset):
+        p = xp.sigmoid(logit + (offset - distance))
+        return data.sum(p) - share * data.total, data.sum(p * (1 - p))
+
+    solved = offset
+    for _ in range(NEWTON_STEPS):
+        more, slope = excess(offset)
+        is_flat = is_edge | (slope <= 0)
+        slope = xp.where(is_flat, xp.ones_like(slope), slope)
+        offset = offset - xp.where(is_flat, xp.zeros_like(more), more / slope)
+    # The value is that of the kernel.
+    offset = solved + (offset - xp.detach(offset))
+    step = xp.clip(offset - distance, -FARTHEST, FARTHEST)
+    part, left = xp.sigmoid(logit + step), xp.sigmoid(-logit - step)
+    # From the end, 0 or 1, that is nearer to the share.
+    is_low = share <= 0.5
+    g, rest_g = xp.where(is_low, share, other), xp.where(is_low, other, share)
+    near_step, near_part = xp.where(is_low, step, -step), xp.where(is_low, part, left)
+    is_near = near_step < 30
+    bounded = xp.where(is_near, near_step, xp.zeros_like(step))
+    beyond = xp.where(is_near, xp.zeros_like(step), near_step)
+    divergence = xp.where(
+        is_near,
+        near_part * bounded - xp.log1p(g * xp.expm1(bounded)),
+        (near_part - 1) * beyond - xp.log(g + rest_g * xp.exp(-beyond)),
+    )
+    zeros = xp.zeros_like(part)
+    part = xp.where(is_edge, xp.where(is_all, zeros + 1, zeros), part)
+    left = xp.where(is_edge, xp.where(is_all, zeros, zeros + 1), left)
+    return xp.stack([part, left, xp.where(is_edge, zeros, divergence)])
+
+
+def window_mean(data, low, high, epsilon, regularization, demand):
+    """(V(high) - V(low)) / (high - low), as `operators._window_mean` defines it.
+
+    `low` and `high` are pairs of masses and what they leave.
+    """
+    xp, x = data.xp, data.values
+    first = Choice(data, *low, epsilon, regularization, demand)
+    last = Choice(data, *high, epsilon, regularization, demand)
+    # The smaller masses have the more digits.
+    width = xp.where(high[0] <= low[1], high[0] - low[0], low[1] - high[1])
+    change = last.above(first, xp)
+    origin = xp.detach(data.sum(change * x) / width)
+    penalty = epsilon.times(last.divergence - first.divergence)
+    excess = data.sum(change * (x - origin) + penalty)
+
+    def constraint(choice):
+        # 0, but its derivative in masses and weights is not where no part is open.
+        gap = choice.mass - data.sum(choice.part)
+        return (choice.multiplier - origin) * (gap - xp.detach(gap))
+
+    return origin + (excess + constraint(last) - constraint(first)) / width

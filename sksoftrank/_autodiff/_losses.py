@@ -1,0 +1,173 @@
+"""The public losses for any framework `xp`, as functions of scores or losses."""
+
+import math
+from numbers import Real
+
+from ..losses._ranking import _check_top_weight
+from ..losses._topk import GROWTHS, _check_option, check_k
+from ._choices import Data, window_mean
+from ._operators import check_strength, rank, wide
+
+REGULARIZATIONS = ("quadratic", "entropic", "kl")
+
+
+def spearman(xp, scores, ranks, epsilon, regularization, top_weight, sample_weight):
+    """See `spearman_loss`."""
+    _check_top_weight(top_weight)
+    rows = _Rows(xp, scores, ranks, "ranks", sample_weight)
+    found = rows.rank(epsilon, regularization)
+    targets = xp.detach(rows.rank_truth())
+    error = xp.where(rows.is_missing, xp.zeros_like(found), found - targets)
+    weight = xp.where(rows.is_missing, xp.zeros_like(found), xp.ones_like(found))
+    if top_weight > 0:
+        safe = xp.where(rows.is_missing, xp.ones_like(targets), targets)
+        weight = weight * safe**-top_weight
+        weight = weight * (rows.count / xp.sum(weight))
+    return rows.total(0.5 * xp.sum(weight * error * error))
+
+
+def ndcg(xp, scores, relevance, epsilon, regularization, sample_weight):
+    """See `ndcg_loss`."""
+    rows = _Rows(xp, scores, relevance, "relevance", sample_weight)
+    gain = xp.where(rows.is_missing, xp.zeros_like(rows.truth), rows.truth)
+    if xp.is_known(gain) and bool((gain < 0).any()):
+        raise ValueError(f"relevance must be at least 0, got {float(gain.min())}.")
+    found = rows.rank(epsilon, regularization)
+    found = xp.where(rows.is_missing, xp.ones_like(found), found)
+    # Sorted ascending, the last has the rank 1.
+    ideal = gain.shape[1] - xp.places(gain)
+    largest = xp.sum(xp.sort(gain) / (xp.log1p(ideal) / math.log(2)))
+    largest = xp.where(largest > 0, largest, xp.ones_like(largest))
+    discounted = xp.sum(gain / (xp.log1p(found) / math.log(2)))
+    return rows.total(1 - discounted / largest)
+
+
+def topk(xp, scores, labels, k, epsilon, operator, growth, squashing, sample_weight):
+    """See `topk_loss`."""
+    _check_option(operator, "operator", REGULARIZATIONS)
+    _check_option(growth, "growth", GROWTHS)
+    if squashing is not None:
+        _check_option(squashing, "squashing", ["logistic"], " or None")
+    scores = _check_scores(xp, scores, "n_classes")
+    n_rows, n_classes = scores.shape
+    shares = check_k(k, n_classes)
+    labels = xp.check_labels(labels, "labels", n_rows, n_classes)
+    dtype, (x,) = wide(xp, scores)
+    x = xp.sigmoid(x) if squashing is not None else x
+    found = rank(xp, x, epsilon, operator, -1, True, "raise")
+    true = xp.gather(found, labels[:, None])
+    loss = xp.zeros_like(true)
+    for value, share in shares.items():
+        excess = xp.where(true > value, true - value, xp.zeros_like(true))
+        loss = loss + share * (excess / (1 + excess) if growth == "bounded" else excess)
+    weight = _row_weight(xp, sample_weight, xp.ones_like(true))
+    return xp.astype(xp.dot(weight, loss), dtype)
+
+
+def trimmed(xp, losses, n_kept, epsilon, sample_weight):
+    """See `trimmed_loss`."""
+    losses = xp.check_values(losses, "losses")
+    if losses.ndim != 1 or losses.shape[0] == 0:
+        raise ValueError(
+            f"losses must be a non-empty 1-D array, got shape {tuple(losses.shape)}."
+        )
+    if not isinstance(n_kept, Real) or isinstance(n_kept, bool):
+        raise TypeError(f"n_kept must be a real number, got {n_kept!r}.")
+    if not n_kept > 0:
+        raise ValueError(f"n_kept must be above 0, got {n_kept}.")
+    epsilon = check_strength(xp, epsilon)
+    dtype, (x,) = wide(xp, losses)
+    weights = None
+    if sample_weight is not None:
+        weights = xp.as_floats(sample_weight, "sample_weight", x)
+        _check_shape(weights, "sample_weight", tuple(x.shape))
+    data = Data(xp, x, weights, "losses")
+    none, kept = xp.zeros_like(data.total), xp.zeros_like(data.total) + float(n_kept)
+    value = window_mean(
+        data,
+        (none, data.total),
+        (kept, data.total - kept),
+        epsilon.like(x),
+        "quadratic",
+        "n_kept must be at most the number of losses or the sum of their weights",
+    )
+    return xp.astype(value[0], dtype)
+
+
+class _Rows:
+    """Scores and what their ranks are compared with, NaN where it is not known.
+
+    Attributes
+    ----------
+    truth : array of shape (n_rows, n_labels)
+    is_missing : array of bool of that shape
+    count : array of shape (n_rows, 1)
+        The number of ranked labels.
+    """
+
+    def __init__(self, xp, scores, truth, name, sample_weight):
+        self._xp = xp
+        scores = _check_scores(xp, scores, "n_labels")
+        self._dtype, (self.scores,) = wide(xp, scores)
+        truth = xp.as_floats(truth, name, self.scores)
+        _check_shape(truth, name, tuple(scores.shape))
+        self.truth = truth = xp.detach(truth)
+        self.is_missing = xp.isnan(truth)
+        if xp.is_known(truth) and bool(xp.isinf(truth).any()):
+            raise ValueError(f"{name} must be finite or NaN, got infinite entries.")
+        xp.check_finite(self.scores, "scores")
+        self.count = xp.sum(xp.cast(~self.is_missing, truth))
+        ones = xp.where(self.count > 1, xp.ones_like(self.count), 0 * self.count)
+        self._weight = _row_weight(xp, sample_weight, ones)
+
+    def rank(self, epsilon, regularization):
+        """Soft ranks of the scores among the ranked labels, the largest first."""
+        xp = self._xp
+        is_missing = self.is_missing
+        if xp.is_known(is_missing) and not bool(is_missing.any()):
+            return rank(xp, self.scores, epsilon, regularization, -1, True, "raise")
+        nan = xp.zeros_like(self.scores) + math.nan
+        known = xp.where(is_missing, nan, self.scores)
+        return rank(xp, known, epsilon, regularization, -1, True, "omit")
+
+    def rank_truth(self):
+        """Ranks of what is known, ties in the mean."""
+        return rank(self._xp, self.truth, 0.0, "quadratic", -1, False, "omit")
+
+    def total(self, losses):
+        """The weighted mean of the rows."""
+        xp = self._xp
+        return xp.astype(xp.dot(self._weight, losses), self._dtype)
+
+
+def _check_scores(xp, scores, columns):
+    scores = xp.check_values(scores, "scores")
+    if scores.ndim != 2:
+        raise ValueError(
+            f"scores must have shape (n_rows, {columns}), got {tuple(scores.shape)}."
+        )
+    return scores
+
+
+def _check_shape(array, name, shape):
+    if tuple(array.shape) != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {tuple(array.shape)}.")
+
+
+def _row_weight(xp, sample_weight, ones):
+    """Weights of the rows with the sum 1, or all 0; `ones` are 0 for rows without."""
+    weight = ones
+    if sample_weight is not None:
+        given = xp.as_floats(sample_weight, "sample_weight", ones)
+        _check_shape(given, "sample_weight", (ones.shape[0],))
+        if xp.is_known(given):
+            xp.check_finite(given, "sample_weight")
+            if bool((given < 0).any()):
+                raise ValueError(
+                    f"sample_weight must be at least 0, got {float(given.min())}."
+                )
+            if given.shape[0] and not bool((given > 0).any()):
+                raise ValueError("sample_weight must not be zero everywhere.")
+        weight = ones * given[:, None]
+    total = weight.sum()
+    return weight / xp.where(total > 0, total, xp.ones_like(total))

@@ -1,0 +1,55 @@
+"""The operators and losses for JAX, with every derivative and transformation.
+
+Names, arguments and values are those of `sksoftrank` and ``sksoftrank.losses``; arrays
+of any floating type, shape and device come in, and the like go out. The order and the
+blocks of a result are found on the CPU, its value is a formula of them in JAX.
+"""
+
+try:
+    import jax as _jax  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ImportError(
+        "sksoftrank.jax needs JAX: pip install 'sksoftrank[jax]'."
+    ) from error
+
+from ._locations import (
+    soft_median,
+    soft_quantile,
+    soft_quantile_normalize,
+    soft_trimmed_mean,
+    soft_winsorize,
+)
+from ._losses import (
+    ndcg_loss,
+    spearman_loss,
+    topk_loss,
+    trimmed_loss,
+)
+from ._operators import (
+    isotonic_projection,
+    project_permutahedron,
+    soft_rank,
+    soft_sort,
+    soft_sort_with,
+    soft_topk,
+    soft_topk_sort,
+)
+
+__all__ = [
+    "isotonic_projection",
+    "ndcg_loss",
+    "project_permutahedron",
+    "soft_median",
+    "soft_quantile",
+    "soft_quantile_normalize",
+    "soft_rank",
+    "soft_sort",
+    "soft_sort_with",
+    "soft_topk",
+    "soft_topk_sort",
+    "soft_trimmed_mean",
+    "soft_winsorize",
+    "spearman_loss",
+    "topk_loss",
+    "trimmed_loss",
+]

@@ -1,0 +1,277 @@
+"""What the formulas need from JAX; this module is their `xp`.
+
+The structure comes from NumPy by `jax.pure_callback`, or directly where nothing is
+traced, so that bad input raises an ordinary exception.
+"""
+
+from functools import partial
+
+import jax
+import numpy as np
+from jax import numpy as jnp
+from jax.nn import sigmoid  # noqa: F401
+from jax.numpy import (  # noqa: F401
+    abs,
+    broadcast_to,
+    ceil,
+    clip,
+    exp,
+    expm1,
+    isinf,
+    isnan,
+    log,
+    log1p,
+    matmul,
+    moveaxis,
+    ones_like,
+    reshape,
+    where,
+    zeros_like,
+)
+
+from .._autodiff import _structure
+from .._autodiff._operators import check_label_range
+from .._checks import KINDS, nonfinite_error
+
+quantile_example = "jax.scipy.stats.norm.ppf"
+
+
+def is_array(x):
+    """Whether `x` is an array of JAX, or stands for one."""
+    return isinstance(x, jax.Array)
+
+
+def check_floats(x, name):
+    """Return an array of floats, or say what is wrong with it."""
+    if not isinstance(x, jax.Array | np.ndarray | np.generic):
+        raise TypeError(f"{name} must be a jax.Array, got {type(x).__name__}.")
+    x = jnp.asarray(x)
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise TypeError(
+            f"{name} must be an array of real floats, got {x.dtype}; convert integers "
+            f"with .astype(float)."
+        )
+    return x
+
+
+def check_values(x, name):
+    """Return an array of floats with an axis, or say what is wrong with it."""
+    x = check_floats(x, name)
+    if x.ndim == 0:
+        raise ValueError(f"{name} must have at least one dimension, got shape ().")
+    return x
+
+
+def is_known(x):
+    """Whether the values of an array may be looked at."""
+    return not isinstance(x, jax.core.Tracer)
+
+
+def check_labels(labels, name, n_rows, n_classes):
+    """Return columns of the true classes, or say what is wrong with them."""
+    labels = jnp.asarray(labels)
+    if not jnp.issubdtype(labels.dtype, jnp.integer):
+        raise TypeError(f"{name} must be integers, got dtype {labels.dtype}.")
+    check_label_range(labels, name, n_rows, n_classes, is_known(labels))
+    return labels
+
+
+def check_finite(x, name):
+    """Raise if an array is not finite, as far as its values are known."""
+    if is_known(x) and not bool(jnp.isfinite(x).all()):
+        raise nonfinite_error(np.asarray(x, dtype=np.float64), name)
+
+
+def as_floats(x, name, like):
+    """Any array of real numbers in the type of another array."""
+    try:
+        x = jnp.asarray(x)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must be an array of real numbers: {error}") from error
+    if jnp.issubdtype(x.dtype, jnp.complexfloating):
+        raise TypeError(f"{name} must hold real numbers, got {x.dtype}.")
+    return x.astype(like.dtype)
+
+
+def result_type(*arrays):
+    """The floating type that holds all arrays."""
+    return jnp.result_type(*(array.dtype for array in arrays))
+
+
+def wide_type(dtype):
+    """The type in which to compute: of 32 bits or more."""
+    return dtype if dtype in (jnp.float32, jnp.float64) else jnp.float32
+
+
+def astype(x, dtype):
+    """The array in another type."""
+    return x.astype(dtype)
+
+
+def cast(x, like):
+    """The array in the type of another."""
+    return x.astype(like.dtype)
+
+
+def eps(x):
+    """The relative spacing of floats in the type of an array."""
+    return jnp.finfo(x.dtype).eps
+
+
+def detach(x):
+    """The array as a constant."""
+    return jax.lax.stop_gradient(x)
+
+
+def places(like):
+    """0, ..., n - 1 for a last axis of length n."""
+    return jnp.arange(like.shape[-1], dtype=like.dtype)
+
+
+def stack(arrays):
+    """Along a new first axis."""
+    return jnp.stack(list(arrays))
+
+
+def concat(arrays):
+    """Along the first axis."""
+    return jnp.concatenate(list(arrays))
+
+
+def sum(x):
+    """Along the last axis, which is kept."""
+    return jnp.sum(x, axis=-1, keepdims=True)
+
+
+def all(x):
+    """Along the last axis, which is kept."""
+    return jnp.all(x, axis=-1, keepdims=True)
+
+
+def max(x):
+    """Along the last axis, which is kept."""
+    return jnp.max(x, axis=-1, keepdims=True)
+
+
+def sort(x):
+    """Along the last axis, smallest first."""
+    return jnp.sort(x, axis=-1)
+
+
+def gather(x, index):
+    """What stands at the indices along the last axis."""
+    return jnp.take_along_axis(x, index, axis=-1)
+
+
+def take(x, index):
+    """What stands at indices of any shape, given as floats, in a 1-D array."""
+    return x[index.astype(int)]
+
+
+def scatter(x, index):
+    """The inverse of `gather` by a permutation."""
+    return _by_row(lambda x, index: jnp.zeros_like(x).at[index].set(x), x, index)
+
+
+def dot(x, y):
+    """The sum of products of all entries."""
+    return jnp.sum(x * y)
+
+
+def block_sum(x, first):
+    """Sums over blocks, each given to all its places."""
+    return _by_row(lambda x, first: jnp.zeros_like(x).at[first].add(x)[first], x, first)
+
+
+def block_max(x, first):
+    """Maxima over blocks, each given to all its places, as constants."""
+    return _by_row(
+        lambda x, first: jnp.full_like(x, -jnp.inf).at[first].max(x)[first],
+        detach(x),
+        first,
+    )
+
+
+def _by_row(function, x, index):
+    """The function of a row, for all rows of arrays of any number of dimensions."""
+    x = jnp.broadcast_to(x, index.shape)
+    for _ in range(x.ndim - 1):
+        function = jax.vmap(function)
+    return function(x, index)
+
+
+def fast(values, epsilon, *options):
+    """JAX has no shorter way than the formula."""
+    return None
+
+
+def _call(function, types, *arrays):
+    """Arrays of the types and shapes of `types` from a function of NumPy arrays."""
+    arrays = [detach(jnp.asarray(array)) for array in arrays]
+
+    def in_numpy(*arrays):
+        results = function(*map(_to_numpy, arrays))
+        results = results if isinstance(results, tuple) else (results,)
+        return tuple(
+            np.asarray(result, dtype=like.dtype)
+            for result, like in zip(results, types, strict=True)
+        )
+
+    if not any(isinstance(array, jax.core.Tracer) for array in arrays):
+        return tuple(map(jnp.asarray, in_numpy(*arrays)))
+    return jax.pure_callback(in_numpy, types, *arrays, vmap_method="broadcast_all")
+
+
+def _to_numpy(array):
+    array = np.asarray(array)
+    # NumPy has no bfloat16.
+    return array if array.dtype == np.float64 else array.astype(np.float32)
+
+
+def _integers(shape):
+    return jax.ShapeDtypeStruct(shape, jax.dtypes.canonicalize_dtype(np.int64))
+
+
+def blocks(x, epsilon, regularization, is_sort, descending, omits_nan):
+    """See `_structure.blocks`."""
+    find = partial(
+        _structure.blocks,
+        kind=KINDS[regularization],
+        is_sort=is_sort,
+        descending=descending,
+        omits_nan=omits_nan,
+    )
+    return _call(find, (_integers(x.shape),) * 2, x, epsilon)
+
+
+def descending_order(x, name):
+    """See `_structure.descending_order`."""
+    find = partial(_structure.descending_order, name=name)
+    return _call(find, (_integers(x.shape),), x)[0]
+
+
+def isotonic_blocks(s, w, regularization, *, project):
+    """See `_structure.isotonic_blocks`."""
+    kind = KINDS[regularization]
+    find = partial(_structure.isotonic_blocks, kind=kind, project=project)
+    return _call(find, (_integers(s.shape),), s, w)[0]
+
+
+def choice(values, weights, mass, rest, epsilon, regularization, name, demand):
+    """See `_structure.choice`."""
+    arrays = [values, mass, rest, epsilon, *([] if weights is None else [weights])]
+
+    def find(values, mass, rest, epsilon, weights=None):
+        return _structure.choice(
+            values,
+            weights,
+            mass,
+            rest,
+            epsilon,
+            kind=KINDS[regularization],
+            name=name,
+            demand=demand,
+        )
+
+    threshold = jax.ShapeDtypeStruct(values.shape[:-1], values.dtype)
+    return _call(find, (_integers(values.shape), threshold, threshold), *arrays)

@@ -1,0 +1,210 @@
+"""The losses for JAX: scalars with derivatives, means over rows."""
+
+from .._autodiff import _losses
+from . import _backend as xp
+
+
+def spearman_loss(
+    scores,
+    ranks,
+    epsilon=1.0,
+    *,
+    regularization="quadratic",
+    top_weight=0.0,
+    sample_weight=None,
+):
+    """Squared distance between the soft ranks of scores and true ranks.
+
+    The value of `sksoftrank.losses.soft_spearman_loss`, which has the definition.
+
+    Parameters
+    ----------
+    scores : jax.Array of shape (n_rows, n_labels)
+        Scores; the larger, the better.
+    ranks : array-like of shape (n_rows, n_labels)
+        True ranks, the smaller, the better; NaN marks labels that are not ranked. Each
+        row is ranked anew among its ranked labels.
+    epsilon : float or jax.Array of shape (), default=1.0
+        Strength of `soft_rank` in units of `scores`.
+    regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
+        Regularization of `soft_rank`.
+    top_weight : float, default=0.0
+        Exponent t of the weights of errors, proportional to ``rank ** -t``.
+    sample_weight : array-like of shape (n_rows,), default=None
+        Weights of the rows in the mean. None means ones.
+
+    Returns
+    -------
+    loss : jax.Array of shape ()
+        In the type of the first argument.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
+
+    See Also
+    --------
+    sksoftrank.losses.soft_spearman_loss : The same in NumPy, with its gradient.
+
+    Examples
+    --------
+    >>> from jax import numpy as jnp
+    >>> from sksoftrank.jax import spearman_loss
+    >>> float(spearman_loss(jnp.array([[0.5, 0.0, 3.0]]), [[1, 2, 3]]))
+    3.0625
+    """
+    return _losses.spearman(
+        xp, scores, ranks, epsilon, regularization, top_weight, sample_weight
+    )
+
+
+def ndcg_loss(
+    scores,
+    relevance,
+    epsilon=1.0,
+    *,
+    regularization="quadratic",
+    sample_weight=None,
+):
+    """One minus the normalised discounted cumulative gain of soft ranks.
+
+    The value of `sksoftrank.losses.soft_ndcg_loss`, which has the definition.
+
+    Parameters
+    ----------
+    scores : jax.Array of shape (n_rows, n_labels)
+        Scores; the larger, the better.
+    relevance : array-like of shape (n_rows, n_labels)
+        True relevances, at least 0; NaN marks labels that are not ranked.
+    epsilon : float or jax.Array of shape (), default=1.0
+        Strength of `soft_rank` in units of `scores`.
+    regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
+        Regularization of `soft_rank`.
+    sample_weight : array-like of shape (n_rows,), default=None
+        Weights of the rows in the mean. None means ones.
+
+    Returns
+    -------
+    loss : jax.Array of shape ()
+        In the type of the first argument.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
+
+    See Also
+    --------
+    sksoftrank.losses.soft_ndcg_loss : The same in NumPy, with its gradient.
+
+    Examples
+    --------
+    >>> from jax import numpy as jnp
+    >>> from sksoftrank.jax import ndcg_loss
+    >>> loss = ndcg_loss(jnp.array([[0.0, 1.0]]), [[1.0, 0.0]], epsilon=4.0)
+    >>> round(float(loss), 3)
+    0.282
+    """
+    return _losses.ndcg(xp, scores, relevance, epsilon, regularization, sample_weight)
+
+
+def topk_loss(
+    scores,
+    labels,
+    k=1,
+    epsilon=1.0,
+    *,
+    operator="quadratic",
+    growth="linear",
+    squashing=None,
+    sample_weight=None,
+):
+    """Top-k loss of the soft rank of the true class.
+
+    The value of `sksoftrank.losses.soft_topk_loss`, which has the definition.
+
+    Parameters
+    ----------
+    scores : jax.Array of shape (n_rows, n_classes)
+        Scores; the larger, the better.
+    labels : array-like of shape (n_rows,)
+        Columns of the true classes, integers.
+    k : int or dict of int to float, default=1
+        How many of the best classes may hold the true one, or weights of such numbers.
+    epsilon : float or jax.Array of shape (), default=1.0
+        Strength of `soft_rank` in units of `scores`.
+    operator : {"quadratic", "entropic", "kl"}, default="quadratic"
+        Regularization of `soft_rank`.
+    growth : {"linear", "bounded"}, default="linear"
+        How the loss of a row grows with the excess u of its rank over k: u or
+        ``u / (1 + u)``.
+    squashing : {"logistic"} or None, default=None
+        Function of the scores before they are ranked.
+    sample_weight : array-like of shape (n_rows,), default=None
+        Weights of the rows in the mean. None means ones.
+
+    Returns
+    -------
+    loss : jax.Array of shape ()
+        In the type of the first argument.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
+
+    See Also
+    --------
+    sksoftrank.losses.soft_topk_loss : The same in NumPy, with its gradient.
+
+    Examples
+    --------
+    >>> from jax import numpy as jnp
+    >>> from sksoftrank.jax import topk_loss
+    >>> float(topk_loss(jnp.array([[0.5, 0.0, 3.0]]), [0]))
+    1.25
+    """
+    return _losses.topk(
+        xp, scores, labels, k, epsilon, operator, growth, squashing, sample_weight
+    )
+
+
+def trimmed_loss(losses, n_kept, epsilon, sample_weight=None):
+    """Mean of the `n_kept` smallest losses with a soft choice of which to keep.
+
+    The value of `sksoftrank.losses.selection_trimmed_loss`, which has the definition.
+
+    Parameters
+    ----------
+    losses : jax.Array of shape (n,)
+        Losses, finite.
+    n_kept : float
+        Weight of the losses to keep.
+    epsilon : float or jax.Array of shape ()
+        Smoothing strength in units of the losses; 0 keeps exactly the smallest.
+    sample_weight : array-like of shape (n,), default=None
+        Weights of the losses. None means ones.
+
+    Returns
+    -------
+    loss : jax.Array of shape ()
+        In the type of the first argument.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
+
+    See Also
+    --------
+    sksoftrank.losses.selection_trimmed_loss : The same in NumPy, with its gradient.
+
+    Examples
+    --------
+    >>> from jax import numpy as jnp
+    >>> from sksoftrank.jax import trimmed_loss
+    >>> float(trimmed_loss(jnp.array([0.0, 1.0, 2.0, 1000.0]), 2, epsilon=0))
+    0.5
+    """
+    return _losses.trimmed(xp, losses, n_kept, epsilon, sample_weight)

@@ -1,0 +1,230 @@
+"""What the formulas need from PyTorch; this module is their `xp`."""
+
+import torch
+from torch import (  # noqa: F401
+    abs,
+    broadcast_to,
+    ceil,
+    clip,
+    exp,
+    expm1,
+    isinf,
+    isnan,
+    log,
+    log1p,
+    matmul,
+    ones_like,
+    reshape,
+    sigmoid,
+    where,
+    zeros_like,
+)
+
+from .._autodiff._operators import check_label_range
+from .._checks import nonfinite_error
+from . import _structure_ops
+from ._kernel import fast, is_plain  # noqa: F401
+
+quantile_example = "torch.distributions.Normal(0.0, 1.0).icdf"
+
+
+def is_array(x):
+    """Whether `x` is a tensor."""
+    return isinstance(x, torch.Tensor)
+
+
+def check_floats(x, name):
+    """Return a tensor of floats, or say what is wrong with it."""
+    if not is_array(x):
+        raise TypeError(f"{name} must be a torch.Tensor, got {type(x).__name__}.")
+    if not x.is_floating_point():
+        raise TypeError(
+            f"{name} must be a tensor of real floats, got {x.dtype}; convert integers "
+            f"with .float() or .double()."
+        )
+    return x
+
+
+def check_values(x, name):
+    """Return a dense tensor of floats with an axis, or say what is wrong with it."""
+    check_floats(x, name)
+    if x.layout != torch.strided:
+        raise TypeError(f"{name} must be a dense tensor, got {x.layout}.")
+    if x.ndim == 0:
+        raise ValueError(f"{name} must have at least one dimension, got shape ().")
+    return x
+
+
+def is_known(x):
+    """Whether the values of a tensor may be looked at."""
+    return is_plain(x)
+
+
+def check_labels(labels, name, n_rows, n_classes):
+    """Return columns of the true classes, or say what is wrong with them."""
+    labels = torch.as_tensor(labels)
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+        raise TypeError(f"{name} must be integers, got dtype {labels.dtype}.")
+    check_label_range(labels, name, n_rows, n_classes, is_known(labels))
+    return labels.to(torch.int64)
+
+
+def check_finite(x, name):
+    """Raise if a tensor is not finite, as far as its values are known."""
+    if is_plain(x) and not bool(torch.isfinite(x).all()):
+        raise nonfinite_error(x.detach().double().numpy(), name)
+
+
+def as_floats(x, name, like):
+    """Any array or tensor of real numbers in the type of another tensor."""
+    try:
+        x = torch.as_tensor(x)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"{name} must be an array of real numbers: {error}") from error
+    if x.is_complex():
+        raise TypeError(f"{name} must hold real numbers, got {x.dtype}.")
+    return x.to(device=like.device, dtype=like.dtype)
+
+
+def result_type(*arrays):
+    """The floating type that holds all arrays."""
+    dtype = arrays[0].dtype
+    for array in arrays[1:]:
+        dtype = torch.promote_types(dtype, array.dtype)
+    return dtype
+
+
+def wide_type(dtype):
+    """The type in which to compute: of 32 bits or more."""
+    return dtype if dtype in (torch.float32, torch.float64) else torch.float32
+
+
+def astype(x, dtype):
+    """The tensor in another type."""
+    return x.to(dtype)
+
+
+def cast(x, like):
+    """The tensor in the type of another."""
+    return x.to(like.dtype)
+
+
+def eps(x):
+    """The relative spacing of floats in the type of a tensor."""
+    return torch.finfo(x.dtype).eps
+
+
+def detach(x):
+    """The tensor as a constant."""
+    return x.detach()
+
+
+def places(like):
+    """0, ..., n - 1 for a last axis of length n."""
+    return torch.arange(like.shape[-1], dtype=like.dtype, device=like.device)
+
+
+def moveaxis(x, source, destination):
+    """Move an axis; `torch.moveaxis` has no rule for vmap."""
+    return torch.movedim(x, source, destination)
+
+
+def stack(arrays):
+    """Along a new first axis."""
+    return torch.stack(list(arrays))
+
+
+def concat(arrays):
+    """Along the first axis."""
+    return torch.cat(list(arrays))
+
+
+def sum(x):
+    """Along the last axis, which is kept."""
+    return torch.sum(x, dim=-1, keepdim=True)
+
+
+def all(x):
+    """Along the last axis, which is kept."""
+    return torch.all(x, dim=-1, keepdim=True)
+
+
+def max(x):
+    """Along the last axis, which is kept."""
+    return torch.amax(x, dim=-1, keepdim=True)
+
+
+def sort(x):
+    """Along the last axis, smallest first."""
+    return torch.sort(x, dim=-1).values
+
+
+def gather(x, index):
+    """What stands at the indices along the last axis."""
+    return torch.gather(x, -1, index)
+
+
+def take(x, index):
+    """What stands at indices of any shape, given as floats, in a 1-D tensor."""
+    return x[index.to(torch.int64)]
+
+
+def scatter(x, index):
+    """The inverse of `gather` by a permutation."""
+    return torch.zeros_like(x).scatter(-1, index, x)
+
+
+def dot(x, y):
+    """The sum of products of all entries."""
+    return torch.sum(x * y)
+
+
+def block_sum(x, first):
+    """Sums over blocks, each given to all its places."""
+    return gather(torch.zeros_like(x).scatter_add(-1, first, x), first)
+
+
+def block_max(x, first):
+    """Maxima over blocks, each given to all its places, as constants."""
+    x = x.detach()
+    lowest = torch.full_like(x, -torch.inf)
+    return gather(lowest.scatter_reduce(-1, first, x, reduce="amax"), first)
+
+
+def _constant(epsilon):
+    if is_array(epsilon):
+        return epsilon.detach()
+    return torch.tensor(epsilon, dtype=torch.float64)
+
+
+def blocks(x, epsilon, regularization, is_sort, descending, omits_nan):
+    """See `_structure.blocks`."""
+    return _structure_ops.blocks(
+        x.detach(), _constant(epsilon), regularization, is_sort, descending, omits_nan
+    )
+
+
+def descending_order(x, name):
+    """See `_structure.descending_order`."""
+    return _structure_ops.descending_order(x.detach(), name)
+
+
+def isotonic_blocks(s, w, regularization, *, project):
+    """See `_structure.isotonic_blocks`."""
+    return _structure_ops.isotonic_blocks(
+        s.detach(), w.detach(), regularization, project
+    )
+
+
+def choice(values, weights, mass, rest, epsilon, regularization, name, demand):
+    """See `_structure.choice`."""
+    return _structure_ops.choice(
+        values.detach(),
+        None if weights is None else weights.detach(),
+        mass.detach(),
+        rest.detach(),
+        _constant(epsilon),
+        regularization,
+        name,
+        demand,
+    )

@@ -1,0 +1,204 @@
+"""The losses as modules."""
+
+from torch import nn
+
+from ._losses import ndcg_loss, spearman_loss, topk_loss, trimmed_loss
+
+
+class SpearmanLoss(nn.Module):
+    """`spearman_loss` as a module.
+
+    Parameters
+    ----------
+    epsilon, regularization, top_weight
+        As for `spearman_loss`. An `epsilon` that is a parameter is learnt.
+
+    See Also
+    --------
+    spearman_loss : The function.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sksoftrank.torch import SpearmanLoss
+    >>> criterion = SpearmanLoss(epsilon=1.0)
+    >>> float(criterion(torch.tensor([[0.5, 0.0, 3.0]]), torch.tensor([[1, 2, 3]])))
+    3.0625
+    """
+
+    def __init__(self, epsilon=1.0, *, regularization="quadratic", top_weight=0.0):
+        super().__init__()
+        self.epsilon = epsilon
+        self.regularization = regularization
+        self.top_weight = top_weight
+
+    def forward(self, scores, ranks, sample_weight=None):
+        """Return the loss of a batch.
+
+        Parameters
+        ----------
+        scores, ranks, sample_weight
+            As for `spearman_loss`.
+
+        Returns
+        -------
+        torch.Tensor of shape ()
+        """
+        return spearman_loss(
+            scores,
+            ranks,
+            self.epsilon,
+            regularization=self.regularization,
+            top_weight=self.top_weight,
+            sample_weight=sample_weight,
+        )
+
+
+class NDCGLoss(nn.Module):
+    """`ndcg_loss` as a module.
+
+    Parameters
+    ----------
+    epsilon, regularization
+        As for `ndcg_loss`. An `epsilon` that is a parameter is learnt.
+
+    See Also
+    --------
+    ndcg_loss : The function.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sksoftrank.torch import NDCGLoss
+    >>> criterion = NDCGLoss(epsilon=4.0)
+    >>> loss = criterion(torch.tensor([[0.0, 1.0]]), torch.tensor([[1.0, 0.0]]))
+    >>> round(float(loss), 3)
+    0.282
+    """
+
+    def __init__(self, epsilon=1.0, *, regularization="quadratic"):
+        super().__init__()
+        self.epsilon = epsilon
+        self.regularization = regularization
+
+    def forward(self, scores, relevance, sample_weight=None):
+        """Return the loss of a batch.
+
+        Parameters
+        ----------
+        scores, relevance, sample_weight
+            As for `ndcg_loss`.
+
+        Returns
+        -------
+        torch.Tensor of shape ()
+        """
+        return ndcg_loss(
+            scores,
+            relevance,
+            self.epsilon,
+            regularization=self.regularization,
+            sample_weight=sample_weight,
+        )
+
+
+class TopKLoss(nn.Module):
+    """`topk_loss` as a module.
+
+    Parameters
+    ----------
+    k, epsilon, operator, growth, squashing
+        As for `topk_loss`. An `epsilon` that is a parameter is learnt.
+
+    See Also
+    --------
+    topk_loss : The function.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sksoftrank.torch import TopKLoss
+    >>> criterion = TopKLoss(k=1)
+    >>> float(criterion(torch.tensor([[0.5, 0.0, 3.0]]), torch.tensor([0])))
+    1.25
+    """
+
+    def __init__(
+        self,
+        k=1,
+        epsilon=1.0,
+        *,
+        operator="quadratic",
+        growth="linear",
+        squashing=None,
+    ):
+        super().__init__()
+        self.k = k
+        self.epsilon = epsilon
+        self.operator = operator
+        self.growth = growth
+        self.squashing = squashing
+
+    def forward(self, scores, labels, sample_weight=None):
+        """Return the loss of a batch.
+
+        Parameters
+        ----------
+        scores, labels, sample_weight
+            As for `topk_loss`.
+
+        Returns
+        -------
+        torch.Tensor of shape ()
+        """
+        return topk_loss(
+            scores,
+            labels,
+            self.k,
+            self.epsilon,
+            operator=self.operator,
+            growth=self.growth,
+            squashing=self.squashing,
+            sample_weight=sample_weight,
+        )
+
+
+class TrimmedLoss(nn.Module):
+    """`trimmed_loss` as a module.
+
+    Parameters
+    ----------
+    n_kept, epsilon
+        As for `trimmed_loss`. An `epsilon` that is a parameter is learnt.
+
+    See Also
+    --------
+    trimmed_loss : The function.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sksoftrank.torch import TrimmedLoss
+    >>> criterion = TrimmedLoss(n_kept=2, epsilon=0)
+    >>> float(criterion(torch.tensor([0.0, 1.0, 2.0, 1000.0])))
+    0.5
+    """
+
+    def __init__(self, n_kept, epsilon):
+        super().__init__()
+        self.n_kept = n_kept
+        self.epsilon = epsilon
+
+    def forward(self, losses, sample_weight=None):
+        """Return the loss of a batch.
+
+        Parameters
+        ----------
+        losses, sample_weight
+            As for `trimmed_loss`.
+
+        Returns
+        -------
+        torch.Tensor of shape ()
+        """
+        return trimmed_loss(losses, self.n_kept, self.epsilon, sample_weight)

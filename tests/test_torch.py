@@ -1,0 +1,221 @@
+"""The operators for PyTorch against those in NumPy, through every transformation."""
+
+import numpy as np
+import pytest
+from framework_cases import VALUES, N, all_cases
+from numpy.testing import assert_allclose
+
+import sksoftrank
+
+torch = pytest.importorskip("torch", reason="needs torch")
+from sksoftrank import torch as soft  # noqa: E402
+from sksoftrank.torch import _structure_ops  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings(
+    # PyTorch's own, when it first uses forward mode.
+    "ignore:.torch.jit:FutureWarning",
+    "ignore:.torch.jit:DeprecationWarning",
+)
+DTYPES = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
+
+
+def tensor(array):
+    return torch.tensor(np.asarray(array))
+
+
+def assert_close(found, expected, tolerance=1e-12):
+    found, expected = (
+        x.detach().numpy() if isinstance(x, torch.Tensor) else x
+        for x in (found, expected)
+    )
+    scale = max(1.0, np.abs(expected).max(initial=0.0))
+    assert found.shape == np.shape(expected)
+    assert_allclose(found, expected, rtol=0, atol=tolerance * scale)
+
+
+@all_cases
+def test_every_transformation(case):
+    f = case.of(soft, tensor)
+    x = tensor(VALUES).requires_grad_()
+    constant = x.detach()
+    expected, jacobian = case.expected(VALUES)
+    matrix = tensor(jacobian.toarray()).reshape(*expected.shape, *VALUES.shape)
+    direction = tensor(np.random.default_rng(1).normal(size=VALUES.shape))
+
+    def loss(values):
+        return (f(values) ** 2).sum()
+
+    assert_close(f(x), expected, 1e-14)
+    assert_close(f(constant), expected, 1e-14)
+    torch.autograd.gradcheck(f, x, check_forward_ad=True, check_batched_grad=True)
+    torch.autograd.gradgradcheck(f, x, check_fwd_over_rev=True, check_rev_over_rev=True)
+    func = torch.func
+    assert_close(func.jacrev(f)(constant), matrix)
+    assert_close(func.jacfwd(f)(constant), matrix)
+    assert_close(torch.autograd.functional.jacobian(f, constant), matrix)
+    value, product = func.jvp(f, (constant,), (direction,))
+    assert_close(value, expected, 1e-14)
+    assert_close(product.ravel(), jacobian.jvp(direction.numpy()).ravel())
+    gradient = jacobian.vjp(2 * expected).reshape(VALUES.shape)
+    assert_close(func.grad(loss)(constant), gradient)
+    assert_close(torch.autograd.grad(loss(x), x)[0], gradient)
+    hessian = torch.autograd.functional.hessian(loss, constant)
+    assert_close(func.hessian(loss)(constant), hessian)
+    assert_close(func.jacrev(func.jacrev(loss))(constant), hessian)
+    batch = torch.stack([constant, constant.flip(0) * 1.3])
+    rows = torch.stack([f(values) for values in batch])
+    assert_close(func.vmap(f)(batch), rows, 1e-14)
+    assert_close(func.vmap(f, in_dims=1)(batch.movedim(0, 1)), rows, 1e-14)
+    gradients = torch.stack([func.grad(loss)(values) for values in batch])
+    assert_close(func.vmap(func.grad(loss))(batch), gradients)
+
+
+@all_cases
+def test_epsilon_is_differentiable(case):
+    if not case.has_epsilon:
+        pytest.skip("has no epsilon")
+    f = case.of(soft, tensor)
+    x = tensor(VALUES).requires_grad_()
+    epsilon = tensor(case.options["epsilon"]).requires_grad_()
+
+    def of_epsilon(values, epsilon):
+        return f(values, epsilon=epsilon)
+
+    jacobian = case.expected(VALUES)[1]
+    found = torch.func.jacfwd(of_epsilon, argnums=1)(x.detach(), epsilon.detach())
+    assert_close(found, np.reshape(jacobian.wrt_epsilon, found.shape))
+    torch.autograd.gradcheck(of_epsilon, (x, epsilon), check_forward_ad=True)
+    torch.autograd.gradgradcheck(of_epsilon, (x, epsilon))
+    several = torch.tensor([0.0, 0.2, 0.5, 2.0], dtype=torch.float64)
+    rows = torch.stack([f(x.detach(), epsilon=float(one)) for one in several])
+    batched = torch.func.vmap(of_epsilon, in_dims=(None, 0))
+    assert_close(batched(x.detach(), several), rows, 1e-14)
+
+
+@all_cases
+def test_compiles_without_a_break(case):
+    arguments = [tensor(a) if isinstance(a, np.ndarray) else a for a in case.arguments]
+    options = {
+        name: tensor(option) if isinstance(option, np.ndarray) else option
+        for name, option in case.options.items()
+    }
+    function = getattr(soft, case.function)
+
+    def f(values):
+        return function(values, *arguments, **options)
+
+    torch._dynamo.reset()
+    x = tensor(VALUES).requires_grad_()
+    result = torch.compile(f, fullgraph=True, backend="aot_eager")(x)
+    assert_close(result, f(x).detach(), 1e-14)
+    weight = tensor(np.random.default_rng(2).normal(size=result.shape))
+    (found,) = torch.autograd.grad((result * weight).sum(), x)
+    (expected,) = torch.autograd.grad((f(x) * weight).sum(), x)
+    assert_close(found, expected)
+
+
+@all_cases
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_types_of_floats(case, dtype):
+    x = tensor(VALUES).to(dtype)
+    f = case.of(soft, lambda array: tensor(array).to(dtype))
+    x.requires_grad_()
+    result = f(x)
+    (gradient,) = torch.autograd.grad(result.float().sum(), x)
+    assert result.dtype == gradient.dtype == dtype
+    expected = case.of(sksoftrank)(x.detach().double().numpy())
+    tolerance = 30 * torch.finfo(dtype).eps
+    assert_close(result.detach().double(), expected, tolerance)
+    traced = torch.func.jvp(f, (x.detach(),), (torch.ones_like(x),))[0]
+    assert traced.dtype == dtype
+    assert_close(traced.double(), expected, tolerance)
+
+
+@all_cases
+@pytest.mark.parametrize("shape", [(N,), (2, N), (2, 3, N), (2, 2, 3, N)], ids=str)
+def test_shapes_axes_and_strides(case, shape):
+    if not case.takes_axis:
+        pytest.skip("its first axis is that of the records")
+    f = case.of(soft, tensor)
+    values = np.random.default_rng(3).normal(size=shape)
+    for axis in range(len(shape)):
+        moved = np.moveaxis(values, -1, axis)
+        for array in (moved, np.ascontiguousarray(moved)):
+            x = torch.from_numpy(np.asarray(array)).requires_grad_()
+            result = f(x, axis=axis)
+            expected, jacobian = case.expected(array, axis=axis)
+            assert_close(result, expected, 1e-14)
+            u = np.random.default_rng(4).normal(size=np.shape(expected))
+            (gradient,) = torch.autograd.grad((result * tensor(u)).sum(), x)
+            assert_close(gradient, jacobian.vjp(u))
+    # Every second entry of a larger tensor, in reverse.
+    wide = torch.from_numpy(np.repeat(values[..., ::-1], 2, axis=-1).copy())
+    strided = wide[..., ::2].flip(-1)
+    assert_close(f(strided), case.of(sksoftrank)(values), 1e-14)
+
+
+@all_cases
+def test_hard_and_very_soft(case):
+    if not case.has_epsilon:
+        pytest.skip("has no epsilon")
+    values = VALUES.copy()
+    values[:, 0] = values[:, 3]
+    for epsilon in (0.0, 1e-9, 1e3):
+        expected, jacobian = case.expected(values, epsilon=epsilon)
+        u = np.random.default_rng(5).normal(size=np.shape(expected))
+        for strength in (epsilon, tensor(epsilon)):
+            x = tensor(values).requires_grad_()
+            result = case.of(soft, tensor)(x, epsilon=strength)
+            (gradient,) = torch.autograd.grad((result * tensor(u)).sum(), x)
+            # At kinks the pieces of both may differ: ties, at 0 and close to it.
+            assert_close(result, expected, 1e-12)
+            if epsilon == 1e3:
+                assert_close(gradient, jacobian.vjp(u), 1e-12)
+            assert bool(torch.isfinite(gradient).all())
+
+
+@pytest.mark.parametrize("shape", [(0, N), (2, 0, N)], ids=str)
+@all_cases
+def test_no_slices(case, shape):
+    if not case.takes_axis:
+        pytest.skip("has no slices")
+    x = torch.zeros(shape, dtype=torch.float64, requires_grad=True)
+    result = case.of(soft, tensor)(x)
+    assert result.shape == case.of(sksoftrank)(np.zeros(shape)).shape
+    result.sum().backward()
+    assert x.grad.shape == shape
+
+
+@pytest.mark.parametrize("function", ["soft_rank", "soft_sort", "isotonic_projection"])
+def test_empty_slices(function):
+    x = torch.zeros((2, 0), dtype=torch.float64, requires_grad=True)
+    result = getattr(soft, function)(x)
+    assert result.shape == (2, 0)
+    result.sum().backward()
+
+
+OPERATORS = [
+    ("blocks", (VALUES, 0.9, "entropic", False, True, False)),
+    ("blocks", (VALUES, 0.9, "quadratic", True, False, True)),
+    ("descending_order", (VALUES, "values")),
+    ("isotonic_blocks", (VALUES, VALUES[::-1].copy(), "entropic", False)),
+    (
+        "choice",
+        (VALUES, None, np.full(3, 2.5), np.full(3, N - 2.5), 0.7, "entropic", "x", ""),
+    ),
+    (
+        "choice",
+        (
+            *(VALUES, np.abs(VALUES), np.full(3, 0.5), np.abs(VALUES).sum(1) - 0.5),
+            *(0.7, "quadratic", "x", ""),
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments"), OPERATORS)
+def test_custom_operators(name, arguments):
+    arguments = [
+        tensor(a) if isinstance(a, np.ndarray | float) else a for a in arguments
+    ]
+    torch.library.opcheck(getattr(_structure_ops, name), arguments)
