@@ -38,15 +38,6 @@ class Case(NamedTuple):
 
         return call
 
-    @property
-    def takes_axis(self):
-        """Whether slices are those along any axis of values of any shape."""
-        return self.function != "soft_sort_with"
-
-    @property
-    def has_epsilon(self):
-        return "epsilon" in self.options
-
     def expected(self, values, **changes):
         """Value and Jacobian of the NumPy function."""
         return self.of(sksoftrank)(values, return_jacobian=True, **changes)
@@ -90,4 +81,12 @@ def name_of(case):
     return "-".join([case.function, *options])
 
 
-all_cases = pytest.mark.parametrize("case", CASES, ids=name_of)
+def each(cases):
+    """Parametrises a test by cases."""
+    return pytest.mark.parametrize("case", list(cases), ids=name_of)
+
+
+all_cases = each(CASES)
+cases_with_epsilon = each(case for case in CASES if "epsilon" in case.options)
+# Those of which the slices are along any axis of values of any shape.
+cases_with_axis = each(case for case in CASES if case.function != "soft_sort_with")

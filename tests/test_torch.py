@@ -2,7 +2,13 @@
 
 import numpy as np
 import pytest
-from framework_cases import VALUES, N, all_cases
+from framework_cases import (
+    VALUES,
+    N,
+    all_cases,
+    cases_with_axis,
+    cases_with_epsilon,
+)
 from numpy.testing import assert_allclose
 
 import sksoftrank
@@ -70,10 +76,8 @@ def test_every_transformation(case):
     assert_close(func.vmap(func.grad(loss))(batch), gradients)
 
 
-@all_cases
+@cases_with_epsilon
 def test_epsilon_is_differentiable(case):
-    if not case.has_epsilon:
-        pytest.skip("has no epsilon")
     f = case.of(soft, tensor)
     x = tensor(VALUES).requires_grad_()
     epsilon = tensor(case.options["epsilon"]).requires_grad_()
@@ -131,11 +135,9 @@ def test_types_of_floats(case, dtype):
     assert_close(traced.double(), expected, tolerance)
 
 
-@all_cases
+@cases_with_axis
 @pytest.mark.parametrize("shape", [(N,), (2, N), (2, 3, N), (2, 2, 3, N)], ids=str)
 def test_shapes_axes_and_strides(case, shape):
-    if not case.takes_axis:
-        pytest.skip("its first axis is that of the records")
     f = case.of(soft, tensor)
     values = np.random.default_rng(3).normal(size=shape)
     for axis in range(len(shape)):
@@ -154,10 +156,8 @@ def test_shapes_axes_and_strides(case, shape):
     assert_close(f(strided), case.of(sksoftrank)(values), 1e-14)
 
 
-@all_cases
+@cases_with_epsilon
 def test_hard_and_very_soft(case):
-    if not case.has_epsilon:
-        pytest.skip("has no epsilon")
     values = VALUES.copy()
     values[:, 0] = values[:, 3]
     for epsilon in (0.0, 1e-9, 1e3):
@@ -175,10 +175,8 @@ def test_hard_and_very_soft(case):
 
 
 @pytest.mark.parametrize("shape", [(0, N), (2, 0, N)], ids=str)
-@all_cases
+@cases_with_axis
 def test_no_slices(case, shape):
-    if not case.takes_axis:
-        pytest.skip("has no slices")
     x = torch.zeros(shape, dtype=torch.float64, requires_grad=True)
     result = case.of(soft, tensor)(x)
     assert result.shape == case.of(sksoftrank)(np.zeros(shape)).shape

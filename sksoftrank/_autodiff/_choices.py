@@ -4,6 +4,8 @@
 last axis of 1. See `operators._capped_choice` for the definitions.
 """
 
+from copy import copy
+
 # Steps of Newton's method on a threshold that is solved already: they change its value
 # by nothing, and give it its derivatives up to the third.
 NEWTON_STEPS = 2
@@ -54,10 +56,12 @@ class Choice:
                 clipped, logistic
             )
 
-    def above(self, other, xp):
-        """The parts less those of another choice, from the smaller of both sides."""
-        is_low = xp.detach(other.part) < 0.5
-        return xp.where(is_low, self.part - other.part, other.rest - self.rest)
+    def growth(self, xp):
+        """The parts of the second choice less those of the first, of smaller mass."""
+        is_low = xp.detach(self.part[0]) < 0.5
+        return xp.where(
+            is_low, self.part[1] - self.part[0], self.rest[0] - self.rest[1]
+        )
 
 
 class Data:
@@ -77,6 +81,14 @@ class Data:
             weights = xp.where(self.is_empty, ones, weights)
         self.values, self.weights = values, weights
         self.total = xp.sum(weights)
+
+    def repeated(self, like):
+        """The same for the leading axes of an array of masses."""
+        repeated = copy(self)
+        shape = (*like.shape[:-1], self.values.shape[-1])
+        repeated.values = self.xp.broadcast_to(self.values, shape)
+        repeated.weights = self.xp.broadcast_to(self.weights, shape)
+        return repeated
 
     def sum(self, x):
         """The weighted sum of each slice."""
@@ -155,21 +167,20 @@ def _logistic(data, anchor, offset, mass, rest, epsilon):
 def window_mean(data, low, high, epsilon, regularization, demand):
     """(V(high) - V(low)) / (high - low), as `operators._window_mean` defines it.
 
-    `low` and `high` are pairs of masses and what they leave.
+    `low` and `high` are pairs of masses and what they leave; leading axes that the
+    values do not have are those of several windows.
     """
     xp, x = data.xp, data.values
-    first = Choice(data, *low, epsilon, regularization, demand)
-    last = Choice(data, *high, epsilon, regularization, demand)
+    mass, rest = (xp.stack(pair) for pair in zip(low, high, strict=True))
+    # Both choices at once, along a new first axis.
+    choices = Choice(data.repeated(mass), mass, rest, epsilon, regularization, demand)
     # The smaller masses have the more digits.
-    width = xp.where(high[0] <= low[1], high[0] - low[0], low[1] - high[1])
-    change = last.above(first, xp)
+    width = xp.where(mass[1] <= rest[0], mass[1] - mass[0], rest[0] - rest[1])
+    change = choices.growth(xp)
     origin = xp.detach(data.sum(change * x) / width)
-    penalty = epsilon.times(last.divergence - first.divergence)
+    penalty = epsilon.times(choices.divergence[1] - choices.divergence[0])
     excess = data.sum(change * (x - origin) + penalty)
-
-    def constraint(choice):
-        # 0, but its derivative in masses and weights is not where no part is open.
-        gap = choice.mass - data.sum(choice.part)
-        return (choice.multiplier - origin) * (gap - xp.detach(gap))
-
-    return origin + (excess + constraint(last) - constraint(first)) / width
+    # 0, but its derivative in masses and weights is not where no part is open.
+    gap = mass - data.sum(choices.part)
+    constraint = (choices.multiplier - origin) * (gap - xp.detach(gap))
+    return origin + (excess + (constraint[1] - constraint[0])) / width

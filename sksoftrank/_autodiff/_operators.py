@@ -252,10 +252,16 @@ class Location:
             mean = xp.where(self.data.is_empty, nan, mean)
         return mean[..., 0]
 
-    def quantile(self, p):
-        """The quantile for the level `p`, in wide type."""
-        low, rest = (self.total - 1) * p, (self.total - 1) * (1 - p)
-        return self.mean((low, rest + 1), (low + 1, rest))
+    def quantiles(self, levels):
+        """The quantiles for a list of levels, along a new first axis, in wide type."""
+        xp = self._xp
+        low, high = [], []
+        for p in levels:
+            start, rest = (self.total - 1) * p, (self.total - 1) * (1 - p)
+            low.append(xp.stack([start, rest + 1]))
+            high.append(xp.stack([start + 1, rest]))
+        low, high = (xp.moveaxis(xp.stack(masses), 1, 0) for masses in (low, high))
+        return self.mean((low[0], low[1]), (high[0], high[1]))
 
     def result(self, array):
         """An array of results, in the type of the values."""
@@ -293,7 +299,7 @@ def quantile(xp, values, q, epsilon, weights, regularization, axis, nan_policy):
     other = tuple(location.x.shape)[:-1]
     if not levels:
         return location.result(xp.reshape(location.x[..., :0], shape + other))
-    means = xp.stack([location.quantile(level) for level in levels])
+    means = location.quantiles(levels)
     return location.result(xp.reshape(means, shape + other))
 
 
@@ -325,8 +331,8 @@ def winsorize(xp, values, cut, epsilon, weights, regularization, axis, nan_polic
     """See `soft_winsorize`."""
     location = Location(xp, values, epsilon, weights, regularization, axis, nan_policy)
     lower, upper = check_cut(xp, cut, location.x)
-    low = location.quantile(lower)[..., None]
-    high = location.quantile(1 - upper)[..., None]
+    bounds = location.quantiles([lower, 1 - upper])[..., None]
+    low, high = bounds[0], bounds[1]
     x, size = location.data.values, xp.detach(location.data.values)
     # Bounds that have met but for rounding, as for large epsilon, clip all values.
     has_met = high - low <= 8 * xp.eps(x) * xp.max(xp.abs(size))
