@@ -22,10 +22,12 @@ def from_root(argument):
     return ROOT / argument if (ROOT / path).exists() else argument
 
 
-def run_tests(session, env=None):
+def run_tests(session, env=None, everything=None):
     """The tests of the installed package: none of the tree, whatever it has built."""
     arguments = [from_root(argument) for argument in session.posargs]
-    everything = ["--pyargs", "sksoftrank", ROOT / "README.md", ROOT / "tests"]
+    everything = everything or [
+        *("--pyargs", "sksoftrank", ROOT / "README.md", ROOT / "tests")
+    ]
     session.chdir(session.create_tmp())
     session.run(
         "pytest",
@@ -62,6 +64,16 @@ def newest(session):
     """The tests with the newest versions, release candidates among them."""
     session.install("--pre", "--upgrade", ".[plot,test]")
     run_tests(session)
+
+
+@nox.session(python="3.13")
+def frameworks(session):
+    """The tests of PyTorch and JAX; the former brings gigabytes of CUDA libraries."""
+    session.install(".[plot,test,torch,jax]")
+    pages = sorted((ROOT / "tests").glob("test_*framework*.py"))
+    tests = [ROOT / "tests/test_torch.py", ROOT / "tests/test_jax.py", *pages]
+    modules = ["--pyargs", "sksoftrank.torch", "sksoftrank.jax"]
+    run_tests(session, everything=[*modules, ROOT / "tests/test_package.py", *tests])
 
 
 @nox.session(python="3.11")

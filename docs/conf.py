@@ -2,6 +2,7 @@
 
 import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from sphinx_gallery.sorting import ExplicitOrder
@@ -51,6 +52,8 @@ numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 autosummary_generate = True
 autodoc_default_options = {"members": True}
+# The pages of their modules need no frameworks.
+autodoc_mock_imports = [name for name in ("jax", "torch") if not find_spec(name)]
 add_module_names = False
 
 sphinx_gallery_conf = {

@@ -2,6 +2,7 @@
 
 import math
 import operator
+import sys
 from fractions import Fraction
 from numbers import Integral, Real
 
@@ -46,12 +47,42 @@ def as_array(values, name):
             f"{name} must be an array without missing values, got a masked array with "
             f"{np.ma.count_masked(values)} masked entries."
         )
+    refuse_traced(values, name)
     try:
         return np.asarray(values)
     except ValueError as error:
         raise ValueError(
             f"{name} must be a rectangular array of real numbers: {error}"
         ) from error
+
+
+def traced_by(value):
+    """The framework that differentiates or traces an array, or one in a list, or None.
+
+    Such an array has no numbers for NumPy.
+    """
+    while isinstance(value, list | tuple) and value:
+        value = value[0]
+    framework = type(value).__module__.partition(".")[0]
+    if framework in ("jax", "jaxlib"):
+        return "jax" if isinstance(value, sys.modules["jax"].core.Tracer) else None
+    torch = sys.modules.get("torch")
+    if not isinstance(value, getattr(torch, "Tensor", ())):
+        return None
+    # Inside of a transformation even a tensor without a gradient is wrapped.
+    transforms = getattr(torch._C, "_are_functorch_transforms_active", bool)
+    return "torch" if value.requires_grad or transforms() else None
+
+
+def refuse_traced(value, name):
+    """Say which module has the functions for an array that is differentiated."""
+    framework = traced_by(value)
+    if framework is not None:
+        raise TypeError(
+            f"{name} must be an array for NumPy, got a {type(value).__name__} that is "
+            f"differentiated or traced: sksoftrank.{framework} has the functions for "
+            f"it."
+        )
 
 
 def _as_floats(array, name):
@@ -208,7 +239,7 @@ def _is_axis(axis, ndim):
 
 def _inexact_array(values):
     """`values` as an array if float64 may change these numbers, else None."""
-    if sparse.issparse(values) or np.ma.isMaskedArray(values):
+    if sparse.issparse(values) or np.ma.isMaskedArray(values) or traced_by(values):
         return None
     try:
         array = np.asarray(values)
@@ -392,6 +423,7 @@ def check_epsilon(epsilon):
     if type(epsilon) is not float and (
         not isinstance(epsilon, Real) or isinstance(epsilon, (bool, np.bool_))
     ):
+        refuse_traced(epsilon, "epsilon")
         raise TypeError(
             f"epsilon must be a real number >= 0, got {epsilon!r} of type "
             f"{type(epsilon).__name__}."

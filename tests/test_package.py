@@ -4,6 +4,8 @@ import subprocess
 import sys
 import sysconfig
 import textwrap
+from importlib import import_module
+from importlib.util import find_spec
 
 import pytest
 from numpydoc.validate import validate
@@ -38,6 +40,12 @@ MODULES = [
     preprocessing,
     robust,
     sinkhorn,
+    # Those of frameworks where these are installed.
+    *(
+        import_module(f"sksoftrank.{name}")
+        for name in ("jax", "torch")
+        if find_spec(name)
+    ),
 ]
 
 
@@ -110,8 +118,9 @@ def test_import_needs_no_optional_package():
     sys.modules.update(dict.fromkeys(["matplotlib", "pandas", "polars"]))
     import sksoftrank
     print(sksoftrank.soft_rank([2.0, 1.0], 0.5))
+    print("torch" in sys.modules, "jax" in sys.modules)
     """
-    assert run(code) == ["[2.", "1.]"]
+    assert run(code) == ["[2.", "1.]", "False", "False"]
 
 
 @pytest.mark.skipif(

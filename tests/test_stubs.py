@@ -18,6 +18,7 @@ from sksoftrank import (
     _jacobian,
     _pav,
     _selection,
+    _subnormals,
 )
 
 PUBLIC_MODULES = [*MODULES, _jacobian]
@@ -160,7 +161,9 @@ def compiled_names(module):
     return names
 
 
-@pytest.mark.parametrize("module", [_bridge, _choices, _isotonic, _pav, _selection])
+@pytest.mark.parametrize(
+    "module", [_bridge, _choices, _isotonic, _pav, _selection, _subnormals]
+)
 def test_stub_has_the_names_and_parameters_of_the_compiled_module(module):
     compiled = {
         name: list(inspect.signature(thing).parameters) if callable(thing) else None

@@ -11,11 +11,16 @@ TABLE = r"currentmodule:: (\S+)\n\n\.\. autosummary::\n(?:   :.*\n)+\n((?:   \w+
 
 
 def public_names():
-    """The full name of each name in the reference."""
-    tables = re.findall(TABLE, REFERENCE.read_text())
-    return {
-        name: f"{module}.{name}" for module, table in tables for name in table.split()
-    }
+    """The full name of each name in the reference, and of each with its module.
+
+    The first of several of one name is that of NumPy.
+    """
+    names = {}
+    for module, table in re.findall(TABLE, REFERENCE.read_text()):
+        for name in table.split():
+            names.setdefault(name, f"{module}.{name}")
+            names[f"{module}.{name}"] = f"{module}.{name}"
+    return names
 
 
 class Name(SphinxRole):
@@ -25,7 +30,8 @@ class Name(SphinxRole):
 
     def run(self):
         """Nodes and messages, as docutils asks for."""
-        full_name = self.full_names.get(self.text.rpartition(".")[2])
+        name = self.text.rpartition(".")[2]
+        full_name = self.full_names.get(self.text, self.full_names.get(name))
         if full_name is None:
             return [nodes.emphasis(self.rawtext, self.text)], []
         role = self.env.get_domain("py").role("obj")

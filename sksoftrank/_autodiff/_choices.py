@@ -82,6 +82,19 @@ class Data:
         self.values, self.weights = values, weights
         self.total = xp.sum(weights)
 
+    def multiply_shares(self):
+        """Make weights whose mean over the positive ones is below 1 have a mean of 1.
+
+        They cannot be frequencies, which the others are.
+        """
+        xp = self.xp
+        count = xp.sum(xp.cast(self.weights > 0, self.weights))
+        one = xp.ones_like(self.total)
+        total = xp.where(self.total > 0, self.total, one)
+        factor = xp.where(self.total < count, count / total, one)
+        self.weights = self.weights * factor
+        self.total = xp.sum(self.weights)
+
     def repeated(self, like):
         """The same for the leading axes of an array of masses."""
         repeated = copy(self)

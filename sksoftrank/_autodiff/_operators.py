@@ -13,7 +13,7 @@ from .._checks import (
     check_nan_policy,
     check_regularization,
 )
-from ..operators._topk import check_whole_k
+from ..operators._rows import check_whole_k
 from . import _blocks
 from ._blocks import Strength
 from ._choices import Choice, Data, window_mean
@@ -230,14 +230,28 @@ def topk(xp, values, k, epsilon, weights, regularization, axis, largest):
 class Location:
     """Quantiles and trimmed means of the slices of `values`."""
 
-    def __init__(self, xp, values, epsilon, weights, regularization, axis, nan_policy):
+    def __init__(
+        self,
+        xp,
+        values,
+        epsilon,
+        weights,
+        regularization,
+        axis,
+        nan_policy,
+        are_frequencies=True,
+    ):
         omits_nan = check_nan_policy(nan_policy)
         x, self.axis, self.epsilon, self._dtype = prepare(
             xp, values, axis, epsilon, regularization, ("quadratic", "entropic")
         )
         _check_nonempty(self.axis, values.shape)
         weights = check_weights(xp, weights, self.axis, values.shape, x)
+        if not omits_nan:
+            xp.check_finite(x, "values")
         self.data = Data(xp, x, weights, omits_nan=omits_nan)
+        if are_frequencies and weights is not None:
+            self.data.multiply_shares()
         self.x, self.total = x, self.data.total
         self._xp, self._regularization = xp, regularization
 
@@ -319,7 +333,9 @@ def check_cut(xp, cut, like):
 
 def trimmed_mean(xp, values, cut, epsilon, weights, regularization, axis, nan_policy):
     """See `soft_trimmed_mean`."""
-    location = Location(xp, values, epsilon, weights, regularization, axis, nan_policy)
+    location = Location(
+        xp, values, epsilon, weights, regularization, axis, nan_policy, False
+    )
     lower, upper = check_cut(xp, cut, location.x)
     total = location.total
     low = lower * total, (1 - lower) * total

@@ -5,9 +5,11 @@ like `epsilon` and masses, has a shape that is the beginning of that of the valu
 for all, or that of the leading axes, which `vmap` adds.
 """
 
+from functools import wraps
+
 import numpy as np
 
-from .. import _isotonic, _pav
+from .. import _isotonic, _pav, _subnormals
 from .._checks import check_epsilon, check_finite, nonfinite_error
 from .._slices import Slices, argsort_rows
 from ..operators._capped_choice import CappedChoice, WeightedRows
@@ -15,6 +17,17 @@ from ..operators._rows import solve_rows, solve_rows_without_nan
 from ..operators._sorting import RANK_ROWS, SORT_ROWS
 
 
+def _with_subnormals(function):
+    """The function, also in threads that turn subnormal numbers to zero."""
+
+    @wraps(function)
+    def call(*arguments, **options):
+        return _subnormals.call(function, arguments, options)
+
+    return call
+
+
+@_with_subnormals
 def solve_blocks(
     rows, epsilon, kind, *, is_sort, descending, omits_nan=False, keep=True
 ):
@@ -46,6 +59,7 @@ def solve_blocks(
     return solve_rows(rows, solve, kind, keep, None)
 
 
+@_with_subnormals
 def blocks(values, epsilon, *, kind, is_sort, descending, omits_nan=False):
     """Order and blocks of soft ranks or sorts.
 
@@ -106,6 +120,7 @@ def first_places(pools, n):
     return first
 
 
+@_with_subnormals
 def descending_order(values, name):
     """The order from the largest value to the smallest, stable."""
     rows = _rows(values)
@@ -115,6 +130,7 @@ def descending_order(values, name):
     return found[0].reshape(values.shape)
 
 
+@_with_subnormals
 def isotonic_blocks(s, w, *, kind, project):
     """First places of the blocks of isotonic optimisation of `s` and `w`.
 
@@ -126,10 +142,11 @@ def isotonic_blocks(s, w, *, kind, project):
     s_rows, w_rows = (_rows(x).astype(np.float64, copy=False) for x in (s, w))
     pools = np.full((len(s_rows), n + 1), n, dtype=np.int64)
     out = np.empty(s_rows.shape)
-    _isotonic.isotonic_rows(s_rows, w_rows, kind, project, out, pools, None, None)
+    _isotonic.isotonic_rows(s_rows, w_rows, 1.0, kind, project, out, pools, None, None)
     return first_places(pools, n).reshape(s.shape)
 
 
+@_with_subnormals
 def choice(values, weights, mass, rest, epsilon, *, kind, name, demand):
     """The soft choice of the smallest values of total weight `mass`.
 

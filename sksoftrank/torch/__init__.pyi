@@ -2,7 +2,8 @@ from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias
 
 from numpy.typing import ArrayLike as _ArrayLike
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import Module
 
 from .. import _RankRegularization, _Regularization
 
@@ -177,7 +178,7 @@ def trimmed_loss(
     sample_weight: _Numbers | None = None,
 ) -> Tensor: ...
 
-class SpearmanLoss(nn.Module):
+class SpearmanLoss(Module):
     epsilon: float | Tensor
     regularization: _RankRegularization
     top_weight: float
@@ -195,7 +196,7 @@ class SpearmanLoss(nn.Module):
         sample_weight: _Numbers | None = None,
     ) -> Tensor: ...
 
-class NDCGLoss(nn.Module):
+class NDCGLoss(Module):
     epsilon: float | Tensor
     regularization: _RankRegularization
     def __init__(
@@ -211,7 +212,7 @@ class NDCGLoss(nn.Module):
         sample_weight: _Numbers | None = None,
     ) -> Tensor: ...
 
-class TopKLoss(nn.Module):
+class TopKLoss(Module):
     k: int | dict[int, float]
     epsilon: float | Tensor
     operator: _RankRegularization
@@ -233,7 +234,7 @@ class TopKLoss(nn.Module):
         sample_weight: _Numbers | None = None,
     ) -> Tensor: ...
 
-class TrimmedLoss(nn.Module):
+class TrimmedLoss(Module):
     n_kept: float
     epsilon: float | Tensor
     def __init__(self, n_kept: float, epsilon: float | Tensor) -> None: ...

@@ -1,5 +1,7 @@
 """What the formulas need from PyTorch; this module is their `xp`."""
 
+import sys
+
 import torch
 from torch import (  # noqa: F401
     abs,
@@ -23,7 +25,8 @@ from torch import (  # noqa: F401
 from .._autodiff._operators import check_label_range
 from .._checks import nonfinite_error
 from . import _structure_ops
-from ._kernel import fast, is_plain  # noqa: F401
+from ._kernel import fast as fast_by_kernel
+from ._kernel import is_plain
 
 quantile_example = "torch.distributions.Normal(0.0, 1.0).icdf"
 
@@ -53,6 +56,11 @@ def check_values(x, name):
     if x.ndim == 0:
         raise ValueError(f"{name} must have at least one dimension, got shape ().")
     return x
+
+
+def fast(*arguments):
+    """Ranks or sorts from the kernel, or None where it can't."""
+    return fast_by_kernel(sys.modules[__name__], *arguments)
 
 
 def is_known(x):

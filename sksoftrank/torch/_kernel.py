@@ -33,7 +33,7 @@ def is_plain(tensor):
     )
 
 
-def fast(values, epsilon, regularization, is_sort, descending):
+def fast(xp, values, epsilon, regularization, is_sort, descending):
     """Soft ranks or sorts along the last axis, or None where the kernel can't."""
     if (
         type(epsilon) is not float
@@ -46,7 +46,7 @@ def fast(values, epsilon, regularization, is_sort, descending):
     if not (values.requires_grad and torch.is_grad_enabled()):
         solved = _solve(values, epsilon, regularization, is_sort, descending, False)
         return torch.from_numpy(solved.out).reshape(values.shape)
-    return _Kernel.apply(values, epsilon, regularization, is_sort, descending)
+    return _Kernel.apply(values, xp, epsilon, regularization, is_sort, descending)
 
 
 def _solve(values, epsilon, regularization, is_sort, descending, keep):
@@ -63,10 +63,14 @@ def _solve(values, epsilon, regularization, is_sort, descending, keep):
     )
 
 
+# The derivatives in what is no tensor.
+NOTHING = (None,) * 5
+
+
 class _Kernel(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, values, epsilon, regularization, is_sort, descending):
-        options = epsilon, regularization, is_sort, descending
+    def forward(ctx, values, xp, epsilon, regularization, is_sort, descending):
+        ctx.xp, options = xp, (epsilon, regularization, is_sort, descending)
         ctx.solved, ctx.options = _solve(values, *options, True), options
         ctx.save_for_backward(values)
         return torch.from_numpy(ctx.solved.out).reshape(values.shape)
@@ -76,7 +80,7 @@ class _Kernel(torch.autograd.Function):
         rows = None if torch.is_grad_enabled() else _rows_or_none(gradient)
         if rows is None:
             (values,) = ctx.saved_tensors
-            return _pull_by_formula(values, gradient, ctx), None, None, None, None
+            return _pull_by_formula(values, gradient, ctx), *NOTHING
         epsilon, regularization, is_sort, descending = ctx.options
         solved, out = ctx.solved, np.empty(rows.shape)
         if is_sort:
@@ -97,7 +101,7 @@ class _Kernel(torch.autograd.Function):
             out,
         )
         pulled = torch.from_numpy(out).reshape(gradient.shape).to(gradient.dtype)
-        return pulled, None, None, None, None
+        return pulled, *NOTHING
 
 
 def _rows_or_none(gradient):
@@ -114,9 +118,7 @@ def _rows_or_none(gradient):
 
 def _pull_by_formula(values, gradient, ctx):
     """The product that has derivatives of its own."""
-    from . import _backend as xp
-
-    epsilon, regularization, is_sort, descending = ctx.options
+    xp, (epsilon, regularization, is_sort, descending) = ctx.xp, ctx.options
     rows = values.detach().numpy().reshape(-1, values.shape[-1])
     found = _structure.solved_blocks(rows, ctx.solved, epsilon, is_sort)
     order, first = (torch.from_numpy(a).reshape(values.shape) for a in found)

@@ -10,8 +10,12 @@ class SpearmanLoss(nn.Module):
 
     Parameters
     ----------
-    epsilon, regularization, top_weight
-        As for `spearman_loss`. An `epsilon` that is a parameter is learnt.
+    epsilon : float or torch.Tensor of shape (), default=1.0
+        As for `spearman_loss`. A parameter is learnt.
+    regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
+        As for `spearman_loss`.
+    top_weight : float, default=0.0
+        As for `spearman_loss`.
 
     See Also
     --------
@@ -37,12 +41,17 @@ class SpearmanLoss(nn.Module):
 
         Parameters
         ----------
-        scores, ranks, sample_weight
+        scores : torch.Tensor of shape (n_rows, n_labels)
             As for `spearman_loss`.
+        ranks : array-like of shape (n_rows, n_labels)
+            As for `spearman_loss`.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights of the rows.
 
         Returns
         -------
-        torch.Tensor of shape ()
+        loss : torch.Tensor of shape ()
+            The weighted mean.
         """
         return spearman_loss(
             scores,
@@ -59,8 +68,10 @@ class NDCGLoss(nn.Module):
 
     Parameters
     ----------
-    epsilon, regularization
-        As for `ndcg_loss`. An `epsilon` that is a parameter is learnt.
+    epsilon : float or torch.Tensor of shape (), default=1.0
+        As for `ndcg_loss`. A parameter is learnt.
+    regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
+        As for `ndcg_loss`.
 
     See Also
     --------
@@ -86,12 +97,17 @@ class NDCGLoss(nn.Module):
 
         Parameters
         ----------
-        scores, relevance, sample_weight
+        scores : torch.Tensor of shape (n_rows, n_labels)
             As for `ndcg_loss`.
+        relevance : array-like of shape (n_rows, n_labels)
+            As for `ndcg_loss`.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights of the rows.
 
         Returns
         -------
-        torch.Tensor of shape ()
+        loss : torch.Tensor of shape ()
+            The weighted mean.
         """
         return ndcg_loss(
             scores,
@@ -107,8 +123,16 @@ class TopKLoss(nn.Module):
 
     Parameters
     ----------
-    k, epsilon, operator, growth, squashing
-        As for `topk_loss`. An `epsilon` that is a parameter is learnt.
+    k : int or dict of int to float, default=1
+        As for `topk_loss`.
+    epsilon : float or torch.Tensor of shape (), default=1.0
+        As for `topk_loss`. A parameter is learnt.
+    operator : {"quadratic", "entropic", "kl"}, default="quadratic"
+        As for `topk_loss`.
+    growth : {"linear", "bounded"}, default="linear"
+        As for `topk_loss`.
+    squashing : {"logistic"} or None, default=None
+        As for `topk_loss`.
 
     See Also
     --------
@@ -144,12 +168,17 @@ class TopKLoss(nn.Module):
 
         Parameters
         ----------
-        scores, labels, sample_weight
+        scores : torch.Tensor of shape (n_rows, n_classes)
             As for `topk_loss`.
+        labels : array-like of shape (n_rows,)
+            As for `topk_loss`.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights of the rows.
 
         Returns
         -------
-        torch.Tensor of shape ()
+        loss : torch.Tensor of shape ()
+            The weighted mean.
         """
         return topk_loss(
             scores,
@@ -168,8 +197,10 @@ class TrimmedLoss(nn.Module):
 
     Parameters
     ----------
-    n_kept, epsilon
-        As for `trimmed_loss`. An `epsilon` that is a parameter is learnt.
+    n_kept : float
+        As for `trimmed_loss`.
+    epsilon : float or torch.Tensor of shape ()
+        As for `trimmed_loss`. A parameter is learnt.
 
     See Also
     --------
@@ -194,11 +225,14 @@ class TrimmedLoss(nn.Module):
 
         Parameters
         ----------
-        losses, sample_weight
+        losses : torch.Tensor of shape (n,)
             As for `trimmed_loss`.
+        sample_weight : array-like of shape (n,), default=None
+            Weights of the losses.
 
         Returns
         -------
-        torch.Tensor of shape ()
+        loss : torch.Tensor of shape ()
+            The weighted mean.
         """
         return trimmed_loss(losses, self.n_kept, self.epsilon, sample_weight)
