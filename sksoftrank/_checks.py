@@ -106,7 +106,10 @@ def _as_floats(array, name):
         )
     is_short = kind == "f" and array.dtype.itemsize <= 4
     with np.errstate(over="ignore"):
-        return array.astype(np.float32 if is_short else np.float64)
+        floats = array.astype(np.float32 if is_short else np.float64)
+    if (np.isinf(floats) > np.isinf(array)).any():  # larger than all floats
+        raise nonfinite_error(floats, name)
+    return floats
 
 
 def without_na(array):
@@ -303,6 +306,8 @@ def _exact_row(row, name):
             )
     out = np.empty(row.shape)
     out[is_finite], out[~is_finite] = _floats(numbers), row[~is_finite]
+    if np.isinf(out[is_finite]).any():  # larger than all floats
+        raise nonfinite_error(out, name)
     return out
 
 

@@ -38,6 +38,40 @@ class Slices:
         return np.ascontiguousarray(np.moveaxis(moved, -1, self.axis))
 
 
+def stand_ins(rows, epsilon):
+    """The rows with finite numbers for infinite ones; None if they are finite or NaN.
+
+    They are beyond all finite numbers of a row, and so far from them that no pool and
+    no soft choice for this `epsilon` takes both.
+    """
+    is_infinite = np.isinf(rows)
+    if np.isnan(rows).any() or not is_infinite.any():
+        return None
+    low, high = finite_ends(rows)
+    with np.errstate(over="ignore"):
+        reach = (4.0 * rows.shape[1] + 2000.0) * epsilon + 2.0 * (high - low)
+        reach += 0.01 * np.maximum(np.abs(low), np.abs(high)) + 1e-300
+        ends = np.where(rows > 0, high + reach, low - reach)
+        return np.where(is_infinite, ends, rows).astype(rows.dtype)
+
+
+def finite_ends(rows):
+    """Smallest and largest finite number of each row, 0 if there are none."""
+    is_finite = np.isfinite(rows)
+    wide = rows.astype(np.float64)
+    low = wide.min(axis=1, keepdims=True, where=is_finite, initial=np.inf)
+    high = wide.max(axis=1, keepdims=True, where=is_finite, initial=-np.inf)
+    has_any = is_finite.any(axis=1, keepdims=True)
+    return np.where(has_any, low, 0.0), np.where(has_any, high, 0.0)
+
+
+def with_infinity(result, rows):
+    """Hard results of the stand-ins: infinite beyond the finite numbers."""
+    low, high = finite_ends(rows)
+    result = np.where(result > high, np.inf, result)
+    return np.where(result < low, -np.inf, result).astype(rows.dtype)
+
+
 def rounded(array, dtype):
     """The array in this dtype, in which what is too large is infinite."""
     if array.dtype == dtype:

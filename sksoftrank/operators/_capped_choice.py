@@ -23,6 +23,7 @@ from .._checks import (
     nonfinite_error,
 )
 from .._choices import bound_rows, difference_rows, select_rows
+from .._slices import stand_ins
 
 # Distances beyond are as good as infinite, but their differences are finite.
 FARTHEST = 1e300
@@ -31,8 +32,9 @@ FARTHEST = 1e300
 class WeightedRows:
     """The slices of `values` with their weights; what is omitted has the weight 0.
 
-    The `rule` may multiply the weights of a row: ``rule(weights, total)`` returns them
-    as they are, or others.
+    With an `epsilon` infinite values are allowed, for which others stand in that are
+    far enough for it. The `rule` may multiply the weights of a row: ``rule(weights,
+    total)`` returns them as they are, or others.
 
     Attributes
     ----------
@@ -52,11 +54,15 @@ class WeightedRows:
         Shape of the weights, or of `values` without weights.
     scale : ndarray of shape (count, 1) or None
         By what the rule multiplied the weights; None where none.
+    infinite : ndarray of shape (count, n) or None
+        1 and -1 where values are infinite, else 0; None where none is.
     is_empty : ndarray of bool, shape (count, 1)
         Rows of which all was omitted; they are replaced by zeros with weights 1.
     """
 
-    def __init__(self, values, slices, weights, nan_policy="raise", *, rule=None):
+    def __init__(
+        self, values, slices, weights, nan_policy="raise", *, rule=None, epsilon=None
+    ):
         omits_nan = check_nan_policy(nan_policy)
         if slices.length == 0:
             raise ValueError(
@@ -70,8 +76,9 @@ class WeightedRows:
             missing = None
         self._low = float(self.rows.min()) if slices.count else 0.0
         self._high = float(self.rows.max()) if slices.count else 0.0
+        self.infinite = None
         if not math.isfinite(self._high - self._low):
-            raise nonfinite_error(self.rows, "values")
+            self._let_be_infinite(epsilon)
         self.weights_shape, self.is_shared = values.shape, False
         self.is_empty = np.zeros((slices.count, 1), dtype=bool)
         self.is_kept = True if missing is None else ~missing
@@ -81,6 +88,13 @@ class WeightedRows:
             self.total = np.full((slices.count, 1), float(slices.length))
         else:
             self._weigh(values, slices, weights, missing, rule)
+
+    def _let_be_infinite(self, epsilon):
+        finite = None if epsilon is None else stand_ins(self.rows, epsilon)
+        if finite is None or not math.isfinite(finite.max() - finite.min()):
+            raise nonfinite_error(self.rows, "values")
+        self.infinite = np.where(np.isinf(self.rows), np.sign(self.rows), 0.0)
+        self.rows, self._low, self._high = finite, finite.min(), finite.max()
 
     def _weigh(self, values, slices, weights, missing, rule):
         own = np.ones((1, slices.length))

@@ -9,6 +9,7 @@ from .._checks import (
     check_flag,
     check_regularization,
     check_values,
+    nonfinite_error,
 )
 from .._jacobian import RowwiseJacobian
 from .._slices import Slices, rounded
@@ -85,7 +86,12 @@ class Location:
         self.values = check_exact(values, "values")
         self.slices = Slices(self.values.shape, axis)
         self.data = WeightedRows(
-            self.values, self.slices, weights, nan_policy, rule=rule
+            self.values,
+            self.slices,
+            weights,
+            nan_policy,
+            rule=rule,
+            epsilon=0.0 if self.epsilon == 0 else None,
         )
         if self.keep:
             self.data.detach()
@@ -107,7 +113,7 @@ class Location:
         rising : ndarray of int, default=None
             An order in which the means rise, and rounding is to lower none.
         """
-        columns = [mean.value for mean in self._each()]
+        columns = [self._value(mean) for mean in self._each()]
         if rising is not None:
             for k, previous in zip(rising[1:], rising[:-1], strict=True):
                 columns[k] = np.maximum(columns[k], columns[previous])
@@ -152,6 +158,16 @@ class Location:
                 if len(self._windows) <= FEW:
                     self._means[k] = mean
             yield mean
+
+    def _value(self, mean):
+        infinite = self.data.infinite
+        if infinite is None:
+            return mean.value
+        taken = infinite * (mean.wrt_values() > 0)
+        low, high = taken.min(axis=1, keepdims=True), taken.max(axis=1, keepdims=True)
+        if (low * high < 0).any():
+            raise nonfinite_error(self.values, "values")
+        return np.where(high > 0, np.inf, np.where(low < 0, -np.inf, mean.value))
 
     def _wrt_given_weights(self, mean):
         """Derivatives in the weights as they were before they were multiplied."""

@@ -33,6 +33,7 @@ def soft_quantile(
     ----------
     values : array-like of shape (..., n, ...)
         Real numbers. float32 is kept, float16 becomes float32, all else float64.
+        Infinite ones are for ``epsilon=0`` only.
     q : float or array-like
         Probabilities, from 0 to 1.
     epsilon : float or array-like, default=1.0
@@ -169,6 +170,7 @@ def soft_median(
     ----------
     values : array-like of shape (..., n, ...)
         Real numbers. float32 is kept, float16 becomes float32, all else float64.
+        Infinite ones are for ``epsilon=0`` only.
     epsilon : float or array-like, default=1.0
         Strength of the regularization, in the units of `values`. 0 gives the median.
         An array has one for each slice.
@@ -240,6 +242,7 @@ def soft_trimmed_mean(
     ----------
     values : array-like of shape (..., n, ...)
         Real numbers. float32 is kept, float16 becomes float32, all else float64.
+        Infinite ones are for ``epsilon=0`` only.
     cut : float or pair of floats, default=0.25
         Share of the weight to leave out at each end, or at the lower and at the upper
         end, at least 0 and of sum below 1. Values are left out in part where it is

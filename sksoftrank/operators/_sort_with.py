@@ -14,7 +14,7 @@ from .._checks import (
     check_regularization,
 )
 from .._jacobian import RowwiseJacobian
-from .._slices import Slices, rounded
+from .._slices import Slices, rounded, stand_ins
 from ._capped_choice import CappedChoice, WeightedRows, steepness_of
 
 
@@ -134,6 +134,8 @@ def soft_sort_with(
             kept = np.flatnonzero(~is_missing)
             rows, criterion = rows[:, kept], criterion[kept]
     check_finite(rows, "values")
+    finite = stand_ins(criterion[None], epsilon) if np.isinf(criterion).any() else None
+    criterion = criterion if finite is None else finite[0]
     criterion = check_finite(criterion, "criterion").astype(np.float64)
     sign = -1.0 if descending else 1.0
     order = hard = _SoftOrder(criterion, epsilon, kind, sign)

@@ -14,7 +14,7 @@ from .._checks import (
 )
 from .._projection import ProjectionJacobian
 from .._row_groups import FirstPlace, OwnPlace, needs_groups, solve_groups
-from .._slices import Slices, rounded
+from .._slices import Slices, rounded, stand_ins, with_infinity
 from ._rows import solve_rows, solve_rows_without_nan
 
 # The kernels by dtype: a lookup here costs less than dispatch on every call.
@@ -50,6 +50,8 @@ def soft_rank(
     ----------
     values : array-like of shape (..., n, ...)
         Real numbers. float32 is kept, float16 becomes float32, all else float64.
+        Infinite ones are first and last, as ties, and pooled with no finite ones: as a
+        mask they leave the others their ranks.
     epsilon : float or array-like, default=1.0
         Strength of the regularization, in the units of `values`. Where all neighbours
         differ by `epsilon` or more the ranks are hard; groups that are denser are
@@ -140,7 +142,10 @@ def soft_rank(
     def solve(rows, keys, out, pools, weights):
         if keys is None:  # without a Jacobian the order is not kept
             keys = np.empty(rows.shape)
-        return rank_rows(rows, epsilon, kind, sign, keys, out, pools, weights)
+        work = rank_rows(rows, epsilon, kind, sign, keys, out, pools, weights)
+        if work < 0 and (finite := stand_ins(rows, epsilon)) is not None:
+            work = rank_rows(finite, epsilon, kind, sign, keys, out, pools, weights)
+        return work
 
     solved = _solve(
         values, slices, omits_nan, solve, kind, return_jacobian, n_jobs, in_place=True
@@ -149,7 +154,11 @@ def soft_rank(
     if not return_jacobian:
         return ranks
     matrix = _isotonic.COVARIANCE if kind == _pav.KL else _isotonic.DEVIATION
-    own_rows = slices.to_rows(values).copy()  # the caller may change the values
+    own_rows = slices.to_rows(values)
+    is_infinite, is_kept = np.isinf(own_rows), None
+    if is_infinite.any():  # these are ties: any number stands for them
+        is_kept = ~is_infinite
+    own_rows = np.where(is_infinite, 0, own_rows)  # a copy: the caller may change it
 
     def find_wrt_epsilon(_):
         change = rank_wrt_epsilon(own_rows, solved, epsilon, matrix, sign)
@@ -163,6 +172,7 @@ def soft_rank(
         weights=solved.weights,
         input_order=solved.order,
         output_order=solved.order,
+        is_kept=is_kept,
         matrix=matrix,
         divisor=sign * epsilon or 1.0,
         find_wrt_epsilon=find_wrt_epsilon,
@@ -193,6 +203,7 @@ def soft_sort(
     ----------
     values : array-like of shape (..., n, ...)
         Real numbers. float32 is kept, float16 becomes float32, all else float64.
+        Infinite ones are for ``epsilon=0`` only.
     epsilon : float or array-like, default=1.0
         Strength of the regularization, in units of 1 / `values`: gaps between
         neighbours above ``1 / epsilon`` are smoothed. 0 gives the hard sort.
@@ -286,8 +297,22 @@ def soft_sort(
             work = _pav.argsort_rows(rows, sign, keys, out)
         return work if work < 0 else sort_rows(out, epsilon, kind, sign, pools, weights)
 
+    def solve_any(rows, keys, out, pools, weights):
+        work = solve(rows, keys, out, pools, weights)
+        if work < 0 and epsilon == 0 and (finite := stand_ins(rows, 0.0)) is not None:
+            work = solve(finite, keys, out, pools, weights)
+            out[...] = with_infinity(out, rows)
+        return work
+
     solved = _solve(
-        values, slices, omits_nan, solve, kind, return_jacobian, n_jobs, in_place=False
+        values,
+        slices,
+        omits_nan,
+        solve_any,
+        kind,
+        return_jacobian,
+        n_jobs,
+        in_place=False,
     )
     sorted_values = slices.from_rows(solved.out)
     if not return_jacobian:

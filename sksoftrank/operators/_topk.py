@@ -39,8 +39,8 @@ def soft_topk(
     Parameters
     ----------
     values : array-like of shape (..., n, ...)
-        Real, finite numbers. float32 is kept, float16 becomes float32, all else
-        float64.
+        Real numbers. float32 is kept, float16 becomes float32, all else float64. -inf
+        is a mask: it is chosen only where k leaves no other choice.
     k : float or array-like
         Number of values to choose, or their total weight; above 0 and at most n or the
         sum of the weights. Need not be whole. An array, of the shape of `values`
@@ -139,11 +139,13 @@ def soft_topk(
     else:
         values = check_differences(values, "values", axis)
     slices = Slices(values.shape, axis)
-    data = WeightedRows(values, slices, weights)
-    mass = np.full_like(data.total, check_k(k, data.total))
     signs = None
     if magnitude:
-        signs, data.rows = np.sign(data.rows), np.abs(data.rows)
+        signs, values = slices.to_rows(np.sign(values)), np.abs(values)
+    data = WeightedRows(values, slices, weights, epsilon=epsilon)
+    if data.infinite is not None:  # they do not move
+        signs = (data.infinite == 0) * (1.0 if signs is None else signs)
+    mass = np.full_like(data.total, check_k(k, data.total))
     if largest:
         data.rows = -data.rows
     choice = CappedChoice(data, mass, data.total - mass, epsilon, kind)

@@ -13,7 +13,7 @@ from .._checks import (
 )
 from .._jacobian import RowwiseJacobian
 from .._row_groups import OwnPlace, needs_groups, solve_groups
-from .._slices import Slices, argsort_rows, rounded
+from .._slices import Slices, argsort_rows, rounded, stand_ins
 from ._capped_choice import steepness_of
 from ._rows import check_whole_k, signed
 
@@ -42,8 +42,8 @@ def soft_topk_rank(
     Parameters
     ----------
     values : array-like of shape (..., n, ...)
-        Real, finite numbers. float32 is kept, float16 becomes float32, all else
-        float64.
+        Real numbers. float32 is kept, float16 becomes float32, all else float64.
+        Infinite ones are pooled with no finite ones.
     k : int or array-like
         Number of values that are told apart, from 1 to n; of all where fewer are not
         NaN. An array, of the shape of `values` without `axis`, has one for each slice.
@@ -133,10 +133,14 @@ def soft_topk_rank(
     slices = Slices(values.shape, axis)
     k = check_whole_k(k, slices.length)
     rows = slices.to_rows(values).astype(np.float64, copy=False)
-    check_finite(rows, "values")
     signs = None
     if magnitude:
         signs, rows = np.sign(rows), np.abs(rows)
+    if np.isinf(rows).any() and (finite := stand_ins(rows, epsilon)) is not None:
+        # They do not move.
+        signs = np.isfinite(rows) * (1.0 if signs is None else signs)
+        rows = finite
+    check_finite(rows, "values")
     kind = kind if epsilon > 0 else _pav.QUADRATIC
     tops = _solve_tops(rows if largest else -rows, k, epsilon, kind)
     ranks = np.full(rows.shape, k + 1.0)

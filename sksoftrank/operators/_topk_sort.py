@@ -12,7 +12,7 @@ from .._checks import (
 )
 from .._jacobian import RowwiseJacobian
 from .._row_groups import FirstPlace, needs_groups, solve_groups
-from .._slices import Slices, argsort_rows, rounded
+from .._slices import Slices, argsort_rows, rounded, stand_ins, with_infinity
 from ._rows import SolvedRows, check_whole_k
 from ._sorting import sort_wrt_epsilon
 
@@ -37,8 +37,8 @@ def soft_topk_sort(
     Parameters
     ----------
     values : array-like of shape (..., n, ...)
-        Real, finite numbers. float32 is kept, float16 becomes float32, all else
-        float64.
+        Real numbers. float32 is kept, float16 becomes float32, all else float64.
+        Infinite ones are for ``epsilon=0`` only.
     k : int
         Number of sorted values, from 1 to n.
     epsilon : float or array-like, default=1.0
@@ -115,6 +115,9 @@ def soft_topk_sort(
     slices = Slices(values.shape, axis)
     k = check_whole_k(k, slices.length)
     rows = slices.to_rows(values).astype(np.float64, copy=False)
+    given = rows
+    if epsilon == 0 and (finite := stand_ins(rows, 0.0)) is not None:
+        rows = finite
     check_finite(rows, "values", factor=slices.length**2)
     kind = kind if epsilon > 0 else _pav.QUADRATIC
     sign = 1.0 if largest else -1.0
@@ -123,7 +126,10 @@ def soft_topk_sort(
     shape = list(slices.shape)
     shape[slices.axis] = k
     top_slices = Slices(tuple(shape), slices.axis)
-    result = top_slices.from_rows(sign * top.sorted[:, :k])
+    ordered = sign * top.sorted[:, :k]
+    if rows is not given:
+        ordered = with_infinity(ordered, given)
+    result = top_slices.from_rows(ordered)
     result = np.ascontiguousarray(result, dtype=values.dtype)
     if not return_jacobian:
         return result

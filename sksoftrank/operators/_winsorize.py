@@ -104,8 +104,9 @@ def soft_winsorize(
         return result
     is_nan = np.isnan(rows)
     # Bounds that have met but for rounding, as for large epsilon, clip all values.
-    size = np.fmax.reduce(np.abs(rows), axis=1, keepdims=True)
-    has_met = high - low <= 8 * np.finfo(rows.dtype).eps * size
+    size = np.where(np.isinf(rows), 0, np.abs(rows))
+    size = np.fmax.reduce(size, axis=1, keepdims=True)
+    has_met = (high == low) | (high - low <= 8 * np.finfo(rows.dtype).eps * size)
     is_above = (rows > high) | (has_met & ~is_nan)
     sides = (rows < low) & ~is_above, is_above, is_nan
     return result, WinsorizeJacobian(slices, sides, bounds_jacobian)
