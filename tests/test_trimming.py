@@ -171,7 +171,13 @@ def test_linear_regression_is_soft_least_trimmed_squares():
 def test_documented_algorithm(cv, trim, epsilon, tol):
     X, y, _, _ = make_contaminated_regression(120, 2, random_state=0)
     model = SoftTrimmedRegressor(
-        Ridge(20.0), trim=trim, epsilon=epsilon, cv=cv, tol=tol, max_iter=100
+        Ridge(20.0),
+        trim=trim,
+        epsilon=epsilon,
+        relative=False,
+        cv=cv,
+        tol=tol,
+        max_iter=100,
     ).fit(X, y)
 
     rows = np.arange(120)
@@ -260,7 +266,13 @@ def test_classes_keep_their_shares(base, n_classes, parameters, epsilon):
     X, y = X[rows], y[rows]
     trim = parameters.get("trim", 0.5)
     model = SoftTrimmedClassifier(
-        base, epsilon=epsilon, cv="train", max_iter=1, tol=0.99, **parameters
+        base,
+        epsilon=epsilon,
+        relative=False,
+        cv="train",
+        max_iter=1,
+        tol=0.99,
+        **parameters,
     ).fit(X, y)
     assert model.n_iter_ == 1  # with this tolerance
 

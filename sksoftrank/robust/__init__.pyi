@@ -198,6 +198,7 @@ class _Trimmed(MetaEstimatorMixin, BaseEstimator):
     estimator: BaseEstimator | None
     trim: float
     epsilon: float
+    relative: bool
     cv: _CV | Literal["train"] | None
     max_iter: int
     tol: float
@@ -209,6 +210,7 @@ class _Trimmed(MetaEstimatorMixin, BaseEstimator):
         *,
         trim: float = 0.5,
         epsilon: float = 10.0,
+        relative: bool = True,
         cv: _CV | Literal["train"] | None = 5,
         max_iter: int = 20,
         tol: float = 0.01,
@@ -240,6 +242,7 @@ class _Trimmed(MetaEstimatorMixin, BaseEstimator):
 
 class SoftTrimmedRegressor(RegressorMixin, _Trimmed):
     scale_: float
+    relative_spread_: NDArray[np.float64]
     def score(
         self, X: _Features, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> float: ...
@@ -251,6 +254,7 @@ class SoftTrimmedClassifier(ClassifierMixin, _Trimmed):
         *,
         trim: float = 0.5,
         epsilon: float = 4.0,
+        relative: bool = True,
         cv: _CV | Literal["train"] | None = 5,
         max_iter: int = 20,
         tol: float = 0.01,

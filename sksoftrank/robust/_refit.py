@@ -53,6 +53,7 @@ class SoftTrimmed(MetaEstimatorMixin, BaseEstimator):
         "estimator": [HasMethods(["fit", "predict"]), None],
         "trim": [Interval(Real, 0, 0.5, closed="both")],
         "epsilon": [Interval(Real, 0, None, closed="left")],
+        "relative": ["boolean"],
         "cv": ["cv_object", StrOptions({"train"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, 1, closed="left")],
@@ -60,12 +61,15 @@ class SoftTrimmed(MetaEstimatorMixin, BaseEstimator):
         "random_state": ["random_state"],
     }
 
+    relative = True  # also for what was pickled before there was this parameter
+
     def __init__(
         self,
         estimator=None,
         *,
         trim=0.5,
         epsilon=10.0,
+        relative=True,
         cv=5,
         max_iter=20,
         tol=1e-2,
@@ -75,6 +79,7 @@ class SoftTrimmed(MetaEstimatorMixin, BaseEstimator):
         self.estimator = estimator
         self.trim = trim
         self.epsilon = epsilon
+        self.relative = relative
         self.cv = cv
         self.max_iter = max_iter
         self.tol = tol

@@ -17,6 +17,7 @@ from ..losses import selection_trimmed_loss
 from ._base import EXACT_FIT
 from ._readings import read_predictions
 from ._refit import SoftTrimmed, n_kept
+from ._spread import relative_spread
 from ._trimming_labels import SoftTrimmedClassifier
 
 # Pickles of 0.1.0 look for both here.
@@ -47,6 +48,9 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
         Smoothing strength, at least 0, relative to the squared scale of the errors.
         With 0 exactly the fraction `trim` is trimmed; a large value gives the estimator
         itself. With the default observations get no weight beyond about 3.4 scales.
+    relative : bool, default=True
+        Whether errors count in units of `relative_spread_`, so that a group of large
+        targets with errors in proportion is not trimmed for that.
     cv : int, cross-validation generator, iterable or "train", default=5
         Where the errors come from.
 
@@ -77,10 +81,15 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
         fitted with these weights, divided by their mean ``1 - trim``, times the sample
         weights.
     inlier_mask_ : ndarray of bool of shape (n_samples,)
-        Whether the error is at most 2.2414 `scale_`: 97.5 % of Gaussian errors are.
+        Whether the error is at most 2.2414 `scale_` times `relative_spread_`: 97.5 % of
+        Gaussian errors are.
     scale_ : float
         Standard deviation of the errors without those beyond 2.2414 s0, where s0 is the
-        root mean square of the smallest, both made consistent for Gaussian errors.
+        root mean square of the smallest, both made consistent for Gaussian errors; in
+        units of `relative_spread_`.
+    relative_spread_ : ndarray of shape (n_samples,)
+        Spread of the errors around the level of each prediction, relative to that of
+        all. 1 where it is less than 1.5, and for ``relative=False``.
     n_iter_ : int
         Number of refits.
     n_features_in_ : int
@@ -115,6 +124,16 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
     1)``, with t such that the weights sum to h, and so regains most of the efficiency.
     A phase ends when its objective (the selection-trimmed mean of the squared errors)
     falls no more. With sample weights the sums are weighted.
+
+    With `relative` errors are divided by the relative spread first. A tree of at most 8
+    leaves divides the levels of the predictions into regions of similar sizes of errors
+    (each of at least 10 rows). The spread of a region is the 30 % quantile of absolute
+    deviations from its median error, so that a minority of good rows decides; it is at
+    most a third of the distance of its predictions from their median (no model knows a
+    group that it misses by more) and does not fall on the way outward. It is taken from
+    the first fit, and from the last of the first phase if it is larger there. Where
+    errors are in proportion to the target throughout, as for prices, a logarithm of the
+    target (`sklearn.compose.TransformedTargetRegressor`) is the better remedy.
 
     Whether outliers are found depends on the first fit, to all data: errors of outliers
     must be larger than those of most good observations there. That holds for scattered
@@ -195,13 +214,18 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
         def residuals(prediction):
             residual = (y - prediction) / unit
             residual[np.abs(residual) <= zero] = 0.0
-            return residual
+            return residual / spread
+
+        def spread_around(prediction):
+            level = prediction / unit
+            return relative_spread(y / unit - level, level, weight)
 
         def choose(prediction, scale=1.0, epsilon=0.0):
             losses = 0.5 * (residuals(prediction) / scale) ** 2
             value, _, selection = selection_trimmed_loss(losses, kept, epsilon, weight)
             return value, selection
 
+        spread = np.ones(y.size)
         full = np.full(y.size, 1 - self.trim)
         if UNITS[0] < unit < UNITS[1]:
             start = read(full)
@@ -215,7 +239,11 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
                     f"y must be in units in which the estimator can fit it, got values "
                     f"that vary by {unit:.1g}; in other units its fit is another one."
                 )
+        if self.relative:
+            spread = spread_around(start)
         prediction, selection = self._iterate(read, choose, start)
+        if self.relative:
+            spread = np.maximum(spread, spread_around(prediction))
         scale = lts_scale(residuals(prediction), weight, kept)
         if scale > 0 and self.epsilon > 0:
             prediction, selection = self._iterate(
@@ -228,4 +256,5 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
         scale = reweighted_scale(residual, weight, good, fraction=INLIER_FRACTION)
         self.inlier_mask_ = inlier_mask(residual, scale)
         self.scale_ = unit * scale
+        self.relative_spread_ = spread
         return selection

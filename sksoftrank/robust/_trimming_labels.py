@@ -15,6 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 from ..losses import selection_trimmed_loss
 from ._readings import read_losses, with_known_losses
 from ._refit import SoftTrimmed, estimator_has, n_kept
+from ._spread import LOW, weighted_quantile
+
+# That of a label of probability one half.
+LOSS_OF_A_COIN = np.log(2)
 
 
 class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
@@ -35,6 +39,9 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
         The weight falls linearly with the loss, and is 0 beyond about ``(1 - trim) *
         epsilon`` above the mean loss of the class. Smaller values trim more, also of
         what is correct but hard to predict. A large value gives the estimator itself.
+    relative : bool, default=True
+        Whether `epsilon` is larger for a class that is hard to predict throughout, such
+        as a rare one, so that its rows are not trimmed for that.
     cv : int, cross-validation generator, iterable or "train", default=5
         Where the losses come from.
 
@@ -112,6 +119,11 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
     their shares, and none vanishes, however rare or hard it is. Refits end when the
     objective (the sum over classes of selection-trimmed losses) falls no more.
 
+    With `relative`, epsilon is multiplied for each class by ``(q / log(2))**3``, where
+    q is the 30 % quantile of its losses in the first fits, if that is above log(2): if
+    most rows of a class are thought to be of another one, a large loss speaks of a
+    class that is rare or hard rather than of wrong labels.
+
     Trimming has a price: without wrong labels, probabilities become too confident.
 
     Boosting on histograms (the default) bins its features anew in each fit, with
@@ -148,6 +160,7 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
         *,
         trim=0.5,
         epsilon=4.0,
+        relative=True,
         cv=5,
         max_iter=20,
         tol=1e-2,
@@ -158,6 +171,7 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
             estimator,
             trim=trim,
             epsilon=epsilon,
+            relative=relative,
             cv=cv,
             max_iter=max_iter,
             tol=tol,
@@ -280,6 +294,7 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
         """Set the mask; return the selection."""
         label = self._strata(y)
         totals = np.bincount(label, weight)
+        epsilons = np.full(totals.size, float(self.epsilon))
 
         def choose(losses):
             losses = with_known_losses(losses, label, weight)
@@ -288,12 +303,18 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
                 rows = label == k
                 kept = n_kept(total, self.trim)
                 value, _, selection[rows] = selection_trimmed_loss(
-                    losses[rows], kept, self.epsilon, weight[rows]
+                    losses[rows], kept, epsilons[k], weight[rows]
                 )
                 objective += kept * value
             return objective, selection
 
         start = read(np.full(label.size, 1 - self.trim))
+        if self.relative:
+            losses = with_known_losses(start, label, weight)
+            for k in range(totals.size):
+                rows = label == k
+                typical = weighted_quantile(losses[rows], weight[rows], LOW)
+                epsilons[k] *= max(1.0, typical / LOSS_OF_A_COIN) ** 3
         _, selection = self._iterate(read, choose, start)
         self.inlier_mask_ = selection > 0
         return selection
