@@ -20,6 +20,7 @@ from .._robust_scale import (
 )
 from .._sklearn import BaseEstimator
 from ..losses._trimmed import MAX_REPEATS
+from ._ignored import GroupSharesMixin, warn_of_ignored_group
 from ._lts_search import Start, least_squares_start, lts_search
 from ._trimmed_squares import TrimmedSquares
 
@@ -34,7 +35,9 @@ SCALE_ROUNDS = 2
 LARGEST_OUTLIER = 1e140
 
 
-class RobustLinearModel(LinearModelMixin, RegressorMixin, BaseEstimator):
+class RobustLinearModel(
+    GroupSharesMixin, LinearModelMixin, RegressorMixin, BaseEstimator
+):
     """Base class of the robust linear regressors."""
 
     def predict(self, X):
@@ -222,6 +225,20 @@ class RobustProblem:
     def support(self, residual):
         """Which observations are among the h with the smallest residuals."""
         return self.trimmed_squares().trim(0.5 * residual**2)[2] > 0
+
+    def warn_of_ignored_group(self, model, X):
+        """Warn if the model ignores a group that does least squares no harm."""
+        z = self.coordinates(model.coef_, model.intercept_)
+        residual = self.residual(z)
+
+        def plain(rows):
+            everything = np.ones(residual.size)
+            z_all = self.least_squares(z, residual, everything)
+            return np.abs(self.residual(z_all))[rows]
+
+        warn_of_ignored_group(
+            model, X, ~model.inlier_mask_, np.abs(residual), plain, stacklevel=5
+        )
 
     def least_squares(self, z, residual, selection):
         """Least squares with weights, given coordinates and their residuals."""

@@ -304,6 +304,7 @@ class SoftLQSRegressor(RobustLinearModel):
             lambda share: f"Take a quantile well above {share:.2g}",
             stacklevel=3,
         )
+        problem.warn_of_ignored_group(self, X)
         return self
 
     def _find_starts(self, problem, rng):

@@ -313,6 +313,7 @@ class SoftLTSRegressor(RobustLinearModel):
         self._fit_from(problem, start, z, self.epsilon)
         self.coef_ = self.coef_.astype(X.dtype, copy=False)
         warn_of_data(self, y, problem.weight, problem.n_coefs, less_trim, stacklevel=3)
+        problem.warn_of_ignored_group(self, X)
         return self
 
     def _control(self):

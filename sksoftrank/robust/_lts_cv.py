@@ -353,6 +353,8 @@ class SoftLTSRegressorCV(RobustLinearModel):
             lambda share: f"Try trims well below {1 - share:.2g}",
             stacklevel=3,
         )
+        problem = model._problem(X, y, weights.get("sample_weight"), sigma)
+        problem.warn_of_ignored_group(self, X)
         return self
 
     def get_metadata_routing(self):

@@ -26,6 +26,7 @@ from .._sklearn import (
     fit_context,
 )
 from ._fold_fits import CloneFits, prepare, whole_repeats, with_few_values
+from ._ignored import GroupSharesMixin, warn_of_ignored_group
 
 
 class _State(NamedTuple):
@@ -46,7 +47,7 @@ def estimator_has(method):
     return check
 
 
-class SoftTrimmed(MetaEstimatorMixin, BaseEstimator):
+class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
     """What the regressor and the classifier share: refitting with selection weights."""
 
     _parameter_constraints: ClassVar[dict] = {
@@ -60,8 +61,6 @@ class SoftTrimmed(MetaEstimatorMixin, BaseEstimator):
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
-
-    relative = True  # also for what was pickled before there was this parameter
 
     def __init__(
         self,
@@ -139,12 +138,16 @@ class SoftTrimmed(MetaEstimatorMixin, BaseEstimator):
             return fits.read(X_folds, y, folds, reader)
 
         self.n_iter_ = 0
-        self.inlier_weight_ = self._settle(read, y, weight)
+        self.inlier_weight_, plain, errors = self._settle(read, y, weight)
         row_weight = weight * self.inlier_weight_ / (1 - self.trim)
         self.estimator_ = fits.fit(X, y, row_weight)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))
+        if not get_tags(estimator).input_tags.pairwise:
+            warn_of_ignored_group(
+                self, X, ~self.inlier_mask_, errors, plain.__getitem__, stacklevel=4
+            )
         return self
 
     def predict(self, X):
@@ -162,6 +165,10 @@ class SoftTrimmed(MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return self.estimator_.predict(X)
+
+    def __setstate__(self, state):
+        # Early pickles of 0.1.0 have no `relative`.
+        super().__setstate__({"relative": True} | state)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

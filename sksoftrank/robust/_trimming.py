@@ -203,7 +203,7 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
         return read_predictions
 
     def _settle(self, read, y, weight):
-        """Set the scale and the mask; return the selection."""
+        """Set the scale and the mask; return the selection, first and last errors."""
         y = y.astype(np.float64)
         kept = n_kept(weight.sum(), self.trim)
         centre = np.median(y)
@@ -257,4 +257,5 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
         self.inlier_mask_ = inlier_mask(residual, scale)
         self.scale_ = unit * scale
         self.relative_spread_ = spread
-        return selection
+        first, last = (np.abs((y - p) / unit) for p in (start, prediction))
+        return selection, first, last

@@ -291,7 +291,7 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
         return splits
 
     def _settle(self, read, y, weight):
-        """Set the mask; return the selection."""
+        """Set the mask; return the selection, and the first and last losses."""
         label = self._strata(y)
         totals = np.bincount(label, weight)
         epsilons = np.full(totals.size, float(self.epsilon))
@@ -315,6 +315,7 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
                 rows = label == k
                 typical = weighted_quantile(losses[rows], weight[rows], LOW)
                 epsilons[k] *= max(1.0, typical / LOSS_OF_A_COIN) ** 3
-        _, selection = self._iterate(read, choose, start)
+        last, selection = self._iterate(read, choose, start)
         self.inlier_mask_ = selection > 0
-        return selection
+        first, last = (with_known_losses(x, label, weight) for x in (start, last))
+        return selection, first, last
