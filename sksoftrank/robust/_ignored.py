@@ -25,6 +25,9 @@ HARMLESS = 1.4
 FAR = 2.5
 FEW_VALUES = 10
 
+# A larger part of the rows is no small group.
+LARGEST_PART = 0.25
+
 # Part of the rows of a group that are ignored, and how probable that may be by chance.
 IGNORED_PART = 0.6
 CHANCE = 1e-6
@@ -135,7 +138,7 @@ def warn_of_ignored_group(model, X, is_ignored, robust, plain, stacklevel):
     names = getattr(model, "feature_names_in_", getattr(X, "columns", None))
     name = f"column {column}" if names is None else f"{names[column]!r}"
     inside = (table[:, column] > threshold) == is_above
-    if _is_far(table[:, column], inside):
+    if inside.mean() > LARGEST_PART or _is_far(table[:, column], inside):
         return
     side = "above" if is_above else "up to"
     shares = ignored[inside].mean(), ignored[~inside].mean()
