@@ -166,9 +166,14 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         return self.estimator_.predict(X)
 
-    def __setstate__(self, state):
-        # Early pickles of 0.1.0 have no `relative`.
-        super().__setstate__({"relative": True} | state)
+    def __getattr__(self, name):
+        if name == "relative":  # older pickles have none
+            return True
+        raise AttributeError(
+            f"{type(self).__name__!r} object has no attribute {name!r}",
+            name=name,
+            obj=self,
+        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
