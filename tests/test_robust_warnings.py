@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from contamination import COEF, contaminated
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 
 from sksoftrank import (
     SoftLQSRegressor,
@@ -217,3 +218,50 @@ def test_standard_errors_do_not_depend_on_the_unit_of_sigma():
         other = SoftLTSRegressor(random_state=0).fit(X, y, sigma=unit * sigma)
         assert_allclose(other.stderr_, model.stderr_, rtol=1e-5)
         assert_allclose(unit * other.scale_, model.scale_, rtol=1e-5)
+
+
+# Few rows
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("estimator", [SoftLTSRegressor, SoftLQSRegressor])
+def test_more_features_than_rows(estimator, weighted, container):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((14, 30)), rng.standard_normal(14)
+    sigma = rng.uniform(0.5, 2, 14) if weighted else None
+    weight = np.r_[np.ones(12), 0, 0]
+    pattern = r"30 features and 12 rows, .* alpha must be above 0 .* got 0\.0\."
+    with pytest.warns(UserWarning, match=pattern) as record:
+        model = estimator(random_state=0).fit(container(X), y, weight, sigma)
+    assert [warning.filename for warning in record] == [__file__]
+    assert_allclose(model.predict(X)[:12], y[:12], rtol=0, atol=1e-8)
+    assert model.scale_ == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ridge = estimator(alpha=0.1, random_state=0)
+        ridge.fit(container(X), y, weight, sigma)
+    assert ridge.scale_ > 0
+    assert np.isfinite(ridge.coef_).all()
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("estimator", [SoftLTSRegressor, SoftLQSRegressor])
+def test_all_rows_equal(estimator, weighted, container):
+    rng = np.random.default_rng(0)
+    sigma = rng.uniform(0.5, 2, 20) if weighted else None
+    X, noise = container(np.ones((20, 3))), rng.standard_normal(20)
+    model = estimator(random_state=0).fit(X, np.full(20, 2.5), sigma=sigma)
+    assert_array_equal(model.coef_, 0)
+    assert model.intercept_ == 2.5
+    assert model.scale_ == 0
+    assert model.inlier_mask_.all()
+    model = estimator(random_state=0).fit(X, noise, sigma=sigma)
+    assert_array_equal(model.coef_, 0)
+    assert abs(model.intercept_ - np.median(noise)) < 1
+    assert model.scale_ > 0
+    model = estimator(random_state=0, fit_intercept=False)
+    model.fit(X, np.full(20, 2.5), sigma=sigma)
+    assert_allclose(model.coef_, 2.5 / 3, rtol=1e-10)
+    assert model.scale_ == 0

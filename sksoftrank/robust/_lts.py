@@ -1,7 +1,7 @@
 """Robust linear regression by soft least trimmed squares."""
 
 from numbers import Integral, Real
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -15,7 +15,8 @@ from .._robust_scale import (
 )
 from .._sklearn import Interval, StrOptions, fit_context
 from ._base import RobustLinearModel, RobustProblem
-from ._data_warnings import warn_of_data
+from ._data_warnings import less_trim, warn_of_data
+from ._trimmed_squares import smooth_fit
 
 
 class SoftLTSRegressor(RobustLinearModel):
@@ -141,8 +142,9 @@ class SoftLTSRegressor(RobustLinearModel):
     ConvergenceWarning
         If an iteration ends for another reason than convergence. The fit is kept.
     UserWarning
-        If few rows, fewer than 2 (p + 1), have half of the sample weights; and if most
-        targets are equal and the fit follows these rows (nearly) exactly.
+        If few rows, fewer than 2 (p + 1), have half of the sample weights; if most
+        targets are equal and the fit follows these rows (nearly) exactly; and if fewer
+        rows than features are all fitted exactly, for want of `alpha`.
 
     See Also
     --------
@@ -357,7 +359,7 @@ class SoftLTSRegressor(RobustLinearModel):
         raw_scale = problem.raw_scale(start.z)
         s0 = problem.start_scale(start.z, raw_scale) if raw_scale > 0 else 0.0
         self._report(f"start: {start.n_fits} fits, scale {s0 * problem.scale_unit:.6g}")
-        fit = _smooth_fit(
+        fit = smooth_fit(
             problem,
             s0,
             z if s0 > 0 else start.z,
@@ -422,37 +424,3 @@ class SoftLTSRegressor(RobustLinearModel):
                 problem.design, residual, problem.weight, selection, slope
             )
             self.stderr_, self.intercept_stderr_ = (e * problem.unit for e in errors)
-
-
-def less_trim(share):
-    """What to do to count rows other than this share."""
-    return f"Take a trim well below {1 - share:.2g}"
-
-
-class _SoftFit(NamedTuple):
-    """A minimum of the smoothed objective."""
-
-    z: np.ndarray
-    objective: float  # in units of `RobustProblem.unit` squared
-    selection: np.ndarray
-    n_iter: int
-    message: str | None
-
-
-def _smooth_fit(problem, s0, z, epsilon, formulation, *, max_iter, tol, report=None):
-    """Minimise the smoothed objective from z on.
-
-    `s0` is the scale of the start, 0 for an exact fit: nothing is smoothed then.
-    """
-    if s0 == 0:
-        hard = problem.trimmed_squares()
-        residual = problem.residual(z)
-        residual[np.abs(residual) <= problem.zero] = 0.0
-        selection = hard.trim(0.5 * residual**2)[2]
-        return _SoftFit(z, hard.evaluate(z)[0], selection, 0, None)
-    squares = problem.trimmed_squares(s0, float(epsilon), formulation)
-    z, n_iter, message = squares.minimize(
-        z / s0, max_iter=max_iter, tol=tol, report=report
-    )
-    value, _, _, selection = squares.evaluate(z)
-    return _SoftFit(z * s0, s0 * s0 * value, selection, n_iter, message)

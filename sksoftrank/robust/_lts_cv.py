@@ -14,7 +14,12 @@ from sklearn.utils.parallel import Parallel, delayed
 from .._checks import check_sigma
 from .._sklearn import StrOptions, fit_context
 from ._base import RobustLinearModel, check_frequencies
-from ._data_warnings import followed_values, has_few_rows, warn_of_data
+from ._data_warnings import (
+    followed_values,
+    has_few_rows,
+    less_trim,
+    warn_of_data,
+)
 from ._fold_scores import (
     CappedScore,
     check_fold_weights,
@@ -22,7 +27,7 @@ from ._fold_scores import (
     route,
     undefined_scores,
 )
-from ._lts import SoftLTSRegressor, less_trim
+from ._lts import SoftLTSRegressor
 
 # Errors beyond this many scales count alike in the default score. With more, a third of
 # outliers in X may rule it; with less, so do the good rows that are fitted anyhow.

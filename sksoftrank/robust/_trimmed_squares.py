@@ -116,3 +116,32 @@ class TrimmedSquares:
             last_value, last_slope, last_z = value, slope, z
             z = z + self.design.newton_step(gradient, row_weight)
         return Minimum(z, n_iter, None)
+
+
+class SoftFit(NamedTuple):
+    """A minimum of the smoothed objective."""
+
+    z: np.ndarray
+    objective: float  # in units of `RobustProblem.unit` squared
+    selection: np.ndarray
+    n_iter: int
+    message: str | None
+
+
+def smooth_fit(problem, s0, z, epsilon, formulation, *, max_iter, tol, report=None):
+    """Minimise the smoothed objective from z on.
+
+    `s0` is the scale of the start, 0 for an exact fit: nothing is smoothed then.
+    """
+    if s0 == 0:
+        hard = problem.trimmed_squares()
+        residual = problem.residual(z)
+        residual[np.abs(residual) <= problem.zero] = 0.0
+        selection = hard.trim(0.5 * residual**2)[2]
+        return SoftFit(z, hard.evaluate(z)[0], selection, 0, None)
+    squares = problem.trimmed_squares(s0, float(epsilon), formulation)
+    z, n_iter, message = squares.minimize(
+        z / s0, max_iter=max_iter, tol=tol, report=report
+    )
+    value, _, _, selection = squares.evaluate(z)
+    return SoftFit(z * s0, s0 * s0 * value, selection, n_iter, message)
