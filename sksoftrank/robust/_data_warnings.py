@@ -29,9 +29,7 @@ def less_trim(share):
 
 
 def warn_of_data(model, y, weight, n_coefs, remedy, stacklevel):
-    """Warn of weights that are no frequencies, and of fits that say nothing.
-
-    These go through all of fewer rows than features, or follow mostly equal targets.
+    """Warn of weights that are no frequencies, and of targets that are mostly equal.
 
     Parameters
     ----------
@@ -50,16 +48,6 @@ def warn_of_data(model, y, weight, n_coefs, remedy, stacklevel):
     """
     name = type(model).__name__
     _warn_of_weights(name, weight, n_coefs + (not model.fit_intercept), stacklevel + 1)
-    n_rows = weight.sum()
-    if 1 < n_rows < model.n_features_in_ and model.scale_ == 0:
-        warnings.warn(
-            f"X has {model.n_features_in_} features and {n_rows:g} rows, which {name} "
-            f"fits exactly whatever y is: alpha must be above 0 for fewer rows than "
-            f"features, got {model.alpha}.",
-            UserWarning,
-            stacklevel=stacklevel + 1,
-        )
-        return
     followed = followed_values(model, y, weight, n_coefs)
     if followed is None or has_few_rows(weight, n_coefs):
         return

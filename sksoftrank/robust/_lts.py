@@ -142,9 +142,8 @@ class SoftLTSRegressor(RobustLinearModel):
     ConvergenceWarning
         If an iteration ends for another reason than convergence. The fit is kept.
     UserWarning
-        If few rows, fewer than 2 (p + 1), have half of the sample weights; if most
-        targets are equal and the fit follows these rows (nearly) exactly; and if fewer
-        rows than features are all fitted exactly, for want of `alpha`.
+        If few rows, fewer than 2 (p + 1), have half of the sample weights; and if most
+        targets are equal and the fit follows these rows (nearly) exactly.
 
     See Also
     --------
