@@ -474,22 +474,24 @@ cdef void hard_rank_row(
         first = end
 
 
-cdef inline bint is_single_block(
-    double spread, Py_ssize_t n, double epsilon, int kind
-) noexcept nogil:
-    """Whether the range of a row alone proves that all its ranks pool in one block.
+cdef inline double single_block_limit(Py_ssize_t n, int kind) noexcept nogil:
+    """The range, in epsilon, below which all ranks of a row surely pool in one block."""
+    # The k largest must exceed the others by no more than rho's k largest exceed rho's
+    # others, in the mean (quadratic) or in logsumexp. A margin of 1e-12: the bounds are
+    # tight at k = 1 and computed in doubles.
+    if kind == QUADRATIC:
+        return 0.5 * n
+    return log((n - 1) * expm1(1.0) if kind == ENTROPIC else 2.0) - 1e-12
 
-    The k largest must exceed the others by no more than rho's k largest exceed rho's
-    others, in the mean (quadratic) or in logsumexp; the range bounds the former.
-    """
+
+cdef inline bint is_single_block(
+    double spread, Py_ssize_t n, double epsilon, int kind, double limit
+) noexcept nogil:
     if n < 2 or epsilon == 0.0:
         return False
     if kind == QUADRATIC:
-        return spread < epsilon * (0.5 * n)
-    # A margin of 1e-12: the bounds are tight at k = 1 and computed in doubles.
-    if kind == ENTROPIC:
-        return spread / epsilon < log((n - 1) * expm1(1.0)) - 1e-12
-    return spread / epsilon < log(2.0) - 1e-12
+        return spread < epsilon * limit
+    return spread / epsilon < limit
 
 
 cdef Py_ssize_t single_block_rank_row(
@@ -497,10 +499,7 @@ cdef Py_ssize_t single_block_rank_row(
     double high, double* e, Word* order, int64_t* pools, floating* out,
     double* weights,
 ) noexcept nogil:
-    """Ranks that form one block: no order is needed, and the identity (or NULL) left.
-
-    high is the maximum of x. Returns the work.
-    """
+    """Ranks that form one block, with the identity for an order; high = max(x)."""
     cdef Py_ssize_t i
     cdef double value, mean, total, term
     cdef Sum even = new_sum(0.0), odd = new_sum(0.0)
@@ -655,7 +654,7 @@ def rank_rows(
     """
     cdef Py_ssize_t n = values.shape[1], n_rows = values.shape[0], r, moves
     cdef Py_ssize_t work = 0, n_scanned = 0
-    cdef double low = 0.0, high = 0.0
+    cdef double low = 0.0, high = 0.0, limit = single_block_limit(max(n, 2), kind)
     cdef double* scratch
     cdef double* x
     cdef double* sums
@@ -672,7 +671,7 @@ def rank_rows(
             if all_single:
                 is_finite &= scan_row(&values[r, 0], n, sign, &low, &high)
                 is_finite &= is_bounded(high - low, n, epsilon)
-                all_single = is_single_block(high - low, n, epsilon, kind)
+                all_single = is_single_block(high - low, n, epsilon, kind, limit)
                 if not all_single:
                     n_scanned = r
             if not all_single:
@@ -717,7 +716,7 @@ def rank_rows(
                     moves = n
                 work += moves
                 is_finite &= is_bounded(x[0] - x[n - 1], n, epsilon)
-                if is_single_block(x[0] - x[n - 1], n, epsilon, kind):  # as if alone
+                if is_single_block(x[0] - x[n - 1], n, epsilon, kind, limit):
                     work += single_block_rank_row(
                         row, n, sign, epsilon, kind, x[0], e, order, row_pools,
                         &out[r, 0], row_weights)

@@ -138,6 +138,7 @@ def soft_rank(
     # The kernel works on z = values / epsilon (ascending ranks) or its negative.
     sign = -1.0 if descending else 1.0
     rank_rows = RANK_ROWS[values.dtype]
+    infinite_chunks = []
 
     def solve(rows, keys, out, pools, weights):
         if keys is None:  # without a Jacobian the order is not kept
@@ -145,6 +146,7 @@ def soft_rank(
         work = rank_rows(rows, epsilon, kind, sign, keys, out, pools, weights)
         if work < 0 and (finite := stand_ins(rows, epsilon)) is not None:
             work = rank_rows(finite, epsilon, kind, sign, keys, out, pools, weights)
+            infinite_chunks.append(finite)
         return work
 
     solved = _solve(
@@ -155,10 +157,10 @@ def soft_rank(
         return ranks
     matrix = _isotonic.COVARIANCE if kind == _pav.KL else _isotonic.DEVIATION
     own_rows = slices.to_rows(values)
-    is_infinite, is_kept = np.isinf(own_rows), None
-    if is_infinite.any():  # these are ties: any number stands for them
-        is_kept = ~is_infinite
-    own_rows = np.where(is_infinite, 0, own_rows)  # a copy: the caller may change it
+    own_rows, is_kept = own_rows.copy(), None  # the caller may change the values
+    if infinite_chunks:  # infinite ones are ties: any number stands for them
+        is_kept = ~np.isinf(own_rows)
+        own_rows[~is_kept] = 0
 
     def find_wrt_epsilon(_):
         change = rank_wrt_epsilon(own_rows, solved, epsilon, matrix, sign)

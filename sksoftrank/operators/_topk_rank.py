@@ -1,5 +1,7 @@
 """Soft ranks of the k largest values."""
 
+import math
+
 import numpy as np
 
 from .. import _isotonic, _pav
@@ -136,11 +138,13 @@ def soft_topk_rank(
     signs = None
     if magnitude:
         signs, rows = np.sign(rows), np.abs(rows)
-    if np.isinf(rows).any() and (finite := stand_ins(rows, epsilon)) is not None:
-        # They do not move.
-        signs = np.isfinite(rows) * (1.0 if signs is None else signs)
-        rows = finite
-    check_finite(rows, "values")
+    if not math.isfinite(rows.max(initial=0.0) - rows.min(initial=0.0)):
+        finite = stand_ins(rows, epsilon)
+        if finite is not None:
+            # They do not move.
+            signs = np.isfinite(rows) * (1.0 if signs is None else signs)
+            rows = finite
+        check_finite(rows, "values")
     kind = kind if epsilon > 0 else _pav.QUADRATIC
     tops = _solve_tops(rows if largest else -rows, k, epsilon, kind)
     ranks = np.full(rows.shape, k + 1.0)

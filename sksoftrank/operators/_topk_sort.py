@@ -1,5 +1,7 @@
 """The k largest values of a soft sort, without sorting the others."""
 
+import math
+
 import numpy as np
 
 from .. import _isotonic, _pav
@@ -116,8 +118,9 @@ def soft_topk_sort(
     k = check_whole_k(k, slices.length)
     rows = slices.to_rows(values).astype(np.float64, copy=False)
     given = rows
-    if epsilon == 0 and (finite := stand_ins(rows, 0.0)) is not None:
-        rows = finite
+    if epsilon == 0 and not math.isfinite(rows.max(initial=0) - rows.min(initial=0)):
+        finite = stand_ins(rows, 0.0)
+        rows = rows if finite is None else finite
     check_finite(rows, "values", factor=slices.length**2)
     kind = kind if epsilon > 0 else _pav.QUADRATIC
     sign = 1.0 if largest else -1.0
