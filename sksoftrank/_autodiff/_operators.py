@@ -39,10 +39,14 @@ class Axis:
         """The array with the axis at the end."""
         if self._is_flat:
             return self._xp.reshape(array, self.shape)
+        if self.axis == len(self.shape) - 1:
+            return array
         return self._xp.moveaxis(array, self.axis, -1)
 
     def from_last(self, array):
         """The array with the last axis back in its place."""
+        if self.axis == len(self.shape) - 1:
+            return array
         return self._xp.moveaxis(array, -1, self.axis)
 
 

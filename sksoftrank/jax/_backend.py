@@ -105,7 +105,7 @@ def wide_type(dtype):
 
 def astype(x, dtype):
     """The array in another type."""
-    return x.astype(dtype)
+    return x if x.dtype == dtype else x.astype(dtype)
 
 
 def cast(x, like):

@@ -109,7 +109,7 @@ def wide_type(dtype):
 
 def astype(x, dtype):
     """The tensor in another type."""
-    return x.to(dtype)
+    return x if x.dtype == dtype else x.to(dtype)
 
 
 def cast(x, like):
