@@ -6,7 +6,9 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.sparse.linalg import LinearOperator, minres
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
+
+from ._sklearn import validate_data
 
 # What features may be.
 FEATURES = {"accept_sparse": ["csr", "csc"], "dtype": [np.float64, np.float32]}

@@ -5,9 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 from scipy.special import ndtr, ndtri
-from sklearn.utils import check_array
 
-from ._sklearn import Interval, StrOptions, fit_context
+from ._sklearn import Interval, StrOptions, check_array, fit_context
 from ._soft_cdf_transformer import SoftCDFTransformer
 
 # Normal scores are limited to those of this probability, as in QuantileTransformer.

@@ -5,11 +5,15 @@ supported versions 1.6 to 1.9.
 """
 
 import inspect
+from functools import wraps
 
+from sklearn import get_config, utils
 from sklearn.base import BaseEstimator as _BaseEstimator
 from sklearn.base import _fit_context as fit_context
 from sklearn.metrics._scorer import _Scorer as Scorer
 from sklearn.utils import _safe_indexing as safe_indexing
+from sklearn.utils import validation
+from sklearn.utils._array_api import _is_numpy_namespace, get_namespace
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -27,13 +31,17 @@ __all__ = [
     "Interval",
     "Scorer",
     "StrOptions",
+    "check_X_y",
+    "check_array",
     "check_method_params",
     "check_sample_weight",
     "fit_context",
     "raise_for_params",
+    "refuse_other_arrays",
     "safe_indexing",
     "safe_split",
     "scorer_takes",
+    "validate_data",
     "validate_params",
 ]
 
@@ -46,6 +54,39 @@ class BaseEstimator(_BaseEstimator):
 
     _doc_link_module = "sksoftrank"
     _doc_link_template = SITE + "/api/generated/sksoftrank.{estimator_name}.html"
+
+
+def refuse_other_arrays(*arrays):
+    """Raise for arrays that are not NumPy's where scikit-learn would keep them.
+
+    That is with ``array_api_dispatch=True``; else it makes them NumPy's.
+    """
+    if not get_config()["array_api_dispatch"]:
+        return
+    for array in arrays:
+        if hasattr(array, "shape") and not _is_numpy_namespace(get_namespace(array)[0]):
+            raise TypeError(
+                f"estimators and scores of sksoftrank take NumPy arrays, got a "
+                f"{type(array).__module__}.{type(array).__name__}, which "
+                f"array_api_dispatch=True forbids to convert: convert it before, or "
+                f"set array_api_dispatch=False."
+            )
+
+
+def _refusing(check, n_before):
+    """A check of scikit-learn that refuses such arrays first."""
+
+    @wraps(check)
+    def refuse_and_check(*arguments, **options):
+        refuse_other_arrays(*arguments[n_before : n_before + 2])
+        return check(*arguments, **options)
+
+    return refuse_and_check
+
+
+check_array = _refusing(utils.check_array, 0)
+check_X_y = _refusing(utils.check_X_y, 0)
+validate_data = _refusing(validation.validate_data, 1)
 
 
 def scorer_takes(scorer, name):

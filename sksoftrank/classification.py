@@ -8,7 +8,6 @@ from scipy.special import log_softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
 
 from ._callbacks import CallbackSupportMixin, FitCallbacks
 from ._checks import as_frequencies
@@ -20,6 +19,7 @@ from ._sklearn import (
     StrOptions,
     check_sample_weight,
     fit_context,
+    validate_data,
 )
 from .losses._topk import GROWTHS, OPERATORS, TopKLoss, check_k
 

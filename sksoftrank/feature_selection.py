@@ -3,12 +3,7 @@
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 from scipy.stats import t as t_distribution
-from sklearn.utils import (
-    check_array,
-    check_consistent_length,
-    check_X_y,
-    column_or_1d,
-)
+from sklearn.utils import check_consistent_length, column_or_1d
 
 from ._checks import (
     check_differences,
@@ -21,6 +16,7 @@ from ._checks import (
     exact_differences,
 )
 from ._jacobian import check_direction
+from ._sklearn import check_array, check_X_y
 from ._soft_cdf import interquartile_gradient, interquartile_range
 from .operators import soft_rank
 

@@ -7,14 +7,14 @@ from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ._callbacks import CallbackSupportMixin, FitCallbacks
 from ._label_rankings import TARGETS, LabelRankerMixin
 from ._linear import LinearDesign, PenalizedLoss
 from ._linear_models import FEATURES, LinearScoresMixin, lbfgs
 from ._orders import MAX_ROWS, look_like_orders, ranks_from_orders
-from ._sklearn import BaseEstimator, Interval, StrOptions, fit_context
+from ._sklearn import BaseEstimator, Interval, StrOptions, fit_context, validate_data
 from .losses._ranking import SpearmanLoss
 
 __all__ = ["DummyLabelRanker", "SoftSpearmanLabelRanker", "ranks_from_orders"]

@@ -7,14 +7,21 @@ from typing import ClassVar
 import numpy as np
 from scipy.stats import rankdata
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils import check_array, gen_batches
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import gen_batches
+from sklearn.utils.validation import check_is_fitted
 
 from ._checks import check_finite, exact_table, moderate
 from ._isotonic import weighted_isotonic_rows
 from ._projection import isotonic_projection, project_permutahedron
 from ._rank_transform import SoftQuantileNormalizer, SoftRankTransformer
-from ._sklearn import BaseEstimator, Interval, StrOptions, fit_context
+from ._sklearn import (
+    BaseEstimator,
+    Interval,
+    StrOptions,
+    check_array,
+    fit_context,
+    validate_data,
+)
 from ._soft_cdf_transformer import FLOATS
 
 __all__ = [

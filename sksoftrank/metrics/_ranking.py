@@ -10,10 +10,10 @@ import numpy as np
 from scipy.stats import kendalltau, rankdata, weightedtau
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import ndcg_score as sklearn_ndcg_score
-from sklearn.utils import check_array, gen_batches
+from sklearn.utils import gen_batches
 
 from .._checks import exact_differences, moderate, nan_for_na
-from .._sklearn import check_sample_weight
+from .._sklearn import check_array, check_sample_weight
 from ..losses._ranking import group_rows
 
 # Pairs of labels are compared in batches of about this many, which stay in cache.

@@ -7,11 +7,11 @@ from numbers import Real
 import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import make_scorer
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length, column_or_1d
 
 from .._checks import check_sigma, nan_for_na
 from .._robust_scale import scaled_variance, trimmed_variance
-from .._sklearn import Interval, validate_params
+from .._sklearn import Interval, check_array, validate_params
 
 TRIM = Interval(Real, 0, 0.5, closed="both")
 

@@ -6,7 +6,6 @@ from numbers import Real
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils import assert_all_finite
-from sklearn.utils.validation import validate_data
 
 from .._checks import as_frequencies, check_sigma, check_weights
 from .._linear import LinearDesign
@@ -18,7 +17,7 @@ from .._robust_scale import (
     reweighted_scale,
     small_sample_factor,
 )
-from .._sklearn import BaseEstimator
+from .._sklearn import BaseEstimator, validate_data
 from ..losses._trimmed import MAX_REPEATS
 from ._ignored import GroupSharesMixin, warn_of_ignored_group
 from ._lts_search import Start, least_squares_start, lts_search

@@ -7,12 +7,12 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import check_cv
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._checks import check_sigma
-from .._sklearn import StrOptions, fit_context
+from .._sklearn import StrOptions, check_array, fit_context
 from ._base import RobustLinearModel, check_frequencies
 from ._data_warnings import (
     followed_values,

@@ -24,6 +24,7 @@ from .._sklearn import (
     StrOptions,
     check_sample_weight,
     fit_context,
+    refuse_other_arrays,
 )
 from ._fold_fits import CloneFits, prepare, whole_repeats, with_few_values
 from ._ignored import GroupSharesMixin, warn_of_ignored_group
@@ -107,6 +108,7 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
         object
             The fitted meta-estimator.
         """
+        refuse_other_arrays(X, y)
         self._check_kind()
         y = self._check_targets(y)
         X, y = indexable(X, y)
@@ -164,6 +166,7 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
             Predicted targets.
         """
         check_is_fitted(self)
+        refuse_other_arrays(X)
         return self.estimator_.predict(X)
 
     def __getattr__(self, name):

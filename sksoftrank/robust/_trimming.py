@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.ensemble import HistGradientBoostingRegressor
-from sklearn.utils import check_array, column_or_1d
+from sklearn.utils import column_or_1d
 
 from .._robust_scale import (
     INLIER_FRACTION,
@@ -13,6 +13,7 @@ from .._robust_scale import (
     lts_scale,
     reweighted_scale,
 )
+from .._sklearn import check_array
 from ..losses import selection_trimmed_loss
 from ._base import EXACT_FIT
 from ._readings import read_predictions
