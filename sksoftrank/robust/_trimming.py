@@ -109,6 +109,9 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
     -----
     ConvergenceWarning
         If the weights have not settled after `max_iter` refits. The fit is kept.
+    UserWarning
+        If most rows of a small part of X are outliers, although the first fit was as
+        good for all others.
 
     See Also
     --------

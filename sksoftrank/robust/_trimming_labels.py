@@ -93,7 +93,8 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
         If the weights have not settled after `max_iter` refits. The fit is kept.
     UserWarning
         If a class has fewer rows than `cv` has folds, or a fold has none of it to train
-        on: the losses of that class say little then.
+        on: the losses of that class say little then. Also if most rows of a small part
+        of X get the weight 0, although the first fit was as good for all others.
 
     See Also
     --------
