@@ -267,7 +267,7 @@ def test_choice_does_not_depend_on_units(kind):
     parameters = {"epsilons": [1, 10, 100], "trims": [0.1, 0.5], "cv": SHUFFLED}
     model = SoftLTSRegressorCV(**parameters, random_state=0).fit(X, y)
     # Powers of two change no digit.
-    for exponent in (-700, -500, -60, 3, 60, 500, 660):
+    for exponent in (-700, -60, 660):
         unit = 2.0**exponent
         other = SoftLTSRegressorCV(**parameters, random_state=0).fit(X, unit * y)
         assert (other.epsilon_, other.trim_) == (model.epsilon_, model.trim_)

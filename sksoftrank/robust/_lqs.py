@@ -101,7 +101,7 @@ class SoftLQSRegressor(RobustLinearModel):
         Scale s0 of the start: the root mean square of the h smallest residuals of the
         LTS fit, made consistent for the standard deviation of Gaussian errors.
     objective_ : float
-        The minimum found, in units of y squared.
+        The minimum found, in units of y squared, or of y over `sigma` squared.
     n_iter_ : int
         Number of least-squares fits, of moves along edges and of BFGS iterations.
     n_features_in_ : int

@@ -129,7 +129,7 @@ class SoftLTSRegressor(RobustLinearModel):
         Scale s0 of the start, the unit of `epsilon`: like `scale_`, of the
         least-squares fit to the inliers of the start.
     objective_ : float
-        The minimum found, in units of y squared.
+        The minimum found, in units of y squared, or of y over `sigma` squared.
     n_iter_ : int
         Number of L-BFGS iterations and reweighted fits after the start.
     n_features_in_ : int
