@@ -3,16 +3,20 @@
 import math
 import operator
 import sys
-from fractions import Fraction
 from numbers import Integral, Real
 
 import numpy as np
 from scipy import sparse
 
 from . import _pav
-
-# Integers up to this size are exact in float64.
-LARGEST_EXACT = 2**53
+from ._exact import (
+    LARGEST_EXACT,
+    are_integers_exact,
+    floats,
+    fraction,
+    is_exact,
+    is_number,
+)
 
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
@@ -106,10 +110,10 @@ def _as_floats(array, name):
         )
     is_short = kind == "f" and array.dtype.itemsize <= 4
     with np.errstate(over="ignore"):
-        floats = array.astype(np.float32 if is_short else np.float64)
-    if (np.isinf(floats) > np.isinf(array)).any():  # larger than all floats
-        raise nonfinite_error(floats, name)
-    return floats
+        short = array.astype(np.float32 if is_short else np.float64)
+    if (np.isinf(short) > np.isinf(array)).any():  # larger than all floats
+        raise nonfinite_error(short, name)
+    return short
 
 
 def without_na(array):
@@ -164,8 +168,8 @@ def exact_table(values, name):
     if array.dtype.kind == "f":
         for column in array.reshape(len(array), -1).T:
             ordered = np.sort(column)
-            floats, differs = _floats(ordered), ordered[1:] > ordered[:-1]
-            if (differs & (floats[1:] == floats[:-1])).any():
+            rounded, differs = floats(ordered), ordered[1:] > ordered[:-1]
+            if (differs & (rounded[1:] == rounded[:-1])).any():
                 raise ValueError(
                     f"{name} must hold long doubles that differ in float64 in each "
                     f"column; subtract a common origin from them."
@@ -176,38 +180,12 @@ def exact_table(values, name):
 def _refuse_rounded(array, name):
     if array is None:
         return
-    is_rounded = ~_are_integers_exact(array)
+    is_rounded = ~are_integers_exact(array)
     if is_rounded.any():
         raise ValueError(
             f"{name} must hold integers that float64 holds, such as those up to 2**53, "
             f"got {array[is_rounded][0]}; subtract a common origin from them."
         )
-
-
-def _are_integers_exact(array):
-    """Which numbers are no integers, or integers that float64 holds."""
-    kind = array.dtype.kind
-    if kind in "iu":
-        high, low = np.divmod(array, array.dtype.type(2**32))
-        return array.astype(np.float64) - high * 2.0**32 == low
-    if kind == "f":  # long doubles
-        floats = _floats(array)
-        is_large = np.isfinite(floats) & (np.abs(floats) > LARGEST_EXACT)
-        return ~is_large | (floats == array)
-    exact = [
-        not isinstance(number, Integral)
-        or abs(number) <= LARGEST_EXACT
-        or _is_exact_integer(int(number))
-        for number in array.flat
-    ]
-    return np.reshape(exact, array.shape)
-
-
-def _is_exact_integer(number):
-    try:
-        return int(float(number)) == number
-    except OverflowError:
-        return True  # of which `check_values` says that it does not fit
 
 
 def exact_differences(values, name, axis=-1):
@@ -261,22 +239,10 @@ def _inexact_array(values):
         return None
     if kind == "O":
         array = without_na(array)
-        return array if all(map(_is_number, array.flat)) else None
+        return array if all(map(is_number, array.flat)) else None
     if kind in "iu":
-        return None if _is_exact(array) else array
+        return None if is_exact(array) else array
     return array if kind == "f" and size > 8 else None
-
-
-def _is_number(item):
-    return isinstance(item, Integral) or (
-        isinstance(item, Real) and hasattr(item, "as_integer_ratio")
-    )
-
-
-def _fraction(number):
-    if isinstance(number, Integral):
-        return Fraction(int(number))
-    return Fraction(*number.as_integer_ratio())
 
 
 def _exact_row(row, name):
@@ -289,15 +255,15 @@ def _exact_row(row, name):
             is_finite = (np.abs(row) < math.inf).astype(bool)
     numbers = row[is_finite]
     if kind == "O":
-        numbers = np.array([_fraction(number) for number in numbers], dtype=object)
-    if numbers.size and not _is_exact(numbers):
+        numbers = np.array([fraction(number) for number in numbers], dtype=object)
+    if numbers.size and not is_exact(numbers):
         ordered = np.sort(numbers)
         bounds = low, _ = ordered[0], ordered[-1]
         if kind in "iu":  # without a sign no difference overflows
             numbers, ordered = numbers.astype(np.uint64), ordered.astype(np.uint64)
             low = low.astype(np.uint64)
         differs = ordered[1:] != ordered[:-1]
-        numbers, ordered = numbers - low, _floats(ordered - low)
+        numbers, ordered = numbers - low, floats(ordered - low)
         if (differs.astype(bool) & (ordered[1:] == ordered[:-1])).any():
             raise ValueError(
                 f"{name} must hold numbers that differ in float64 when their minimum "
@@ -305,25 +271,10 @@ def _exact_row(row, name):
                 f"{bounds[0]} to {bounds[1]}."
             )
     out = np.empty(row.shape)
-    out[is_finite], out[~is_finite] = _floats(numbers), row[~is_finite]
+    out[is_finite], out[~is_finite] = floats(numbers), row[~is_finite]
     if np.isinf(out[is_finite]).any():  # larger than all floats
         raise nonfinite_error(out, name)
     return out
-
-
-def _is_exact(numbers):
-    """Whether float64 holds these finite numbers (integers: any in their range)."""
-    if numbers.dtype.kind in "iu":
-        return max(int(numbers.max()), -int(numbers.min())) <= LARGEST_EXACT
-    return bool((_floats(numbers) == numbers).all())
-
-
-def _floats(numbers):
-    try:
-        with np.errstate(over="ignore"):
-            return numbers.astype(np.float64)
-    except OverflowError:  # Python's integers have no end
-        return np.full(numbers.shape, math.inf)
 
 
 def check_finite(array, name, factor=1.0):
