@@ -12,6 +12,7 @@ from libc.math cimport exp, expm1, fabs, frexp, ldexp, log, log1p
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 
+from ._paired cimport Exact, add_exactly
 from ._order cimport scan_row
 from ._pav cimport (
     ENTROPIC, QUADRATIC, Sum, add, block_before, narrow_excess, new_sum, result,
@@ -338,19 +339,6 @@ def isotonic_rows(
 
 # --- weighted means -----------------------------------------------------------------
 #
-# Sums are kept as two doubles, of which the second has what rounding took of the first.
-
-cdef struct Exact:
-    double high
-    double low
-
-
-cdef inline void add_exactly(Exact* total, double value) noexcept nogil:
-    """Knuth's sum."""
-    cdef double high = total.high + value, part = high - total.high
-    total.low += (total.high - (high - part)) + (value - part)
-    total.high = high
-
 
 cdef inline Exact product(double a, double b) noexcept nogil:
     """Dekker's product; a and b are moderate."""

@@ -475,7 +475,7 @@ cdef void hard_rank_row(
 
 
 cdef inline double single_block_limit(Py_ssize_t n, int kind) noexcept nogil:
-    """The range, in epsilon, below which all ranks of a row surely pool in one block."""
+    """The range, in epsilon, below which all ranks of a row surely are one block."""
     # The k largest must exceed the others by no more than rho's k largest exceed rho's
     # others, in the mean (quadratic) or in logsumexp. A margin of 1e-12: the bounds are
     # tight at k = 1 and computed in doubles.

@@ -95,13 +95,13 @@ class Location:
         )
         if self.keep:
             self.data.detach()
-        self._windows, self._means = [], {}
+        self._means = {}
 
-    def add(self, low, high, growth):
-        """Add a window, as `WindowMean` has it."""
-        self._windows.append((low, high, growth))
+    def take(self, count, window):
+        """Means of that many windows; ``window(k)`` as `WindowMean` has them."""
+        self._count, self._window = count, window
 
-    def result(self, leading_shape, derivatives, *, rising=None):
+    def result(self, leading_shape, derivatives, *, rising=None, columns=None):
         """The means as an array, and their Jacobian or None.
 
         Parameters
@@ -112,11 +112,15 @@ class Location:
             More attributes of the Jacobian, each of no arguments.
         rising : ndarray of int, default=None
             An order in which the means rise, and rounding is to lower none.
+        columns : ndarray of shape (count, n_windows), default=None
+            The means, if they are known.
         """
-        columns = [self._value(mean) for mean in self._each()]
-        if rising is not None:
-            for k, previous in zip(rising[1:], rising[:-1], strict=True):
-                columns[k] = np.maximum(columns[k], columns[previous])
+        if columns is None:
+            parts = [self._value(mean) for mean in self._each()]
+            if rising is not None:
+                for k, previous in zip(rising[1:], rising[:-1], strict=True):
+                    parts[k] = np.maximum(parts[k], parts[previous])
+            columns = self._join(parts)
         means = self._array(columns, leading_shape)
         means[..., self.data.is_empty.reshape(self.slices.other_shape)] = np.nan
         if not self.keep:
@@ -146,16 +150,17 @@ class Location:
     def derivative(self, function, leading_shape):
         """`function` of all means, as an array."""
         with np.errstate(over="ignore"):
-            columns = [function(mean) for mean in self._each()]
-        return self._array(columns, leading_shape)[()]
+            parts = [function(mean) for mean in self._each()]
+        return self._array(self._join(parts), leading_shape)[()]
 
     def _each(self):
         """The means; those of few windows are kept."""
-        for k, window in enumerate(self._windows):
+        for k in range(self._count):
             mean = self._means.get(k)
             if mean is None:
+                window = self._window(k)
                 mean = WindowMean(self.data, *window, self.epsilon, self.kind)
-                if len(self._windows) <= FEW:
+                if self._count <= FEW:
                     self._means[k] = mean
             yield mean
 
@@ -178,14 +183,12 @@ class Location:
             change = np.where(data.scale == 1, change, data.scale * (change - common))
         return data.is_kept * np.clip(change, -LARGEST, LARGEST)
 
+    def _join(self, parts):
+        return np.hstack(parts) if parts else np.empty((self.slices.count, 0))
+
     def _array(self, columns, leading_shape):
-        table = (
-            np.stack([column[:, 0] for column in columns])
-            if columns
-            else (np.empty((0, self.slices.count)))
-        )
         shape = leading_shape + self.slices.other_shape
-        return rounded(table.reshape(shape), self.values.dtype)
+        return rounded(columns.T.reshape(shape), self.values.dtype)
 
     def _operator(self, cls, find_matrix, input_slices, shapes):
         """Jacobian of which ``find_matrix(mean)[i]`` is the row of a mean in slice i.
@@ -203,11 +206,11 @@ class Location:
                 yield matrix
 
         def multiply(rows, *, transpose):
-            if not kept and len(self._windows) <= FEW:
+            if not kept and self._count <= FEW:
                 kept.extend(each_matrix())
             matrices = kept or each_matrix()
             if not transpose:
-                products = np.empty((count, len(self._windows)))
+                products = np.empty((count, self._count))
                 for k, matrix in enumerate(matrices):
                     products[:, k] = np.sum(matrix * rows, axis=1)
                 return products
@@ -220,7 +223,7 @@ class Location:
 
         return cls(
             input_slices,
-            Slices((len(self._windows), count), 0),
+            Slices((self._count, count), 0),
             multiply,
             shapes=shapes,
             dtype=self.values.dtype,
