@@ -25,9 +25,8 @@ def soft_quantile(
     q : float, array-like or jax.Array
         Probabilities, from 0 to 1. An array has derivatives.
     epsilon : float or jax.Array of shape (), default=1.0
-            Strength of the regularization, as for `sksoftrank.soft_quantile`. An array
-        has a
-        derivative of its own.
+        Strength of the regularization, as for `sksoftrank.soft_quantile`. An array has
+        a derivative of its own.
     weights : array-like of shape (n,) or of the shape of `values`, default=None
         Non-negative weights, which may be an array with derivatives. None means ones.
     regularization : {"quadratic", "entropic"}, default="quadratic"
@@ -139,9 +138,8 @@ def soft_trimmed_mean(
         Share of the weight to leave out at each end, or at the lower and at the upper
         end.
     epsilon : float or jax.Array of shape (), default=1.0
-            Strength of the regularization, as for `sksoftrank.soft_trimmed_mean`. An
-        array has a
-        derivative of its own.
+        Strength of the regularization, as for `sksoftrank.soft_trimmed_mean`. An array
+        has a derivative of its own.
     weights : array-like of shape (n,) or of the shape of `values`, default=None
         Non-negative weights, which may be an array with derivatives. None means ones.
     regularization : {"quadratic", "entropic"}, default="quadratic"
@@ -199,9 +197,8 @@ def soft_winsorize(
         Values are clipped at the quantiles `cut` and ``1 - cut``, or ``cut[0]`` and
         ``1 - cut[1]``.
     epsilon : float or jax.Array of shape (), default=1.0
-            Strength of the regularization, as for `sksoftrank.soft_winsorize`. An array
-        has a
-        derivative of its own.
+        Strength of the regularization, as for `sksoftrank.soft_winsorize`. An array has
+        a derivative of its own.
     weights : array-like of shape (n,) or of the shape of `values`, default=None
         Non-negative weights, which may be an array with derivatives. None means ones.
     regularization : {"quadratic", "entropic"}, default="quadratic"
@@ -257,9 +254,8 @@ def soft_quantile_normalize(
         A sample of the target distribution, in any order, or its quantile function, of
         arrays and differentiable, such as ``jax.scipy.stats.norm.ppf``.
     epsilon : float or jax.Array of shape (), default=1.0
-            Strength of the regularization, as for `sksoftrank.soft_quantile_normalize`.
-        An array has a
-        derivative of its own.
+        Strength of the regularization, as for `sksoftrank.soft_quantile_normalize`. An
+        array has a derivative of its own.
     regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
         As for `sksoftrank.soft_quantile_normalize`.
     axis : int or None, default=-1

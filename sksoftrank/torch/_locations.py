@@ -25,9 +25,8 @@ def soft_quantile(
     q : float, array-like or torch.Tensor
         Probabilities, from 0 to 1. A tensor has derivatives.
     epsilon : float or torch.Tensor of shape (), default=1.0
-            Strength of the regularization, as for `sksoftrank.soft_quantile`. A tensor
-        has a
-        derivative of its own.
+        Strength of the regularization, as for `sksoftrank.soft_quantile`. A tensor has
+        a derivative of its own.
     weights : array-like of shape (n,) or of the shape of `values`, default=None
         Non-negative weights, which may be a tensor with derivatives. None means ones.
     regularization : {"quadratic", "entropic"}, default="quadratic"
@@ -139,9 +138,8 @@ def soft_trimmed_mean(
         Share of the weight to leave out at each end, or at the lower and at the upper
         end.
     epsilon : float or torch.Tensor of shape (), default=1.0
-            Strength of the regularization, as for `sksoftrank.soft_trimmed_mean`. A
-        tensor has a
-        derivative of its own.
+        Strength of the regularization, as for `sksoftrank.soft_trimmed_mean`. A tensor
+        has a derivative of its own.
     weights : array-like of shape (n,) or of the shape of `values`, default=None
         Non-negative weights, which may be a tensor with derivatives. None means ones.
     regularization : {"quadratic", "entropic"}, default="quadratic"
@@ -199,9 +197,8 @@ def soft_winsorize(
         Values are clipped at the quantiles `cut` and ``1 - cut``, or ``cut[0]`` and
         ``1 - cut[1]``.
     epsilon : float or torch.Tensor of shape (), default=1.0
-            Strength of the regularization, as for `sksoftrank.soft_winsorize`. A tensor
-        has a
-        derivative of its own.
+        Strength of the regularization, as for `sksoftrank.soft_winsorize`. A tensor has
+        a derivative of its own.
     weights : array-like of shape (n,) or of the shape of `values`, default=None
         Non-negative weights, which may be a tensor with derivatives. None means ones.
     regularization : {"quadratic", "entropic"}, default="quadratic"
@@ -255,12 +252,11 @@ def soft_quantile_normalize(
         Real floats of any type; 16 bits are computed in 32.
     target : array-like of shape (m,) or callable
         A sample of the target distribution, in any order, or its quantile function, of
-            tensors and differentiable, such as ``torch.distributions.Normal(0.0,
-        1.0).icdf``.
+        tensors and differentiable, such as
+        ``torch.distributions.Normal(0.0, 1.0).icdf``.
     epsilon : float or torch.Tensor of shape (), default=1.0
-            Strength of the regularization, as for `sksoftrank.soft_quantile_normalize`.
-        A tensor has a
-        derivative of its own.
+        Strength of the regularization, as for `sksoftrank.soft_quantile_normalize`. A
+        tensor has a derivative of its own.
     regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
         As for `sksoftrank.soft_quantile_normalize`.
     axis : int or None, default=-1

@@ -191,9 +191,8 @@ def soft_topk_sort(
     k : int
         Number of sorted values, from 1 to n.
     epsilon : float or torch.Tensor of shape (), default=1.0
-            Strength of the regularization, as for `sksoftrank.soft_topk_sort`. A tensor
-        has a
-        derivative of its own.
+        Strength of the regularization, as for `sksoftrank.soft_topk_sort`. A tensor has
+        a derivative of its own.
     regularization : {"quadratic", "entropic"}, default="quadratic"
         As for `sksoftrank.soft_topk_sort`.
     axis : int or None, default=-1
@@ -244,9 +243,8 @@ def soft_sort_with(
     criterion : torch.Tensor of shape (n,)
         By what to sort: finite floats.
     epsilon : float or torch.Tensor of shape (), default=1.0
-            Strength of the regularization, as for `sksoftrank.soft_sort_with`. A tensor
-        has a
-        derivative of its own.
+        Strength of the regularization, as for `sksoftrank.soft_sort_with`. A tensor has
+        a derivative of its own.
     regularization : {"quadratic", "entropic"}, default="quadratic"
         As for `sksoftrank.soft_sort_with`.
     axis : int, default=0
