@@ -13,8 +13,20 @@ EPS = np.finfo(np.float64).eps
 # Above this rank, decompositions cost more than the iterations that they save.
 MAX_WHITENED_RANK = 500
 
+# Sparse features are whitened where the products of dense rows, n * p * min(n, p), are
+# no more than this: about two seconds of work.
+MAX_DENSIFIED_WORK = 1e10
+
 # Dense rows are centred a chunk at a time, of about this many numbers (1 MB).
 CHUNK_SIZE = 2**17
+
+# A direction of the features that varies by less than this many of their rounding
+# errors is noise.
+NOISE = 10.0
+
+# A Gram matrix has half of the digits of its rows: what is this much smaller than its
+# largest eigenvalue is rounding.
+GRAM_ROUNDING = 1e-12
 
 # Features are squared to find their scales, so their sizes are limited.
 SMALLEST, LARGEST = 1e-140, 1e140
@@ -35,6 +47,11 @@ class LinearDesign:
     Several outputs are served at once by matrices of shape (n_coordinates, n_outputs)
     in place of vectors z, with a column for each.
 
+    Digits are lost where the basis is white on rows that a fit ignores: on others it
+    may hardly vary. With `core_weight` centre, scales and basis are those of the rows
+    of positive core weight. Directions in which only the other rows vary have the last
+    coordinates; in them the core rows predict 0 up to rounding.
+
     Parameters
     ----------
     X : ndarray or sparse matrix of shape (n_samples, n_features)
@@ -49,6 +66,13 @@ class LinearDesign:
         Factors of the rows and of their predictions, intercept included. Means and
         scales of the features then weigh rows with the squares of these. None means
         ones.
+    core_weight : ndarray of shape (n_samples,), default=None
+        Weights, not all 0, of the rows for which the basis is made. None means
+        `sample_weight`.
+    whiten_sparse : bool, default=False
+        Whether the basis whitens also sparse X of moderate size.
+    eps : float, default=EPS
+        Relative rounding error of the numbers in X.
 
     Attributes
     ----------
@@ -62,31 +86,95 @@ class LinearDesign:
         Quadratic penalty of the coordinates.
     n_coordinates : int
         Number of coordinates, with the one of the intercept.
+    unseen : ndarray of bool of shape (n_coordinates,)
+        Which coordinates only rows outside of the core see. None if the basis is
+        diagonal.
+    noise : ndarray of shape (n_coordinates, n_coordinates)
+        Expected Gram matrix of the rounding errors of a row. None if the basis is
+        diagonal.
     """
 
-    def __init__(self, X, sample_weight, *, fit_intercept, alpha, row_scale=None):
+    def __init__(
+        self,
+        X,
+        sample_weight,
+        *,
+        fit_intercept,
+        alpha,
+        row_scale=None,
+        core_weight=None,
+        whiten_sparse=False,
+        eps=EPS,
+    ):
         _check_sizes(X)
         self.X = X
         self.fit_intercept = fit_intercept
         self.row_scale = row_scale
-        weight = self._scaled(self._scaled(sample_weight / sample_weight.sum()))
-        self.mean = X.T @ weight if fit_intercept else np.zeros(X.shape[1])
-        if sparse.issparse(X) or min(X.shape) > MAX_WHITENED_RANK:
-            unit = self._inverse_scale(np.sqrt(self._mean_square(weight)))
+        core = sample_weight if core_weight is None else core_weight
+        core = self._scaled(self._scaled(core))
+        core = core / core.sum()
+        self.mean = X.T @ core if fit_intercept else np.zeros(X.shape[1])
+        self.unseen = self.noise = None
+        if _is_whitened(X, whiten_sparse):
+            levels = [core]
+            rest = np.where(core > 0, 0.0, sample_weight)
+            if rest.any():
+                levels.append(self._scaled(self._scaled(rest)))
+            penalty = self._whiten(levels, float(alpha), eps)
+        else:
+            unit = self._inverse_scale(np.sqrt(self._mean_square(core)))
             self.basis = unit
             self.inverse = _invert(unit)
             penalty = np.full(unit.size, float(alpha))
-        else:
-            root = self._root_gram(weight)
-            unit = self._inverse_scale(np.linalg.norm(root, axis=0))
-            _, s, axes = np.linalg.svd(root * unit, full_matrices=False)
-            varies = s > s.max(initial=0.0) * max(X.shape) * EPS
-            square = s[varies] ** 2 + alpha
-            self.basis = unit[:, None] * (axes[varies].T / np.sqrt(square))
-            self.inverse = np.sqrt(square)[:, None] * axes[varies] * _invert(unit)
-            penalty = alpha / square
         self.penalty = np.append(penalty, 0.0) if fit_intercept else penalty
         self.n_coordinates = self.penalty.size
+
+    def _whiten(self, levels, alpha, eps):
+        """Set basis, inverse, unseen and noise; return the penalty.
+
+        The features in units of their scales have orthogonal axes: those of the core,
+        then those of what these leave of the other rows.
+        """
+        n_features = self.X.shape[1]
+        unit, error = np.zeros((2, n_features))
+        size, axes = np.zeros(0), np.zeros((0, n_features))
+        n_seen = None
+        for weight in levels:
+            root = self._root_gram(weight / weight.sum(), centred=n_seen is None)
+            scale = np.linalg.norm(root, axis=0)
+            noise = eps * np.hypot(scale, self.mean)
+            varies = (unit == 0) & (scale > NOISE * noise)
+            unit[varies] = 1 / scale[varies]
+            root *= unit
+            whole = np.linalg.norm(root)
+            for _ in range(2):  # the second time corrects rounding errors
+                root -= (root @ axes.T) @ axes
+            more = self._axes(root, noise * unit, whole)
+            size, axes = np.append(size, more[0]), np.vstack([axes, more[1]])
+            if n_seen is None:
+                n_seen, error = size.size, noise
+            if size.size == n_features:
+                break
+        square = size**2 + alpha
+        self.basis = unit[:, None] * (axes.T / np.sqrt(square))
+        self.inverse = np.sqrt(square)[:, None] * axes * _invert(unit)
+        n_all = square.size + self.fit_intercept
+        self.unseen = np.zeros(n_all, dtype=bool)
+        self.unseen[n_seen : square.size] = True
+        error = error[:, None] * self.basis
+        self.noise = np.zeros((n_all, n_all))
+        self.noise[: square.size, : square.size] = error.T @ error
+        return alpha / square
+
+    def _axes(self, root, error, whole):
+        """Standard deviations and axes of the directions that vary.
+
+        `whole` is the size of the numbers of which the root is left.
+        """
+        _, s, axes = np.linalg.svd(root, full_matrices=False)
+        floor = NOISE * np.linalg.norm(axes * error, axis=1)
+        floor = np.maximum(floor, whole * max(root.shape) * EPS)
+        return s[s > floor], axes[s > floor]
 
     def coefficients(self, z):
         """Coefficients and intercept at the coordinates z."""
@@ -138,7 +226,7 @@ class LinearDesign:
         return -determined_inverse(hessian)[0] @ gradient
 
     def gram(self, row_weight):
-        """Weighted sum of v v' over the rows v of dense X, in the coordinates."""
+        """Weighted sum of v v' over the rows v in the coordinates of a matrix basis."""
         rank = self.basis.shape[1]
         gram = np.zeros((self.n_coordinates, self.n_coordinates))
         row_weight = self._scaled(self._scaled(row_weight))
@@ -162,8 +250,8 @@ class LinearDesign:
         return taken
 
     def rows(self, index):
-        """Rows of dense X in the coordinates: predictions are ``rows @ z``."""
-        rows = (self.X[index] - self.mean) @ self.basis
+        """Dense rows in the coordinates: predictions are ``rows @ z``."""
+        rows = _multiply_right(_dense(self.X[index]) - self.mean, self.basis)
         if self.fit_intercept:
             rows = np.column_stack([rows, np.ones(len(rows))])
         if self.row_scale is not None:
@@ -211,14 +299,14 @@ class LinearDesign:
         square = column_sums(weight[row] * deviation**2) + rest * self.mean**2
         return mean, square
 
-    def _root_gram(self, weight):
-        """R with R.T @ R the weighted Gram matrix of the centred features.
+    def _root_gram(self, weight, centred):
+        """R with R.T @ R the weighted Gram matrix of the features around `mean`.
 
         It comes from QR decompositions, for the Gram matrix itself loses half of the
-        digits. A column of ones before the features removes what rounding of the means
-        leaves.
+        digits. Where that is the mean of these rows, a column of ones before the
+        features removes what its rounding leaves.
         """
-        ones = int(self.fit_intercept)
+        ones = int(self.fit_intercept and centred)
         triangle = np.zeros((0, self.X.shape[1] + ones))
         for chunk, w in self._centred_chunks(weight):
             n_above = len(triangle)
@@ -231,16 +319,16 @@ class LinearDesign:
         return triangle[ones:, ones:]
 
     def _centred_chunks(self, weight):
-        """The centred rows of dense X of positive weight, and these weights."""
+        """The centred rows of positive weight, dense, and these weights."""
         n_samples, n_features = self.X.shape
         size = max(CHUNK_SIZE // n_features, 2 * n_features)
         for batch in gen_batches(n_samples, size):
             w = weight[batch]
             used = w > 0
             if used.all():
-                yield self.X[batch] - self.mean, w
-            else:
-                chunk = self.X[batch][used]
+                yield _dense(self.X[batch]) - self.mean, w
+            elif used.any():
+                chunk = _dense(self.X[batch][used])
                 chunk -= self.mean
                 yield chunk, w[used]
 
@@ -281,6 +369,24 @@ def _multiply(matrix, z):
     return (z.T * matrix).T  # z may be a vector or a matrix
 
 
+def _multiply_right(rows, matrix):
+    """The same from the right."""
+    return rows @ matrix if matrix.ndim == 2 else rows * matrix
+
+
+def _dense(rows):
+    return rows.toarray() if sparse.issparse(rows) else rows
+
+
+def _is_whitened(X, whiten_sparse):
+    if min(X.shape) > MAX_WHITENED_RANK:
+        return False
+    if not sparse.issparse(X):
+        return True
+    work = float(np.prod(X.shape, dtype=np.float64)) * min(X.shape)
+    return whiten_sparse and work <= MAX_DENSIFIED_WORK
+
+
 def _append(z, last):
     """The vector or matrix z with one more entry or row."""
     return np.concatenate([z, np.expand_dims(last, 0)])
@@ -289,7 +395,7 @@ def _append(z, last):
 def determined_inverse(hessian):
     """Inverse of a Hessian, 0 where it leaves directions undetermined, and these."""
     curvature, axes = np.linalg.eigh(hessian)
-    determined = curvature > curvature.max(initial=0.0) * curvature.size * EPS
+    determined = curvature > curvature.max(initial=0.0) * GRAM_ROUNDING
     known = axes[:, determined]
     return known / curvature[determined] @ known.T, axes[:, ~determined]
 

@@ -19,15 +19,21 @@ from .._robust_scale import (
 )
 from .._sklearn import BaseEstimator, validate_data
 from ..losses._trimmed import MAX_REPEATS
+from ._far_rows import near_weight
 from ._ignored import GroupSharesMixin, warn_of_ignored_group
 from ._lts_search import Start, least_squares_start, lts_search
+from ._lts_steps import concentrate
 from ._trimmed_squares import TrimmedSquares
+from ._unseen import fit_unseen, is_seen
 
 # A scale of residuals this small relative to that of y is an exact fit.
 EXACT_FIT = 1e-7
 
 # Rounds of least squares on inliers that lead to the scale of a start.
 SCALE_ROUNDS = 2
+
+# How often the directions that the kept rows do not see are looked for.
+MAX_ROUNDS = 5
 
 # The squares of residuals over this range are all representable, also where the scale
 # of the residuals is that much smaller than that of y.
@@ -137,33 +143,103 @@ class RobustProblem:
         alpha,
         fit_intercept,
         whole_weights=False,
+        eps=None,
     ):
-        self.weight = check_frequencies(sample_weight, y.size, whole_weights)
-        self._row_scale, sigma_unit = row_scale_of(sigma, self.weight)
-        self.n_coefs = X.shape[1] + bool(fit_intercept)
+        self.trim, self.alpha, self.fit_intercept = trim, alpha, bool(fit_intercept)
+        self.eps = float(np.finfo(X.dtype).eps if eps is None else eps)
+        weight = check_frequencies(sample_weight, y.size, whole_weights)
+        self._row_scale, sigma_unit = row_scale_of(sigma, weight)
+        self._X = X.astype(np.float64, copy=False)
+        # Far rows are as good as removed, unless so many are to be kept.
+        self.weight = near_weight(self._X, weight)
+        self._set_design(self.weight)
+        if self.weight.sum() < _n_kept(weight.sum(), self.design.n_coordinates, trim):
+            self.weight = weight
+            self._set_design(weight)
+        # The rank, and not the number of columns: redundant ones change nothing.
+        self.n_coefs = self.design.n_coordinates
         self.n_kept = _n_kept(self.weight.sum(), self.n_coefs, trim)
-        self._standardise(y.astype(np.float64), fit_intercept)
+        self._standardise(y.astype(np.float64))
         self.scale_unit = self.unit / sigma_unit
+
+    def _set_design(self, core_weight):
+        """Choose coordinates in which the rows of these weights are white."""
         self.design = LinearDesign(
-            X.astype(np.float64, copy=False),
+            self._X,
             self.weight,
-            fit_intercept=fit_intercept,
-            alpha=float(alpha),
+            fit_intercept=self.fit_intercept,
+            alpha=float(self.alpha),
+            core_weight=None if core_weight is self.weight else core_weight,
+            whiten_sparse=True,
+            eps=self.eps,
             row_scale=self._row_scale,
         )
 
-    def start(self, init, *, max_iter, tol, **search):
+    def start(self, init, *, max_iter, tol, random_state, **search):
         """Hard LTS fit from which to smooth; `search` as for `lts_search`."""
+        control = {"max_iter": max_iter, "tol": tol}
         data = self.design, self.y, self.weight, self.n_kept
         if init == "ls":
-            return least_squares_start(*data, max_iter=max_iter, tol=tol)
-        return lts_search(*data, max_iter=max_iter, tol=tol, **search)
+            start = least_squares_start(*data, **control)
+        else:
+            start = lts_search(*data, random_state=random_state, **control, **search)
+        return self._see_all(start, random_state, **control)
 
-    def start_from(self, coefficients, **control):
-        """Hard LTS fit by concentration steps from coefficients and intercept."""
-        z = self.coordinates(*coefficients)
-        z, n_fits, message = self.trimmed_squares().reweight(z, **control)
-        return Start(z, n_fits, message)
+    def start_from(self, candidates, *, random_state, **control):
+        """The best hard LTS fit by concentration steps from coefficients."""
+        starts = [
+            self._concentrate(
+                Start(self.coordinates(*coefficients), 0, None), **control
+            )
+            for coefficients in candidates
+        ]
+        best = min(starts, key=self.hard_objective)
+        return self._see_all(best, random_state, **control)
+
+    def _concentrate(self, start, **control):
+        z, _, n_fits, message = concentrate(
+            self.design, self.y, self.weight, self.n_kept, start.z, **control
+        )
+        return Start(z, start.n_fits + n_fits, message)
+
+    def _see_all(self, start, random_state, **control):
+        """Go on from a start in coordinates that suit the rows it keeps.
+
+        Directions that these rows do not see are fitted to the others, and all rows are
+        judged again: the objective does not rise.
+        """
+        n_unseen = math.inf
+        for _ in range(MAX_ROUNDS):
+            kept = self._kept_weight(start.z)
+            if is_seen(self.design, kept):
+                break
+            self._set_design(kept)
+            z = np.zeros(self.design.n_coordinates)
+            for _ in range(2):  # the second time corrects rounding errors
+                z = self.least_squares(z, self.residual(z), kept > 0)
+            candidates = [z]  # with 0 for what is not seen
+            if 0 < self.design.unseen.sum() < n_unseen:
+                options = {"random_state": random_state, **control}
+                candidates.append(fit_unseen(self, z, **options))
+            n_unseen = self.design.unseen.sum()
+            z = max(candidates, key=self._n_inliers)
+            start = self._concentrate(start._replace(z=z), **control)
+            if n_unseen == 0:
+                break
+        return start
+
+    def _n_inliers(self, z):
+        """Weight of the inliers; that of all on the plane of an exact fit."""
+        good = inlier_mask(self.residual(z), self.raw_scale(z), zero=self.zero)
+        return self.weight @ good
+
+    def _kept_weight(self, z):
+        """Weights of the rows that the hard fit keeps, of all on an exact plane."""
+        residual = self.residual(z)
+        on_plane = self.weight * (np.abs(residual) <= self.zero)
+        if on_plane.sum() >= self.n_kept:
+            return on_plane
+        return self.weight * self.support(residual)
 
     def hard_objective(self, start):
         """Half the mean of the h smallest squares, and the penalty, at a start."""
@@ -258,17 +334,18 @@ class RobustProblem:
             coef / self.unit, (intercept - self.centre) / self.unit
         )
 
-    def _standardise(self, y, fit_intercept):
+    def _standardise(self, y):
         weight, row_scale = self.weight, self._row_scale
         row_scale = 1.0 if row_scale is None else row_scale
         mass = weight * row_scale
-        centre = _quantile(y, mass, mass.sum() / 2) if fit_intercept else 0.0
+        centre = _quantile(y, mass, mass.sum() / 2) if self.fit_intercept else 0.0
+        half = weight.sum() / 2  # also where more are kept: outliers tell no scale
         with np.errstate(over="ignore"):
             y -= centre
             y *= row_scale
         size = np.abs(y)
         unit = size.max() or 1.0
-        typical = _quantile(size, weight, self.n_kept)
+        typical = _quantile(size, weight, half)
         if typical == 0:  # h values of y are equal: the others tell its size
             others = weight * (size > 0)
             typical = _quantile(size, others, others.sum() / 2)
@@ -277,11 +354,11 @@ class RobustProblem:
             raise ValueError(
                 f"y must not hold values further than {LARGEST_OUTLIER:g} times the "
                 f"typical distance {typical:.3g} away from "
-                f"{'its median' if fit_intercept else '0'}, got a distance of "
+                f"{'its median' if self.fit_intercept else '0'}, got a distance of "
                 f"{unit:.3g}."
             )
         y /= unit
-        scale = lts_scale(y, weight, self.n_kept) or typical / unit
+        scale = lts_scale(y, weight, half) or typical / unit
         self.y, self.centre, self.unit = y, float(centre), float(unit)
         self.zero = float(EXACT_FIT * scale)
 

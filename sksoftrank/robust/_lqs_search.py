@@ -3,7 +3,6 @@
 import copy
 
 import numpy as np
-from scipy import sparse
 from sklearn.utils import gen_batches
 
 from .._linear import EPS
@@ -106,7 +105,7 @@ def descend_in_bands(design, y, sample_weight, n_kept, z, *, max_iter, zero):
         index = np.flatnonzero(near)
         kept = (size <= bound) & ~near
         band = QuantileRows(
-            _dense_rows(design, index),
+            design.rows(index),
             y[index],
             sample_weight[index],
             n_kept - sample_weight[kept].sum(),
@@ -142,19 +141,6 @@ def _bounds(size, n_kept, weight):
     return np.max(size, axis=1, where=kept, initial=0.0)
 
 
-def _dense_rows(design, index):
-    """Rows in the coordinates of a design that may be sparse."""
-    if design.basis.ndim == 2:
-        return design.rows(index)
-    rows = design.X[index]
-    if sparse.issparse(rows):
-        rows = rows.toarray()
-    rows = (rows - design.mean) * design.basis
-    if design.fit_intercept:
-        rows = np.column_stack([rows, np.ones(len(rows))])
-    return rows if design.row_scale is None else rows * design.row_scale[index, None]
-
-
 def _search_sample(
     design, y, sample_weight, n_kept, starts, n_init, rng, max_iter, zero
 ):
@@ -164,7 +150,7 @@ def _search_sample(
         n_init = _batch_size(index.size)
     n_kept = n_kept * weight.sum() / sample_weight.sum()
     rows = TrimmedRows(
-        _dense_rows(design, index), y[index], weight, n_kept, design.penalty
+        design.rows(index), y[index], weight, n_kept, design.penalty, design.noise
     )
     fitted = QuantileRows(rows.rows, rows.y, weight, n_kept, rows.penalty, zero)
     level = None

@@ -303,10 +303,14 @@ class SoftLTSRegressor(RobustLinearModel):
         problem = self._problem(X, y, sample_weight, sigma)
         if is_warm:
             previous = self.raw_coef_, self.raw_intercept_
-            start = problem.start_from(self._start, **self._control())
+            candidates = [self._start]
             if self.epsilon == 0:  # the start is all there is
-                other = problem.start_from(previous, **self._control())
-                start = min(start, other, key=problem.hard_objective)
+                candidates.append(previous)
+            start = problem.start_from(
+                candidates,
+                random_state=check_random_state(self.random_state),
+                **self._control(),
+            )
             z = problem.coordinates(*previous) if self.epsilon > 0 else start.z
         else:
             start = self._find_start(problem, self.epsilon)

@@ -5,13 +5,18 @@ import math
 
 import numpy as np
 
-EPS = np.finfo(np.float64).eps
+from .._linear import EPS, NOISE
 
 # What rounding may change in the value of an objective.
 ROUNDING = 1e-12
 
 # How much further than the last one a concentration step starts.
 MOMENTUM = 0.5
+
+# In units of the smallest mean square of h targets: objectives, and squares of single
+# residuals, up to these are rounding errors.
+EXACT_FIT = 1e-20
+EXACT_ROW = 1e-14
 
 # Fits closer than this in their objectives count as the same.
 SAME = 1e-9
@@ -42,6 +47,8 @@ class TrimmedRows:
         Sum of the weights of the rows to keep.
     penalty : ndarray of shape (rank,)
         Quadratic penalty of the coordinates of the design.
+    noise : ndarray of shape (rank, rank), default=None
+        Gram matrix of the rounding errors of a row, as for `LinearDesign`.
 
     Attributes
     ----------
@@ -51,27 +58,33 @@ class TrimmedRows:
         Masses of the central rows, in which the coordinates are white.
     """
 
-    def __init__(self, rows, y, weight, n_kept, penalty):
+    def __init__(self, rows, y, weight, n_kept, penalty, noise=None):
         self.y = y
         self.weight = weight
         self.unit_weight = np.ones(y.size) if weight is None else weight
         self.total = self.unit_weight.sum()
         self.n_kept = n_kept
-        self._whiten(rows)
+        self._whiten(rows, noise)
         self.penalty = None
         if penalty.any():
             self.penalty = (self.transform.T * penalty) @ self.transform
         self._products = None
 
-    def _whiten(self, rows, n_rounds=2):
-        """Find coordinates, and the rows, in which the central half is white."""
+    def _whiten(self, rows, noise, n_rounds=2):
+        """Find coordinates, and the rows, in which the central half is white.
+
+        Directions in which that half has rounding errors only are left as they are.
+        """
         self.transform = white_axes(rows, self.unit_weight)
         self.rows = rows @ self.transform
         self.central_masses = []
         for _ in range(n_rounds):
             distance = np.einsum("ij,ij->i", self.rows, self.rows)[None]
             mass = select(distance, self.total / 2, self.weight)[0]
-            step = white_axes(self.rows, mass, keep_rank=True)
+            error = None
+            if noise is not None:
+                error = self.transform.T @ noise @ self.transform
+            step = white_axes(self.rows, mass, keep_rank=True, noise=error)
             self.transform = self.transform @ step
             self.rows = rows @ self.transform
             self.central_masses.append(mass)
@@ -141,9 +154,12 @@ class TrimmedRows:
         return z
 
     def evaluate(self, z):
-        """The objective of each fit."""
+        """The objective of each fit; of exact ones minus the mass on the plane."""
         losses = self.losses(z)
-        return self.objective(z, losses, self.select(losses))
+        value = self.objective(z, losses, self.select(losses))
+        exact = np.flatnonzero(value <= EXACT_FIT)
+        value[exact] = -((losses[exact] <= EXACT_ROW) @ self.unit_weight)
+        return value
 
     def descend(self, z, max_steps=500):
         """Steps from one fit to a local minimum, which it returns with its objective.
@@ -283,11 +299,11 @@ def best_fits(z, value, n_best):
     return z[order], value[order]
 
 
-def white_axes(rows, mass, keep_rank=False):
+def white_axes(rows, mass, keep_rank=False, noise=None):
     """Coordinates in which the rows with these masses are white.
 
-    Directions in which they do not vary are left out, or with `keep_rank` left as they
-    are.
+    Directions in which they do not vary, but for rounding errors of the Gram matrix
+    `noise`, are left out, or with `keep_rank` left as they are.
     """
     used = mass > 0
     root = np.sqrt(mass[used] / mass.sum())
@@ -295,6 +311,9 @@ def white_axes(rows, mass, keep_rank=False):
     _, s, axes = np.linalg.svd(triangle, full_matrices=keep_rank)
     s = np.append(s, np.zeros(len(axes) - s.size))
     varies = s > s.max(initial=0.0) * max(rows.shape) * EPS
+    if noise is not None:
+        square = np.einsum("ij,jk,ik->i", axes, noise, axes)
+        varies &= s[: len(axes)] > NOISE * np.sqrt(np.maximum(square, 0.0))
     if keep_rank:
         return axes.T / np.where(varies, s, 1.0)
     return axes[varies].T / s[varies]

@@ -10,8 +10,9 @@ from joblib import effective_n_jobs
 from sklearn.utils import gen_even_slices
 from sklearn.utils.random import sample_without_replacement
 
+from .._linear import MAX_WHITENED_RANK
 from ..losses import selection_trimmed_loss
-from ._lts_rows import MOMENTUM, SAME, TrimmedRows, best_fits, select
+from ._lts_rows import EXACT_FIT, MOMENTUM, SAME, TrimmedRows, best_fits, select
 from ._lts_starts import (
     HUBER,
     HUBER_STEPS,
@@ -25,9 +26,6 @@ from ._lts_starts import (
     subset_fits,
 )
 from ._lts_steps import concentrate
-
-# An objective this small relative to that of the best constant is a rounding error.
-EXACT_FIT = 1e-20
 
 # Larger data are not tested for an exact fit of all rows.
 MAX_INTERPOLATED = 10_000
@@ -71,12 +69,18 @@ class Effort(NamedTuple):
 
 
 # Up to this many rows, and operations for a fit, time is spent on the best objective,
-# and with more rows where the hard fit is no mere start.
+# so that hardly any table has another fit for another seed; and with more rows where
+# the hard fit is no mere start.
 SMALL = 600
 SMALL_FIT = 500_000
+EXHAUSTIVE = Effort(n_best=60, n_minima=30, n_rounds=32, n_parts=120)
 THOROUGH = Effort(n_best=10, n_minima=8, n_rounds=16, n_parts=30)
 QUICK = Effort(n_best=3, n_minima=1, n_rounds=1, n_parts=12)
+
+# Rounds end after so many that find nothing better, or after fewer: as many as there
+# are fits of nearly the best objective.
 PATIENCE = 5
+NEARLY_BEST = 1.1
 
 # A second fit goes on from samples to all rows if its objective is at most this much
 # larger, and at least this fraction of the kept rows is different.
@@ -154,7 +158,8 @@ def lts_search(
         square = (data[1] - design.predict(z)) ** 2
         if sample_weight @ square <= EXACT_FIT * sample_weight.sum():
             return Start(z * unit, 2, None)
-    search = _search_sparse if design.basis.ndim == 1 else _search_dense
+    is_wide = design.n_coordinates > MAX_WHITENED_RANK + 1
+    search = _search_wide if is_wide else _search_dense
     with np.errstate(over="ignore", invalid="ignore"):
         fits, n_fits = search(*data, n_init, random_state, n_jobs, thorough)
     best = None
@@ -200,18 +205,22 @@ def _search_dense(design, y, sample_weight, n_kept, n_init, rng, n_jobs, thoroug
 
     def sampled_rows(index):
         kept = max(round(n_kept / total * index.size), 1)
-        return TrimmedRows(design.rows(index), y[index], None, kept, design.penalty)
+        return TrimmedRows(
+            design.rows(index), y[index], None, kept, design.penalty, design.noise
+        )
 
     n_rows = np.count_nonzero(sample_weight)
     if n_rows <= 2 * N_GROUPS * size:
         weight = None if (sample_weight == 1).all() else sample_weight
         raw = design.rows(np.arange(y.size))
-        rows = TrimmedRows(raw, y, weight, n_kept, design.penalty)
+        rows = TrimmedRows(raw, y, weight, n_kept, design.penalty, design.noise)
         groups = [rows]
         if total > 1.2 * size:
             groups = [sampled_rows(_sample(sample_weight, size, rng))]
         z, n_first = _search_groups(groups, rows, n_init, rng, n_jobs)
-        effort = THOROUGH if thorough or _is_small(rows) else QUICK
+        effort = THOROUGH if thorough else QUICK
+        if _is_small(rows):
+            effort = EXHAUSTIVE
         z, n_next = _improve(rows, z, effort, rng)
         return z @ rows.transform.T, n_first + n_next
 
@@ -313,7 +322,8 @@ def _first_fits(rows, start, n_promising):
         z, _ = best_fits(z, rows.evaluate(z), n_promising)
     n_fits += len(z) * FIRST_STEPS
     z = rows.concentrate(z, FIRST_STEPS)
-    z, _ = best_fits(z, rows.evaluate(z), N_BEST)
+    n_best = EXHAUSTIVE.n_best if n_promising is None else N_BEST
+    z, _ = best_fits(z, rows.evaluate(z), n_best)
     return z @ rows.transform.T, n_fits
 
 
@@ -328,7 +338,8 @@ def _improve(rows, z, effort, rng):
     n_drawn = min(3 * rows.n_coordinates, rows.y.size)
     stale = 0
     for _ in range(effort.n_rounds):
-        if stale == PATIENCE or value[0] <= EXACT_FIT:
+        n_rivals = np.count_nonzero(value <= NEARLY_BEST * value[0])
+        if stale >= min(PATIENCE, n_rivals) or value[0] <= EXACT_FIT:
             break
         masses = rows.select(rows.losses(z))
         parts = subset_fits(rows, masses, effort.n_parts, n_drawn, rng)
@@ -339,6 +350,8 @@ def _improve(rows, z, effort, rng):
         z, value = best_fits(
             np.vstack([z, new]), np.append(value, new_value), effort.n_minima
         )
+    if value[0] <= EXACT_FIT:
+        return z[:1], n_fits
     minima = [rows.descend(start) for start in z]
     best = min(minima, key=lambda minimum: minimum[1])
     return best[0][None], n_fits + sum(n_steps for _, _, n_steps in minima)
@@ -360,8 +373,8 @@ def _rivals(rows, z, value):
     return z[np.append(0, rivals)]
 
 
-def _search_sparse(design, y, sample_weight, n_kept, n_init, rng, n_jobs, thorough):
-    """Fits where rows are sparse or have too many coordinates for normal equations.
+def _search_wide(design, y, sample_weight, n_kept, n_init, rng, n_jobs, thorough):
+    """Fits where rows have too many coordinates for normal equations.
 
     A fit is expensive here, and one of as many rows as there are coordinates is seldom
     clean. The candidates are least squares, Huber's weights, and random halves of

@@ -1,0 +1,89 @@
+"""Rows so far away in a feature that they leave the others no digits."""
+
+import numpy as np
+from scipy import sparse
+
+# Values are far beyond this many typical deviations, if a gap parts them from the
+# others: none is between them and this fraction of the distance of the nearest. The
+# values of long tails have no such gap.
+FAR = 300.0
+GAP = 0.01
+
+# The typical deviations are those of a sample of about this many rows.
+SAMPLE_SIZE = 20_000
+
+
+def near_weight(X, weight):
+    """The weights, 0 for rows that are far away in some feature.
+
+    Distances are from the median in units of the median distance, or for features that
+    are mostly one value, of the median distance of the others. Fill values such as 1e20
+    are far; ordinary outliers are not.
+
+    Parameters
+    ----------
+    X : ndarray or sparse matrix of shape (n_samples, n_features)
+        Features.
+    weight : ndarray of shape (n_samples,)
+        Weights, at least 0 and not all 0.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        `weight` itself if no row is far.
+    """
+    columns = _suspects(X) if sparse.issparse(X) else range(X.shape[1])
+    if sparse.issparse(X):
+        X = X.tocsc()
+    used = np.flatnonzero(weight)
+    sample = used[:: -(-used.size // SAMPLE_SIZE)]
+    sample_weight = weight[sample]
+    near = weight
+    for j in columns:
+        column = X[:, [j]].toarray()[:, 0] if sparse.issparse(X) else X[:, j]
+        centre, unit = _centre_and_unit(column[sample], sample_weight)
+        low, high = column.min(), column.max()
+        if unit > 0 and max(high - centre, centre - low) > FAR * unit:
+            distance = np.abs(column - centre)
+            beyond = distance > _limit(distance[used], FAR * unit)
+            near = np.where(beyond, 0.0, near)
+    return near
+
+
+def _limit(distance, far):
+    """The largest distance before a gap that leads beyond `far`, or infinity."""
+    distance = np.sort(distance)
+    gaps = (distance[1:] > far) & (distance[:-1] < GAP * distance[1:])
+    return distance[:-1][gaps][0] if gaps.any() else np.inf
+
+
+def _suspects(X):
+    """Columns of sparse X that may have far rows: not those of dummies."""
+    size = abs(X.tocsc())
+    size.eliminate_zeros()
+    filled = np.flatnonzero(np.diff(size.indptr))
+    smallest = np.minimum.reduceat(size.data, size.indptr[filled])
+    largest = np.maximum.reduceat(size.data, size.indptr[filled])
+    half = 2 * np.diff(size.indptr)[filled] >= X.shape[0]
+    return filled[half | (largest > FAR * smallest)]
+
+
+def _centre_and_unit(column, weight):
+    """Median, and median distance from there; 0 for a constant column."""
+    centre = _median(column, weight)
+    distance = np.abs(column - centre)
+    unit = _median(distance, weight)
+    if unit == 0:
+        varies = distance > 0
+        unit = _median(distance[varies], weight[varies]) if varies.any() else 0.0
+    return centre, unit
+
+
+def _median(values, weight):
+    """The smallest value such that those up to it have half of the weight."""
+    if (weight == weight[0]).all():
+        middle = (values.size - 1) // 2
+        return np.partition(values, middle)[middle]
+    order = np.argsort(values)
+    cumulated = np.cumsum(weight[order])
+    return values[order[np.searchsorted(cumulated, cumulated[-1] / 2)]]
