@@ -321,7 +321,7 @@ def test_steps_on_all_rows_agree_with_those_next_to_the_boundary():
         gradient = design.penalty * z - design.pull_back(row_weight * residual)
         z = z + design.newton_step(gradient, row_weight)
     start = np.array([0.3, 0.0, 0.0, 0.1])
-    found, value, _, message = concentrate(
+    found, value, _, message, _ = concentrate(
         design, y, weight, n_kept, start, max_iter=1000, tol=1e-10
     )
     assert message is None
@@ -331,7 +331,7 @@ def test_steps_on_all_rows_agree_with_those_next_to_the_boundary():
     expected += 0.5 * design.penalty @ z**2
     assert_allclose(value, expected, rtol=1e-5)
     index = np.arange(y.size)
-    again, _, n_fits, _ = concentrate(
+    again, _, n_fits, *_ = concentrate(
         design.take(index), y, weight, n_kept, found, max_iter=5, tol=1e-8
     )
     assert n_fits == 0

@@ -197,10 +197,10 @@ class RobustProblem:
         return self._see_all(best, random_state, **control)
 
     def _concentrate(self, start, **control):
-        z, _, n_fits, message = concentrate(
+        z, _, n_fits, message, gram = concentrate(
             self.design, self.y, self.weight, self.n_kept, start.z, **control
         )
-        return Start(z, start.n_fits + n_fits, message)
+        return Start(z, start.n_fits + n_fits, message, gram)
 
     def _see_all(self, start, random_state, **control):
         """Go on from a start in coordinates that suit the rows it keeps.
@@ -210,8 +210,12 @@ class RobustProblem:
         """
         n_unseen = math.inf
         for _ in range(MAX_ROUNDS):
+            if start.gram is not None and is_seen(self.design, start.gram):
+                break
             kept = self._kept_weight(start.z)
-            if is_seen(self.design, kept):
+            if self.design.basis.ndim == 1 or is_seen(
+                self.design, self.design.gram(kept / kept.sum())
+            ):
                 break
             self._set_design(kept)
             z = np.zeros(self.design.n_coordinates)

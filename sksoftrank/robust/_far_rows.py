@@ -2,6 +2,7 @@
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils.sparsefuncs import min_max_axis
 
 # Values are far beyond this many typical deviations, if a gap parts them from the
 # others: none is between them and this fraction of the distance of the nearest. The
@@ -10,7 +11,7 @@ FAR = 300.0
 GAP = 0.01
 
 # The typical deviations are those of a sample of about this many rows.
-SAMPLE_SIZE = 20_000
+SAMPLE_SIZE = 5000
 
 
 def near_weight(X, weight):
@@ -32,18 +33,23 @@ def near_weight(X, weight):
     ndarray of shape (n_samples,)
         `weight` itself if no row is far.
     """
-    columns = _suspects(X) if sparse.issparse(X) else range(X.shape[1])
-    if sparse.issparse(X):
+    is_sparse = sparse.issparse(X)
+    if is_sparse:
         X = X.tocsc()
+        columns = _suspects(X)
+        low, high = min_max_axis(X, axis=0)
+    else:
+        columns = range(X.shape[1])
+        low, high = X.min(axis=0), X.max(axis=0)
     used = np.flatnonzero(weight)
     sample = used[:: -(-used.size // SAMPLE_SIZE)]
-    sample_weight = weight[sample]
+    rows, sample_weight = X[sample], weight[sample]
     near = weight
     for j in columns:
-        column = X[:, [j]].toarray()[:, 0] if sparse.issparse(X) else X[:, j]
-        centre, unit = _centre_and_unit(column[sample], sample_weight)
-        low, high = column.min(), column.max()
-        if unit > 0 and max(high - centre, centre - low) > FAR * unit:
+        some = rows[:, [j]].toarray()[:, 0] if is_sparse else rows[:, j]
+        centre, unit = _centre_and_unit(some, sample_weight)
+        if unit > 0 and max(high[j] - centre, centre - low[j]) > FAR * unit:
+            column = X[:, [j]].toarray()[:, 0] if is_sparse else X[:, j]
             distance = np.abs(column - centre)
             beyond = distance > _limit(distance[used], FAR * unit)
             near = np.where(beyond, 0.0, near)
@@ -59,7 +65,7 @@ def _limit(distance, far):
 
 def _suspects(X):
     """Columns of sparse X that may have far rows: not those of dummies."""
-    size = abs(X.tocsc())
+    size = abs(X)
     size.eliminate_zeros()
     filled = np.flatnonzero(np.diff(size.indptr))
     smallest = np.minimum.reduceat(size.data, size.indptr[filled])

@@ -97,6 +97,7 @@ class Start(NamedTuple):
     z: np.ndarray  # coordinates of the design
     n_fits: int  # least-squares fits that it took
     message: str | None  # what went wrong
+    gram: np.ndarray | None = None  # of the rows that are kept, if known
 
 
 def lts_search(
@@ -164,11 +165,12 @@ def lts_search(
         fits, n_fits = search(*data, n_init, random_state, n_jobs, thorough)
     best = None
     for z in fits:
-        z, value, n_steps, message = concentrate(*data, z, **control)
+        z, value, n_steps, message, gram = concentrate(*data, z, **control)
         n_fits += n_steps
         if best is None or value < best[0]:
-            best = value, z, message
-    return Start(best[1] * unit, n_fits, best[2])
+            best = value, z, message, gram
+    _, z, message, gram = best
+    return Start(z * unit, n_fits, message, gram)
 
 
 def least_squares_start(design, y, sample_weight, n_kept, *, max_iter, tol):
@@ -176,10 +178,10 @@ def least_squares_start(design, y, sample_weight, n_kept, *, max_iter, tol):
     z = _least_squares(design, y, sample_weight)
     if n_kept >= sample_weight.sum():
         return Start(z, 2, None)
-    z, _, n_steps, message = concentrate(
+    z, _, n_steps, message, gram = concentrate(
         design, y, sample_weight, n_kept, z, max_iter=max_iter, tol=tol
     )
-    return Start(z, 2 + n_steps, message)
+    return Start(z, 2 + n_steps, message, gram)
 
 
 def _least_squares(design, y, sample_weight):
@@ -393,7 +395,7 @@ def _search_wide(design, y, sample_weight, n_kept, n_init, rng, n_jobs, thorough
     n_fits = len(fits) + 2 + HUBER_STEPS
     values = []
     for i, z in enumerate(fits):
-        fits[i], value, n_steps, _ = concentrate(
+        fits[i], value, n_steps, *_ = concentrate(
             design, y, sample_weight, n_kept, z, max_iter=FIRST_STEPS, tol=0.0
         )
         values.append(value)

@@ -16,8 +16,8 @@ MIN_BAND = 2000
 def concentrate(design, y, sample_weight, n_kept, z, *, max_iter, tol):
     """Repeat least squares on the rows with the smallest residuals.
 
-    Returns the coordinates, the objective, the number of fits, and None or what went
-    wrong.
+    Returns the coordinates, the objective, the number of fits, None or what went wrong,
+    and None or the Gram matrix of the rows that are kept, their weights adding up to 1.
     """
     weight = None if (sample_weight == 1).all() else sample_weight
     last_value, last_slope, last_z = np.inf, np.inf, z
@@ -42,7 +42,8 @@ def concentrate(design, y, sample_weight, n_kept, z, *, max_iter, tol):
             z, value = last_z, last_value
             break
         if n_fits >= max_iter:
-            return z, value, n_fits, f"{max_iter} concentration steps were not enough."
+            message = f"{max_iter} concentration steps were not enough."
+            return z, value, n_fits, message, gram
         last_value, last_slope, last_z = value, slope, z
         if design.basis.ndim == 1:
             z = z + design.newton_step(gradient, row_weight)
@@ -54,7 +55,7 @@ def concentrate(design, y, sample_weight, n_kept, z, *, max_iter, tol):
             band /= 4
             z = z + step
             n_fits += n_steps
-    return z, value, n_fits, None
+    return z, value, n_fits, None, gram
 
 
 def _update_gram(design, gram, last_weight, row_weight):

@@ -14,12 +14,10 @@ from .._linear import EPS, NOISE
 SMALLEST_CURVATURE = 1e-4
 
 
-def is_seen(design, weight):
-    """Whether rows of these weights see all directions well in these coordinates."""
-    if design.basis.ndim == 1 or design.n_coordinates == 0:
-        return True
-    gram = design.gram(weight / weight.sum()) + np.diag(design.penalty)
-    return np.linalg.eigvalsh(gram)[0] > SMALLEST_CURVATURE
+def is_seen(design, gram):
+    """Whether rows of this Gram matrix, weighing 1, see all directions well."""
+    hessian = gram + np.diag(design.penalty)
+    return np.linalg.eigvalsh(hessian).min(initial=1.0) > SMALLEST_CURVATURE
 
 
 def fit_unseen(problem, z, **options):
