@@ -241,6 +241,21 @@ class LinearDesign:
         gram[rank:, :rank] = gram[:rank, rank:].T
         return gram
 
+    def rank(self, sample_weight):
+        """Number of independent coordinates; all if the basis is large and diagonal."""
+        if self.basis.ndim == 2:
+            return self.n_coordinates
+        n_varying = np.count_nonzero(self.basis)
+        if self.basis.size <= MAX_WHITENED_RANK:  # sparse X with many rows
+            weight = self._scaled(self._scaled(sample_weight))
+            weight = weight / weight.sum()
+            gram = (self.X.T @ self.X.multiply(weight[:, None])).toarray()
+            if self.fit_intercept:
+                gram -= np.outer(self.mean, self.mean)
+            curvature = np.linalg.eigvalsh(self.basis[:, None] * gram * self.basis)
+            n_varying = np.count_nonzero(curvature > curvature.max() * GRAM_ROUNDING)
+        return n_varying + int(self.fit_intercept)
+
     def take(self, index):
         """The same coordinates for some of the rows."""
         taken = copy(self)

@@ -24,7 +24,13 @@ from ._ignored import GroupSharesMixin, warn_of_ignored_group
 from ._lts_search import Start, least_squares_start, lts_search
 from ._lts_steps import concentrate
 from ._trimmed_squares import TrimmedSquares
-from ._unseen import fit_unseen, is_seen
+from ._unseen import (
+    fit_unseen,
+    is_seen,
+    lone_rows,
+    undetermined_features,
+    warn_undetermined,
+)
 
 # A scale of residuals this small relative to that of y is an exact fit.
 EXACT_FIT = 1e-7
@@ -92,6 +98,22 @@ class RobustLinearModel(
         assert_all_finite(y, input_name="y")  # None among objects became NaN
         return X, y
 
+    def _check_determined(self, problem, selection, stacklevel):
+        """Warn of coefficients that nothing tells: their errors are infinite."""
+        errors = getattr(self, "stderr_", None)
+        design = problem.design
+        if design.basis.ndim == 1 or not (
+            problem.has_lone_rows or errors is None or np.isinf(errors).any()
+        ):
+            return
+        kept = problem.weight * (selection > 0)
+        if not kept.any():  # more rows are fitted exactly than are to be kept
+            kept = problem.weight
+        lost = undetermined_features(design, problem.weight, kept)
+        if errors is not None:
+            errors[lost] = np.inf
+        warn_undetermined(self, lost, stacklevel + 1)
+
 
 class RobustProblem:
     """Data of a robust linear regression in convenient units.
@@ -153,14 +175,16 @@ class RobustProblem:
         # Far rows are as good as removed, unless so many are to be kept.
         self.weight = near_weight(self._X, weight)
         self._set_design(self.weight)
-        if self.weight.sum() < _n_kept(weight.sum(), self.design.n_coordinates, trim):
+        # The rank, and not the number of columns: redundant ones change nothing.
+        self.n_coefs = self.design.rank(self.weight)
+        if self.weight.sum() < _n_kept(weight.sum(), self.n_coefs, trim):
             self.weight = weight
             self._set_design(weight)
-        # The rank, and not the number of columns: redundant ones change nothing.
-        self.n_coefs = self.design.n_coordinates
+            self.n_coefs = self.design.rank(weight)
         self.n_kept = _n_kept(self.weight.sum(), self.n_coefs, trim)
         self._standardise(y.astype(np.float64))
         self.scale_unit = self.unit / sigma_unit
+        self.has_lone_rows = False
 
     def _set_design(self, core_weight):
         """Choose coordinates in which the rows of these weights are white."""
@@ -208,24 +232,35 @@ class RobustProblem:
         Directions that these rows do not see are fitted to the others, and all rows are
         judged again: the objective does not rise.
         """
-        n_unseen = math.inf
+        if self.design.basis.ndim == 1:
+            return start
+        n_unseen, lone = math.inf, None
         for _ in range(MAX_ROUNDS):
-            if start.gram is not None and is_seen(self.design, start.gram):
-                break
             kept = self._kept_weight(start.z)
-            if self.design.basis.ndim == 1 or is_seen(
-                self.design, self.design.gram(kept / kept.sum())
-            ):
-                break
+            gram = start.gram
+            if gram is None:
+                gram = self.design.gram(kept / kept.sum())
+            candidates = []
+            if is_seen(self.design, gram):
+                if lone is not None:
+                    break
+                lone = lone_rows(self.design, gram, kept)
+                if not lone.any() or lone[kept > 0].all():
+                    break
+                self.has_lone_rows = True
+                kept = np.where(lone, 0.0, kept)
+                candidates = [self.coefficients(start.z)]
             self._set_design(kept)
+            candidates = [self.coordinates(*c) for c in candidates]
             z = np.zeros(self.design.n_coordinates)
             for _ in range(2):  # the second time corrects rounding errors
                 z = self.least_squares(z, self.residual(z), kept > 0)
-            candidates = [z]  # with 0 for what is not seen
+            candidates.append(z)  # with 0 for what is not seen
             if 0 < self.design.unseen.sum() < n_unseen:
                 options = {"random_state": random_state, **control}
                 candidates.append(fit_unseen(self, z, **options))
-            n_unseen = self.design.unseen.sum()
+            if lone is None:
+                n_unseen = self.design.unseen.sum()
             z = max(candidates, key=self._n_inliers)
             start = self._concentrate(start._replace(z=z), **control)
             if n_unseen == 0:

@@ -352,6 +352,7 @@ class SoftLQSRegressor(RobustLinearModel):
         self.inlier_weight_ = squares.selection(residual)
         self.inlier_mask_ = inlier_mask(residual, scale, zero=problem.zero)
         self.support_ = problem.support(residual)
+        self._check_determined(problem, self.inlier_weight_, stacklevel=4)
 
 
 class _LQSFit(NamedTuple):

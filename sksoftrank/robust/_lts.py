@@ -1,5 +1,6 @@
 """Robust linear regression by soft least trimmed squares."""
 
+import warnings
 from numbers import Integral, Real
 from typing import ClassVar
 
@@ -8,6 +9,7 @@ from sklearn.utils import check_random_state
 
 from .._robust_scale import (
     INLIER_FRACTION,
+    OUTLIER_CUTOFF,
     inlier_mask,
     robust_r2,
     selection_slope,
@@ -403,6 +405,13 @@ class SoftLTSRegressor(RobustLinearModel):
         good = inlier_mask(residual, raw_scale, zero=problem.zero)
         if not problem.weight @ good:  # "sort" that broke down fits none
             scale = raw_scale
+            warnings.warn(
+                f"No residual of {type(self).__name__} is within {OUTLIER_CUTOFF:.2f} "
+                f"scales of the start ({raw_scale * problem.scale_unit:.3g}): "
+                f"formulation='sort' with epsilon={epsilon:g} has followed outliers.",
+                UserWarning,
+                stacklevel=5,
+            )
         # Also the rows on the plane of an exact fit are worth a least-squares fit.
         elif self.reweight or s0 == 0:
             selection = good.astype(np.float64)
@@ -427,3 +436,4 @@ class SoftLTSRegressor(RobustLinearModel):
                 problem.design, residual, problem.weight, selection, slope
             )
             self.stderr_, self.intercept_stderr_ = (e * problem.unit for e in errors)
+        self._check_determined(problem, selection, stacklevel=5)

@@ -6,9 +6,19 @@ The rows that do see the direction tell it: the same estimator is fitted to what
 fit leaves of them. (Maronna & Yohai 2000 treat dummies in another such alternation.)
 """
 
-import numpy as np
+import warnings
 
-from .._linear import EPS, NOISE
+import numpy as np
+from sklearn.utils import gen_batches
+
+from .._linear import EPS, NOISE, determined_inverse
+
+# A coefficient is lost where this part of it is undetermined; names that are listed.
+LOST = 1e-8
+MAX_NAMES = 10
+
+# Rows that are written out at once.
+MAX_ROWS = 10_000
 
 # A basis serves as long as no direction varies less than this on the kept rows.
 SMALLEST_CURVATURE = 1e-4
@@ -63,3 +73,64 @@ def fit_unseen(problem, z, **options):
     z = z.copy()
     z[design.unseen], _ = others.coefficients(start.z)
     return z
+
+
+def lone_rows(design, gram, weight):
+    """Rows that alone, among those of these frequencies, determine a direction.
+
+    `gram` is their Gram matrix, weighing 1. The fit goes through such a row, whatever
+    its target. A frequency above 1 is that of repeats, none of which is alone.
+    """
+    inverse, _ = determined_inverse(gram + np.diag(design.penalty))
+    inverse /= weight.sum()
+    lone = np.zeros(weight.size, dtype=bool)
+    for batch in gen_batches(weight.size, MAX_ROWS):
+        rows = design.rows(batch)
+        leverage = np.einsum("ij,ij->i", rows @ inverse, rows)
+        leverage *= np.minimum(weight[batch], 1.0)
+        lone[batch] = leverage > 1 - LOST
+    return lone
+
+
+def undetermined_features(design, weight, kept):
+    """Which coefficients the kept rows, those of weight `kept` > 0, do not determine.
+
+    A direction that one kept row determines alone counts as undetermined unless that
+    row is the majority of all rows, of weights `weight`, that see it.
+    """
+    rank = design.basis.shape[1]
+    unknown = _unknown(design, kept)
+    lone = lone_rows(design, design.gram(kept / kept.sum()), kept)
+    if lone.any() and not lone[kept > 0].all():
+        more = _unknown(design, np.where(lone, 0.0, kept))
+        value = np.abs(design.rows(slice(None)) @ more)
+        sees = value > LOST * value.max(axis=0, initial=0.0)
+        counts = 2 * (kept @ sees) > weight @ sees
+        unknown = np.hstack([unknown, more[:, ~counts]])
+    size = np.linalg.norm(design.basis, axis=1)
+    lost = np.abs(design.basis @ unknown[:rank]).max(axis=1, initial=0.0)
+    return lost > LOST * size
+
+
+def _unknown(design, weight):
+    """Axes of the directions that rows of these weights do not determine."""
+    gram = design.gram(weight / weight.sum())
+    return determined_inverse(gram + np.diag(design.penalty))[1]
+
+
+def warn_undetermined(model, lost, stacklevel):
+    """Warn of coefficients that the kept rows do not determine, by name."""
+    columns = np.flatnonzero(lost)
+    if columns.size == 0:
+        return
+    names = getattr(model, "feature_names_in_", None)
+    shown = [str(j) if names is None else repr(names[j]) for j in columns[:MAX_NAMES]]
+    more = columns.size - len(shown)
+    warnings.warn(
+        f"The rows that {type(model).__name__} keeps do not determine the coefficients "
+        f"of column{'s' * (columns.size > 1)} {', '.join(shown)}"
+        f"{f' and {more} more' if more else ''}: most rows that see them are outlying "
+        f"or disagree, so take these coefficients for unknown.",
+        UserWarning,
+        stacklevel=stacklevel + 1,
+    )
