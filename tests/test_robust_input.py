@@ -32,6 +32,7 @@ from sksoftrank import (
     SoftLTSRegressorCV,
     _linear,
 )
+from sksoftrank.robust import _base
 
 # Kinds of features
 
@@ -40,9 +41,9 @@ from sksoftrank import (
 @pytest.mark.parametrize("parameters", FORMULATIONS)
 @PENALTIES
 @INTERCEPTS
-@pytest.mark.parametrize("is_whitened", [True, False])
+@pytest.mark.parametrize("road", ["dense", "whitened", "scaled"])
 def test_sparse_is_dense(
-    container, parameters, fit_intercept, alpha, is_whitened, monkeypatch
+    container, parameters, fit_intercept, alpha, road, monkeypatch
 ):
     X, y, _ = contaminated()
     X[np.abs(X) < 0.5] = 0
@@ -50,15 +51,18 @@ def test_sparse_is_dense(
     parameters = {**parameters, "fit_intercept": fit_intercept, "alpha": alpha}
     dense = fit(X, y, **parameters)
     S = container(X)
-    if not is_whitened:
+    if road != "dense":
+        monkeypatch.setattr(_base, "MAX_DENSE_SIZE", 0)
+    if road == "scaled":
         monkeypatch.setattr(_linear, "MAX_DENSIFIED_WORK", 0)
     model = fit_from_same_start(dense, S, y)
     searched = fit(S, y, **parameters)
     assert_allclose(searched.raw_scale_, dense.raw_scale_, rtol=1e-6)
-    if is_whitened:
-        assert_same_fit(searched, dense, atol=1e-9)
+    if road != "scaled":
+        atol = 1e-6 if road == "whitened" else 1e-9
+        assert_same_fit(searched, dense, atol=atol)
         if dense.stderr_ is not None:
-            assert_allclose(searched.stderr_, dense.stderr_, rtol=1e-9)
+            assert_allclose(searched.stderr_, dense.stderr_, rtol=atol)
     elif parameters.get("formulation") == "sort":  # may end at either side of a kink
         assert_allclose(model.objective_, dense.objective_, rtol=1e-6)
         assert_allclose(model.predict(S), dense.predict(X), rtol=0, atol=1e-2)
@@ -146,7 +150,9 @@ def test_dummy_column_of_outliers_only(epsilon, container):
     X, y, _ = contaminated(outliers=0)
     y[:4] = [1e6, -1e6, 1e6, -1e6]
     D = np.column_stack([X, np.arange(150) < 4])
-    model = SoftLTSRegressor(epsilon=epsilon).fit(container(D), y)
+    with warnings.catch_warnings():  # where one of the rows is fitted exactly
+        warnings.filterwarnings("ignore", "The rows that SoftLTSRegressor keeps do not")
+        model = SoftLTSRegressor(epsilon=epsilon).fit(container(D), y)
     expected = LinearRegression().fit(X[4:], y[4:])
     # The coefficient may also fit some of the outliers that agree.
     tolerance = 0.05 if epsilon else 0.5

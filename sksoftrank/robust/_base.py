@@ -1,14 +1,16 @@
 """What the robust linear regressors share: the data, their start, the objective."""
 
 import math
+import warnings
 from numbers import Real
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import RegressorMixin
 from sklearn.utils import assert_all_finite
 
 from .._checks import as_frequencies, check_sigma, check_weights
-from .._linear import LinearDesign
+from .._linear import MAX_WHITENED_RANK, LinearDesign
 from .._linear_models import FEATURES, LinearModelMixin
 from .._robust_scale import (
     INLIER_FRACTION,
@@ -37,6 +39,9 @@ EXACT_FIT = 1e-7
 
 # Rounds of least squares on inliers that lead to the scale of a start.
 SCALE_ROUNDS = 2
+
+# Sparse X of up to this many numbers (8 MB) is written out.
+MAX_DENSE_SIZE = 10**6
 
 # How often the directions that the kept rows do not see are looked for.
 MAX_ROUNDS = 5
@@ -171,6 +176,8 @@ class RobustProblem:
         self.eps = float(np.finfo(X.dtype).eps if eps is None else eps)
         weight = check_frequencies(sample_weight, y.size, whole_weights)
         self._row_scale, sigma_unit = row_scale_of(sigma, weight)
+        if sparse.issparse(X) and X.shape[0] * X.shape[1] <= MAX_DENSE_SIZE:
+            X = X.toarray()
         self._X = X.astype(np.float64, copy=False)
         # Far rows are as good as removed, unless so many are to be kept.
         self.weight = near_weight(self._X, weight)
@@ -206,8 +213,20 @@ class RobustProblem:
         if init == "ls":
             start = least_squares_start(*data, **control)
         else:
+            self._warn_of_wide()
             start = lts_search(*data, random_state=random_state, **control, **search)
         return self._see_all(start, random_state, **control)
+
+    def _warn_of_wide(self):
+        n_coordinates = self.design.n_coordinates
+        if n_coordinates > MAX_WHITENED_RANK + 1 and self.n_kept < self.weight.sum():
+            warnings.warn(
+                f"X has more than {MAX_WHITENED_RANK} features ({self._X.shape[1]}): "
+                f"the search starts from few random halves of the rows, and bad "
+                f"leverage points may mislead it.",
+                UserWarning,
+                stacklevel=6,
+            )
 
     def start_from(self, candidates, *, random_state, **control):
         """The best hard LTS fit by concentration steps from coefficients."""
@@ -248,8 +267,9 @@ class RobustProblem:
                 if not lone.any() or lone[kept > 0].all():
                     break
                 self.has_lone_rows = True
+                if not undetermined_features(self.design, self.weight, kept).any():
+                    candidates = [self.coefficients(start.z)]
                 kept = np.where(lone, 0.0, kept)
-                candidates = [self.coefficients(start.z)]
             self._set_design(kept)
             candidates = [self.coordinates(*c) for c in candidates]
             z = np.zeros(self.design.n_coordinates)

@@ -52,7 +52,8 @@ def near_weight(X, weight):
             column = X[:, [j]].toarray()[:, 0] if is_sparse else X[:, j]
             distance = np.abs(column - centre)
             beyond = distance > _limit(distance[used], FAR * unit)
-            near = np.where(beyond, 0.0, near)
+            if beyond.any():
+                near = np.where(beyond, 0.0, near)
     return near
 
 

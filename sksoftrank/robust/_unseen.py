@@ -11,14 +11,11 @@ import warnings
 import numpy as np
 from sklearn.utils import gen_batches
 
-from .._linear import EPS, NOISE, determined_inverse
+from .._linear import CHUNK_SIZE, EPS, NOISE, determined_inverse
 
 # A coefficient is lost where this part of it is undetermined; names that are listed.
 LOST = 1e-8
 MAX_NAMES = 10
-
-# Rows that are written out at once.
-MAX_ROWS = 10_000
 
 # A basis serves as long as no direction varies less than this on the kept rows.
 SMALLEST_CURVATURE = 1e-4
@@ -84,7 +81,7 @@ def lone_rows(design, gram, weight):
     inverse, _ = determined_inverse(gram + np.diag(design.penalty))
     inverse /= weight.sum()
     lone = np.zeros(weight.size, dtype=bool)
-    for batch in gen_batches(weight.size, MAX_ROWS):
+    for batch in _batches(design):
         rows = design.rows(batch)
         leverage = np.einsum("ij,ij->i", rows @ inverse, rows)
         leverage *= np.minimum(weight[batch], 1.0)
@@ -103,13 +100,20 @@ def undetermined_features(design, weight, kept):
     lone = lone_rows(design, design.gram(kept / kept.sum()), kept)
     if lone.any() and not lone[kept > 0].all():
         more = _unknown(design, np.where(lone, 0.0, kept))
-        value = np.abs(design.rows(slice(None)) @ more)
+        values = [np.abs(design.rows(batch) @ more) for batch in _batches(design)]
+        value = np.vstack(values)
         sees = value > LOST * value.max(axis=0, initial=0.0)
         counts = 2 * (kept @ sees) > weight @ sees
         unknown = np.hstack([unknown, more[:, ~counts]])
     size = np.linalg.norm(design.basis, axis=1)
     lost = np.abs(design.basis @ unknown[:rank]).max(axis=1, initial=0.0)
     return lost > LOST * size
+
+
+def _batches(design):
+    """Slices of rows that may be written out at once."""
+    size = max(CHUNK_SIZE // max(design.n_coordinates, 1), 1)
+    return gen_batches(design.X.shape[0], size)
 
 
 def _unknown(design, weight):
