@@ -31,7 +31,6 @@ from ._unseen import (
     is_seen,
     lone_rows,
     undetermined_features,
-    warn_undetermined,
 )
 
 # A scale of residuals this small relative to that of y is an exact fit.
@@ -103,10 +102,11 @@ class RobustLinearModel(
         assert_all_finite(y, input_name="y")  # None among objects became NaN
         return X, y
 
-    def _check_determined(self, problem, selection, stacklevel):
-        """Warn of coefficients that nothing tells: their errors are infinite."""
+    def _mark_undetermined(self, problem, selection):
+        """Note coefficients that nothing tells; their errors are infinite."""
         errors = getattr(self, "stderr_", None)
         design = problem.design
+        self._lost = np.zeros(design.X.shape[1], dtype=bool)
         if design.basis.ndim == 1 or not (
             problem.has_lone_rows or errors is None or np.isinf(errors).any()
         ):
@@ -114,10 +114,9 @@ class RobustLinearModel(
         kept = problem.weight * (selection > 0)
         if not kept.any():  # more rows are fitted exactly than are to be kept
             kept = problem.weight
-        lost = undetermined_features(design, problem.weight, kept)
+        self._lost = undetermined_features(design, problem.weight, kept)
         if errors is not None:
-            errors[lost] = np.inf
-        warn_undetermined(self, lost, stacklevel + 1)
+            errors[self._lost] = np.inf
 
 
 class RobustProblem:

@@ -15,6 +15,7 @@ from ._data_warnings import warn_of_data
 from ._kinked import minimize_kinked
 from ._lqs_search import lqs_search
 from ._trimmed_squares import Minimum, TrimmedSquares
+from ._unseen import warn_undetermined
 
 # The search for the hard minimum, and BFGS, deal with up to this many coordinates.
 MAX_SEARCH_COORDINATES = 500
@@ -304,6 +305,7 @@ class SoftLQSRegressor(RobustLinearModel):
             lambda share: f"Take a quantile well above {share:.2g}",
             stacklevel=3,
         )
+        warn_undetermined(self, self._lost, stacklevel=3)
         problem.warn_of_ignored_group(self, X)
         return self
 
@@ -352,7 +354,7 @@ class SoftLQSRegressor(RobustLinearModel):
         self.inlier_weight_ = squares.selection(residual)
         self.inlier_mask_ = inlier_mask(residual, scale, zero=problem.zero)
         self.support_ = problem.support(residual)
-        self._check_determined(problem, self.inlier_weight_, stacklevel=4)
+        self._mark_undetermined(problem, self.inlier_weight_)
 
 
 class _LQSFit(NamedTuple):

@@ -19,6 +19,7 @@ from .._sklearn import Interval, StrOptions, fit_context
 from ._base import RobustLinearModel, RobustProblem
 from ._data_warnings import less_trim, warn_of_data
 from ._trimmed_squares import smooth_fit
+from ._unseen import warn_undetermined
 
 
 class SoftLTSRegressor(RobustLinearModel):
@@ -320,6 +321,7 @@ class SoftLTSRegressor(RobustLinearModel):
         self._fit_from(problem, start, z, self.epsilon)
         self.coef_ = self.coef_.astype(X.dtype, copy=False)
         warn_of_data(self, y, problem.weight, problem.n_coefs, less_trim, stacklevel=3)
+        warn_undetermined(self, self._lost, stacklevel=3)
         problem.warn_of_ignored_group(self, X)
         return self
 
@@ -436,4 +438,4 @@ class SoftLTSRegressor(RobustLinearModel):
                 problem.design, residual, problem.weight, selection, slope
             )
             self.stderr_, self.intercept_stderr_ = (e * problem.unit for e in errors)
-        self._check_determined(problem, selection, stacklevel=5)
+        self._mark_undetermined(problem, selection)

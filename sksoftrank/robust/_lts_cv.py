@@ -28,6 +28,7 @@ from ._fold_scores import (
     undefined_scores,
 )
 from ._lts import SoftLTSRegressor
+from ._unseen import warn_undetermined
 
 # Errors beyond this many scales count alike in the default score. With more, a third of
 # outliers in X may rule it; with less, so do the good rows that are fitted anyhow.
@@ -359,6 +360,7 @@ class SoftLTSRegressorCV(RobustLinearModel):
             stacklevel=3,
         )
         problem = model._problem(X, y, weights.get("sample_weight"), sigma)
+        warn_undetermined(self, self._lost, stacklevel=3)
         problem.warn_of_ignored_group(self, X)
         return self
 
@@ -422,6 +424,7 @@ class SoftLTSRegressorCV(RobustLinearModel):
         ):
             path.append(fit.coef_)
             if epsilon == self.epsilon_:
+                self._lost = fit._lost
                 chosen = {n: v for n, v in vars(fit).items() if n.endswith("_")}
         vars(self).update(chosen)
         self.coef_path_ = np.array(path)
