@@ -9,7 +9,13 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import UndefinedMetricWarning, UnsetMetadataPassedError
 from sklearn.metrics import get_scorer, make_scorer, max_error, r2_score
-from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, LeaveOneOut
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    LeaveOneGroupOut,
+    LeaveOneOut,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -395,3 +401,32 @@ def test_unknown_metadata():
         pytest.raises(TypeError, match="weights"),
     ):
         SoftLTSRegressorCV().fit(X, y, weights=groups)
+
+
+@pytest.mark.parametrize("alpha", [0.01, 0.1])
+@pytest.mark.parametrize("formulation", ["selection", "sort"])
+def test_weights_are_repeats_for_sparse_features(formulation, alpha):
+    rng = np.random.default_rng(0)
+    X, y = rng.uniform(size=(20, 30)), rng.integers(0, 3, 20)
+    X[X < 0.5] = 0
+    weight = rng.integers(0, 5, 20)
+    row = np.append(np.repeat(np.arange(20), weight), np.arange(40) % 20)
+    S, group = np.vstack([X, X, X]), np.repeat([0, 1, 2], 20)
+    weight = np.append(weight, np.ones(40, dtype=int))
+    groups = np.repeat(group, weight)
+    fits = []
+    for data, split in (
+        ((S, np.tile(y, 3), weight), group),
+        ((X[row], y[row], None), groups),
+    ):
+        cv = list(LeaveOneGroupOut().split(data[0], groups=split))
+        model = SoftLTSRegressorCV(
+            epsilons=[1, 10],
+            alpha=alpha,
+            formulation=formulation,
+            cv=cv,
+            random_state=0,
+        )
+        fits.append(model.fit(sparse.csr_array(data[0]), *data[1:]))
+    assert_allclose(fits[0].cv_scores_, fits[1].cv_scores_, rtol=1e-5)
+    assert_allclose(fits[0].coef_, fits[1].coef_, rtol=0, atol=1e-6)
