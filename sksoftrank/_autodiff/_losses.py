@@ -3,6 +3,8 @@
 import math
 from numbers import Real
 
+import numpy as np
+
 from ..losses._ranking import _check_top_weight
 from ..losses._topk import GROWTHS, _check_option, check_k
 from ._choices import Data, window_mean
@@ -30,8 +32,9 @@ def ndcg(xp, scores, relevance, epsilon, regularization, sample_weight):
     """See `ndcg_loss`."""
     rows = _Rows(xp, scores, relevance, "relevance", sample_weight)
     gain = xp.where(rows.is_missing, xp.zeros_like(rows.truth), rows.truth)
-    if xp.is_known(gain) and bool((gain < 0).any()):
-        raise ValueError(f"relevance must be at least 0, got {float(gain.min())}.")
+    known = xp.known(rows.truth)
+    if known is not None and (known < 0).any():
+        raise ValueError(f"relevance must be at least 0, got {np.nanmin(known)}.")
     found = rows.rank(epsilon, regularization)
     found = xp.where(rows.is_missing, xp.ones_like(found), found)
     # Sorted ascending, the last has the rank 1.
@@ -113,7 +116,8 @@ class _Rows:
         _check_shape(truth, name, tuple(scores.shape))
         self.truth = truth = xp.detach(truth)
         self.is_missing = xp.isnan(truth)
-        if xp.is_known(truth) and bool(xp.isinf(truth).any()):
+        known = xp.known(truth)
+        if known is not None and np.isinf(known).any():
             raise ValueError(f"{name} must be finite or NaN, got infinite entries.")
         xp.check_finite(self.scores, "scores")
         self.count = xp.sum(xp.cast(~self.is_missing, truth))
@@ -123,8 +127,8 @@ class _Rows:
     def rank(self, epsilon, regularization):
         """Soft ranks of the scores among the ranked labels, the largest first."""
         xp = self._xp
-        is_missing = self.is_missing
-        if xp.is_known(is_missing) and not bool(is_missing.any()):
+        is_missing, known = self.is_missing, xp.known(self.truth)
+        if known is not None and not np.isnan(known).any():
             return rank(xp, self.scores, epsilon, regularization, -1, True, "raise")
         nan = xp.zeros_like(self.scores) + math.nan
         known = xp.where(is_missing, nan, self.scores)
@@ -160,13 +164,13 @@ def _row_weight(xp, sample_weight, ones):
     if sample_weight is not None:
         given = xp.as_floats(sample_weight, "sample_weight", ones)
         _check_shape(given, "sample_weight", (ones.shape[0],))
-        if xp.is_known(given):
+        if (known := xp.known(given)) is not None:
             xp.check_finite(given, "sample_weight")
-            if bool((given < 0).any()):
+            if (known < 0).any():
                 raise ValueError(
-                    f"sample_weight must be at least 0, got {float(given.min())}."
+                    f"sample_weight must be at least 0, got {known.min()}."
                 )
-            if given.shape[0] and not bool((given > 0).any()):
+            if known.size and not known.any():
                 raise ValueError("sample_weight must not be zero everywhere.")
         weight = ones * given[:, None]
     total = weight.sum()

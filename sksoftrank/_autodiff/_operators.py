@@ -445,7 +445,7 @@ def _quantile_function(xp, target, like):
     return of_sample
 
 
-def check_label_range(labels, name, n_rows, n_classes, is_known):
+def check_label_range(labels, name, n_rows, n_classes, known):
     """Say what is wrong with integers that should be columns."""
     if tuple(labels.shape) != (n_rows,):
         raise ValueError(
@@ -453,11 +453,11 @@ def check_label_range(labels, name, n_rows, n_classes, is_known):
             f"{tuple(labels.shape)}."
         )
     if (
-        is_known
+        known is not None
         and n_rows
-        and not (0 <= int(labels.min()) <= int(labels.max()) < n_classes)
+        and not (0 <= known.min() <= known.max() < n_classes)
     ):
         raise ValueError(
             f"{name} must be from 0 to {n_classes - 1}, a column of scores each, got "
-            f"values from {int(labels.min())} to {int(labels.max())}."
+            f"values from {known.min()} to {known.max()}."
         )

@@ -62,9 +62,12 @@ def check_values(x, name):
     return x
 
 
-def is_known(x):
-    """Whether the values of an array may be looked at."""
-    return not isinstance(x, jax.core.Tracer)
+def known(x):
+    """The numbers of an array for NumPy, or None while it is traced.
+
+    Functions of JAX would be traced, too, inside of `jit`.
+    """
+    return None if isinstance(x, jax.core.Tracer) else np.asarray(x)
 
 
 def check_labels(labels, name, n_rows, n_classes):
@@ -72,14 +75,14 @@ def check_labels(labels, name, n_rows, n_classes):
     labels = jnp.asarray(labels)
     if not jnp.issubdtype(labels.dtype, jnp.integer):
         raise TypeError(f"{name} must be integers, got dtype {labels.dtype}.")
-    check_label_range(labels, name, n_rows, n_classes, is_known(labels))
+    check_label_range(labels, name, n_rows, n_classes, known(labels))
     return labels
 
 
 def check_finite(x, name):
     """Raise if an array is not finite, as far as its values are known."""
-    if is_known(x) and not bool(jnp.isfinite(x).all()):
-        raise nonfinite_error(np.asarray(x, dtype=np.float64), name)
+    if (numbers := known(x)) is not None and not np.isfinite(numbers).all():
+        raise nonfinite_error(numbers.astype(np.float64), name)
 
 
 def as_floats(x, name, like):

@@ -63,9 +63,12 @@ def fast(*arguments):
     return fast_by_kernel(sys.modules[__name__], *arguments)
 
 
-def is_known(x):
-    """Whether the values of a tensor may be looked at."""
-    return is_plain(x)
+def known(x):
+    """The numbers of a tensor for NumPy, or None where they may not be looked at."""
+    if not is_plain(x):
+        return None
+    x = x.detach()
+    return (x if x.dtype != torch.bfloat16 else x.float()).numpy()
 
 
 def check_labels(labels, name, n_rows, n_classes):
@@ -73,7 +76,7 @@ def check_labels(labels, name, n_rows, n_classes):
     labels = torch.as_tensor(labels)
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise TypeError(f"{name} must be integers, got dtype {labels.dtype}.")
-    check_label_range(labels, name, n_rows, n_classes, is_known(labels))
+    check_label_range(labels, name, n_rows, n_classes, known(labels))
     return labels.to(torch.int64)
 
 
