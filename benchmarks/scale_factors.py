@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import digamma
 
 from sksoftrank import _robust_scale as rs
-from sksoftrank.robust._base import RobustProblem
+from sksoftrank.robust._problem import RobustProblem
 from sksoftrank.robust._trimmed_squares import TrimmedSquares
 
 TRIMS = (0.5, 0.375, 0.25, 0.125, 0.0)

@@ -24,9 +24,9 @@ from sksoftrank.losses._trimmed import (
     sorted_quantile_loss,
 )
 from sksoftrank.robust import _lqs, _lqs_search
-from sksoftrank.robust._base import RobustProblem
 from sksoftrank.robust._kinked import minimize_kinked
 from sksoftrank.robust._lqs_search import QuantileRows, descend_in_bands
+from sksoftrank.robust._problem import RobustProblem
 
 HARD = {"epsilon": 0}
 SOFT = {"epsilon": 4.0}

@@ -19,7 +19,7 @@ from sklearn.linear_model import LinearRegression, Ridge
 from sksoftrank import SoftLTSRegressor, _robust_scale
 from sksoftrank.datasets import make_contaminated_regression
 from sksoftrank.losses import selection_trimmed_loss, sorted_trimmed_loss
-from sksoftrank.robust._base import RobustProblem
+from sksoftrank.robust._problem import RobustProblem
 
 # What it is for
 

@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from sksoftrank import SoftLTSRegressor, SoftLTSRegressorCV, soft_lts_path
 from sksoftrank.datasets import make_contaminated_regression
 from sksoftrank.metrics import capped_scorer, trimmed_scorer
-from sksoftrank.robust._base import RobustProblem
+from sksoftrank.robust._problem import RobustProblem
 
 # The outliers come first.
 SHUFFLED = KFold(4, shuffle=True, random_state=0)

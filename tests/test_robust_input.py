@@ -32,7 +32,7 @@ from sksoftrank import (
     SoftLTSRegressorCV,
     _linear,
 )
-from sksoftrank.robust import _base
+from sksoftrank.robust import _problem
 
 # Kinds of features
 
@@ -52,7 +52,7 @@ def test_sparse_is_dense(
     dense = fit(X, y, **parameters)
     S = container(X)
     if road != "dense":
-        monkeypatch.setattr(_base, "MAX_DENSE_SIZE", 0)
+        monkeypatch.setattr(_problem, "MAX_DENSE_SIZE", 0)
     if road == "scaled":
         monkeypatch.setattr(_linear, "MAX_DENSIFIED_WORK", 0)
     model = fit_from_same_start(dense, S, y)

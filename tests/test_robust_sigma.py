@@ -34,7 +34,7 @@ from sksoftrank.metrics import (
     trimmed_r2_score,
     trimmed_scorer,
 )
-from sksoftrank.robust._base import row_scale_of
+from sksoftrank.robust._frequencies import row_scale_of
 
 # Concentrations and signals of a calibration of constant relative precision, of which
 # the fifth signal is wrong.

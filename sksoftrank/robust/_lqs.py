@@ -10,10 +10,11 @@ from sklearn.utils import check_random_state
 from .._robust_scale import inlier_mask
 from .._sklearn import Interval, StrOptions, fit_context
 from ..losses._selection import quantile_selection, sorted_quantile
-from ._base import RobustLinearModel, RobustProblem
+from ._base import RobustLinearModel
 from ._data_warnings import warn_of_data
 from ._kinked import minimize_kinked
 from ._lqs_search import lqs_search
+from ._problem import RobustProblem
 from ._trimmed_squares import Minimum, TrimmedSquares
 from ._unseen import warn_undetermined
 

@@ -16,8 +16,9 @@ from .._robust_scale import (
     standard_errors,
 )
 from .._sklearn import Interval, StrOptions, fit_context
-from ._base import RobustLinearModel, RobustProblem
+from ._base import RobustLinearModel
 from ._data_warnings import less_trim, warn_of_data
+from ._problem import RobustProblem
 from ._trimmed_squares import smooth_fit
 from ._unseen import warn_undetermined
 
@@ -312,6 +313,7 @@ class SoftLTSRegressor(RobustLinearModel):
             start = problem.start_from(
                 candidates,
                 random_state=check_random_state(self.random_state),
+                thorough=self.epsilon == 0,
                 **self._control(),
             )
             z = problem.coordinates(*previous) if self.epsilon > 0 else start.z

@@ -13,7 +13,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from .._checks import check_sigma
 from .._sklearn import StrOptions, check_array, fit_context
-from ._base import RobustLinearModel, check_frequencies
+from ._base import RobustLinearModel
 from ._data_warnings import (
     followed_values,
     has_few_rows,
@@ -27,6 +27,7 @@ from ._fold_scores import (
     route,
     undefined_scores,
 )
+from ._frequencies import check_frequencies
 from ._lts import SoftLTSRegressor
 from ._unseen import warn_undetermined
 

@@ -15,7 +15,7 @@ from .._robust_scale import (
 )
 from .._sklearn import check_array
 from ..losses import selection_trimmed_loss
-from ._base import EXACT_FIT
+from ._problem import EXACT_FIT
 from ._readings import read_predictions
 from ._refit import SoftTrimmed, n_kept
 from ._spread import relative_spread
