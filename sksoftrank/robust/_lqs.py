@@ -168,7 +168,7 @@ class SoftLQSRegressor(RobustLinearModel):
     of one.
 
     Sample weights are frequencies, and `sigma` is for precisions, as for
-    `SoftLTSRegressor`. ``epsilon=0`` takes up to 500 coefficients of linearly
+    `SoftLTSRegressor`; so are redundant features, rare ones and fill values. ``epsilon=0`` takes up to 500 coefficients of linearly
     independent features.
 
     References

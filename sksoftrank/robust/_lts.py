@@ -44,7 +44,7 @@ class SoftLTSRegressor(RobustLinearModel):
           enough away breaks it for every ``epsilon > 0``.
     trim : float, default=0.5
         Fraction of observations that may be trimmed, in [0, 0.5]. With n observations
-        and p coefficients (with the intercept), ``n2 = floor((n + p + 1) / 2)`` and
+        and p coefficients that are independent (with the intercept), ``n2 = floor((n + p + 1) / 2)`` and
         ``h = floor(2 * n2 - n + 2 * (n - n2) * (1 - trim))``, as usual for LTS: nothing
         is trimmed for ``trim=0`` and for ``n <= p + 1``.
     epsilon : float, default=12.0
@@ -66,8 +66,9 @@ class SoftLTSRegressor(RobustLinearModel):
         - "auto": from many starts by concentration steps [2]_ and exchanges of single
           observations [4]_. The starts are fits to `n_init` random draws, fits without
           the rows of extreme principal sensitivity [3]_, Huber's and least squares.
-          Finds outliers in y and in X. For sparse `X`, and for features of a rank above
-          500, the random draws have the size h.
+          Finds outliers in y and in X. With more than 500 features that are sparse, or
+          of a rank above 500, the starts are few random draws of half of h rows, which
+          bad leverage points can mislead; a warning says so.
         - "ls": from least squares (ridge, with `alpha`), by concentration steps. Finds
           outliers in y; outliers in X (bad leverage points) can mislead it.
     n_init : int or "auto", default="auto"
@@ -106,8 +107,8 @@ class SoftLTSRegressor(RobustLinearModel):
     stderr_ : ndarray of shape (n_features,)
         Standard errors of `coef_`; infinite where the kept observations do not
         determine a coefficient. Good for ``epsilon >= 3``; too small below, and, as
-        usual, after reweighting. None for ``epsilon=0`` without reweighting, sparse `X`
-        and a rank above 500.
+        usual, after reweighting. None for ``epsilon=0`` without reweighting, and for
+        features that are not whitened (a rank above 500, large sparse `X`).
     intercept_stderr_ : float
         That of the intercept, 0.0 without one. None as for `stderr_`.
     robust_r2_ : float
@@ -146,8 +147,10 @@ class SoftLTSRegressor(RobustLinearModel):
     ConvergenceWarning
         If an iteration ends for another reason than convergence. The fit is kept.
     UserWarning
-        If few rows, fewer than 2 (p + 1), have half of the sample weights; and if most
-        targets are equal and the fit follows these rows (nearly) exactly.
+        If few rows, fewer than 2 (p + 1), have half of the sample weights; if most
+        targets are equal and the fit follows these rows (nearly) exactly; if the kept
+        rows do not determine a coefficient, by name; if no residual of "sort" is small;
+        if wide features are not searched in full.
 
     See Also
     --------
@@ -189,6 +192,20 @@ class SoftLTSRegressor(RobustLinearModel):
     In both cases the objective has several local minima, and the start decides which is
     found. It is minimised by L-BFGS, and to the last digits by least squares with the
     weights that it ends with, repeated as long as this lowers the objective.
+
+    Redundant features (constant, repeated, a level too many) change nothing: the
+    number p of coefficients is the rank, and coefficients are the smallest that predict
+    the same. What the data hold by rounding only counts as constant.
+
+    Directions that the h kept rows do not see, such as rare dummies or the difference
+    of two nearly equal features, are fitted by the same estimator to the rows that see
+    them, before all rows are judged again. Where most of these rows disagree the
+    coefficient is unknown: its standard error is infinite, and a warning names it.
+
+    Rows with a value more than 300 median distances away from the median of a feature,
+    and a hundred times further than any nearer one, count as rows of fill values such
+    as 999999 or 1e20: they are as good as removed, unless `trim` keeps more rows than
+    there are others. Long tails have no such gaps.
 
     Sample weights are frequencies: an integer weight is that number of repeats, and
     their sum is the number of observations that `stderr_` rests on; weights of 100 have
