@@ -223,7 +223,7 @@ class LinearDesign:
             return minres(hessian, -gradient, rtol=1e-8)[0]
 
         hessian = self.gram(row_weight) + np.diag(self.penalty)
-        return -determined_inverse(hessian)[0] @ gradient
+        return -determined_inverse(hessian, self.noise)[0] @ gradient
 
     def gram(self, row_weight):
         """Weighted sum of v v' over the rows v in the coordinates of a matrix basis."""
@@ -407,10 +407,15 @@ def _append(z, last):
     return np.concatenate([z, np.expand_dims(last, 0)])
 
 
-def determined_inverse(hessian):
-    """Inverse of a Hessian, 0 where it leaves directions undetermined, and these."""
+def determined_inverse(hessian, noise):
+    """Inverse of a Hessian, 0 where it leaves directions undetermined, and these.
+
+    `noise` is that of the `LinearDesign`, for a Hessian of rows that weigh about 1.
+    """
     curvature, axes = np.linalg.eigh(hessian)
-    determined = curvature > curvature.max(initial=0.0) * GRAM_ROUNDING
+    rounding = NOISE**2 * np.einsum("ji,jk,ki->i", axes, noise, axes)
+    rounding = np.maximum(rounding, curvature.max(initial=0.0) * GRAM_ROUNDING)
+    determined = curvature > rounding
     known = axes[:, determined]
     return known / curvature[determined] @ known.T, axes[:, ~determined]
 

@@ -298,7 +298,8 @@ def standard_errors(design, residual, weight, selection, slope=None):
     n_effective = total**2 / (kept @ selection)
     gram = design.gram(kept)
     penalty = np.diag(total * design.penalty)
-    inverse, _ = determined_inverse(gram + penalty)
+    noise = total * design.noise
+    inverse, _ = determined_inverse(gram + penalty, noise)
     n_coefs = np.vdot(inverse, gram)
     mean_slope = weight @ slope / total
     if n_effective <= n_coefs * (1 + 1e-9) or mean_slope <= 0:
@@ -308,7 +309,8 @@ def standard_errors(design, residual, weight, selection, slope=None):
     variance = kept @ (selection * residual**2) * n_effective / total
     variance /= n_effective - n_coefs
     variance *= _huber_correction(slope, weight * (selection > 0), n_coefs, n_effective)
-    inverse, unknown = determined_inverse(mean_slope * gram + penalty)
+    hessian, noise = mean_slope * gram + penalty, mean_slope * noise
+    inverse, unknown = determined_inverse(hessian, noise)
     # A factor F of the covariance F F' keeps twice the digits.
     curvature, axes = np.linalg.eigh(gram)
     factor = inverse @ (axes * np.sqrt(np.maximum(variance * curvature, 0.0)))

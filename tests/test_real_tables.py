@@ -123,6 +123,24 @@ def test_differences_by_rounding_are_noise_and_others_are_data(dtype):
     assert_allclose(model.coef_[1], 1e3, rtol=0.2)
 
 
+@pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array])
+@fits
+def test_single_precision_rounding_is_noise_where_few_rows_differ(model, convert):
+    if model is FITS["hard LQS"]:
+        pytest.skip("it takes long")
+    rng = np.random.default_rng(0)
+    celsius = rng.normal(20, 8, 50).round(1)
+    fahrenheit = 1.8 * celsius + 32
+    fahrenheit[[0, 8]] += 0.1
+    X = np.column_stack([celsius, fahrenheit, rng.standard_normal((50, 2))])
+    X = X.astype(np.float32)
+    y = celsius + X[:, 2] + X[:, 3] + rng.standard_normal(50)
+    model.fit(convert(X), y)
+    # In single precision predictions of coefficients of 100 have errors of .01.
+    assert np.abs(model.coef_).max() < 100
+    assert r2_score(y, model.predict(X)) > 0.9
+
+
 # Directions that the kept half does not see
 
 

@@ -112,7 +112,8 @@ class _Boundary:
             n_steps += 1
             exact = moved > 0.1 * self.n_kept
             if exact:  # else few rows changed since, and the last inverse will do
-                (inverse, _), moved = determined_inverse(gram + penalty), 0.0
+                inverse, _ = determined_inverse(gram + penalty, self.design.noise)
+                moved = 0.0
                 step[:] = 0.0
             step = momentum * step - inverse @ gradient
             total += step

@@ -78,7 +78,7 @@ def lone_rows(design, gram, weight):
     `gram` is their Gram matrix, weighing 1. The fit goes through such a row, whatever
     its target. A frequency above 1 is that of repeats, none of which is alone.
     """
-    inverse, _ = determined_inverse(gram + np.diag(design.penalty))
+    inverse, _ = determined_inverse(gram + np.diag(design.penalty), design.noise)
     inverse /= weight.sum()
     lone = np.zeros(weight.size, dtype=bool)
     for batch in _batches(design):
@@ -119,7 +119,7 @@ def _batches(design):
 def _unknown(design, weight):
     """Axes of the directions that rows of these weights do not determine."""
     gram = design.gram(weight / weight.sum())
-    return determined_inverse(gram + np.diag(design.penalty))[1]
+    return determined_inverse(gram + np.diag(design.penalty), design.noise)[1]
 
 
 def warn_undetermined(model, lost, stacklevel):
