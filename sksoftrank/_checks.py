@@ -46,7 +46,8 @@ def as_array(values, name):
             f"{name} must be a dense array of real numbers, got a sparse "
             f"{type(values).__name__}; convert it with toarray()."
         )
-    if np.ma.is_masked(values):
+    # The arrays of pandas with NA have a mask, too, but become NaN.
+    if np.ma.isMaskedArray(values) and np.ma.is_masked(values):
         raise TypeError(
             f"{name} must be an array without missing values, got a masked array with "
             f"{np.ma.count_masked(values)} masked entries."

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from joblib import wrap_non_picklable_objects
 from scipy.sparse.linalg import LinearOperator
 
 from ._slices import rounded
@@ -44,6 +45,13 @@ class RowwiseJacobian(LinearOperator):
             dtype=np.dtype(dtype),
             shape=(math.prod(self.output_shape), math.prod(self.input_shape)),
         )
+
+    def __getstate__(self):
+        # The products are closures, for which pickle needs help.
+        return {"state": wrap_non_picklable_objects(self.__dict__, keep_wrapper=False)}
+
+    def __setstate__(self, pickled):
+        self.__dict__.update(pickled["state"])
 
     def jvp(self, u):
         """Jacobian-vector product: the directional derivative along `u`.

@@ -113,6 +113,8 @@ def test_missing_values_of_pandas_are_nan():
     for values in (
         pd.Series([1, None, 3], dtype="Int64"),
         pd.DataFrame({"a": [1, pd.NA, 3]}, dtype="Float64")["a"],
+        pd.array([1, None, 3], dtype="Int64"),
+        pd.array([1, None, 3], dtype="Float64"),
         [1, pd.NA, 3],
         np.array([1, None, 3], dtype=object),
     ):

@@ -195,6 +195,19 @@ def test_derivatives_of_ranges_down_to_the_smallest(operator):
             assert_allclose(pulled, expected, rtol=1e-12)
 
 
+@every_operator
+@pytest.mark.parametrize("epsilon", [0.01, 1.0])
+def test_derivatives_near_the_largest_floats(operator, epsilon):
+    x, g = np.random.default_rng(9).normal(size=(2, 1, 10))
+    result, jacobian = operator(1e307 * x, epsilon=epsilon, return_jacobian=True)
+    _, expected = operator(x, epsilon=epsilon, return_jacobian=True)
+    weight = g[:, : result[0].size].reshape(result.shape)
+    pulled, pushed = jacobian.vjp(weight), jacobian.jvp(1e307 * g)
+    unit = 1.0 if np.abs(result).max() > 1e300 else 1e307  # sorts, ranks
+    assert_allclose(unit * pulled, expected.vjp(weight), rtol=1e-10, atol=1e-12)
+    assert_allclose(pushed / (1e307 / unit), expected.jvp(g), rtol=1e-10, atol=1e-12)
+
+
 @pytest.mark.parametrize("q", np.linspace(0.05, 0.95, 19))
 def test_widths_that_fill_the_gap_but_for_rounding(q):
     x = draw(40)

@@ -21,6 +21,10 @@ from .._slices import Slices
 from ._squashing import SquashedSlices
 from ._transport import TransportMeans, make_cost
 
+# The power of 2 below which products with values, over epsilons, do not overflow on the
+# way.
+LARGE = 960
+
 
 class SinkhornOperator:
     """Checked arguments of a call, and the two ways to read a plan."""
@@ -66,8 +70,9 @@ class SinkhornOperator:
         contents = self.squashed.sorted_values
         means = self._solve(milestones, masses, contents, points_in_rows=False)
         result = means.means[:, picks]
+        size = np.abs(contents).max(axis=1, initial=1)
         multiply = partial(_multiply_sorts, self.squashed, means, picks)
-        return self._finish(result, multiply, slices, shape)
+        return self._finish(result, multiply, slices, shape, size)
 
     def _solve(self, milestones, masses, contents, *, points_in_rows):
         means = TransportMeans(
@@ -92,7 +97,7 @@ class SinkhornOperator:
             )
         return means
 
-    def _finish(self, result, multiply, slices, shape):
+    def _finish(self, result, multiply, slices, shape, size=1.0):
         dtype = self.values.dtype
         rows = np.ascontiguousarray(result.astype(dtype, copy=False))
         array = slices.from_rows(rows).reshape(shape)
@@ -101,11 +106,23 @@ class SinkhornOperator:
         jacobian = RowwiseJacobian(
             self.slices,
             slices,
-            multiply,
+            partial(_multiply_moderately, multiply, size),
             shapes=(self.values.shape, shape),
             dtype=dtype,
         )
         return array, jacobian
+
+
+def _multiply_moderately(multiply, size, rows, *, transpose):
+    """A product, which is linear in `rows`, with smaller ones if it could overflow."""
+    largest = np.abs(rows).max(axis=1, initial=0)
+    shift = np.frexp(largest)[1] + np.frexp(size)[1] - LARGE
+    if not (shift > 0).any():
+        return multiply(rows, transpose=transpose)
+    shift = np.maximum(shift, 0)[:, None]
+    product = multiply(np.ldexp(rows, -shift), transpose=transpose)
+    with np.errstate(over="ignore"):
+        return np.ldexp(product, shift)
 
 
 def _multiply_ranks(squashed, means, rows, *, transpose):
