@@ -3,6 +3,7 @@
 import itertools
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -529,3 +530,11 @@ def test_rows_of_a_design():
     assert taken.penalty is design.penalty
     bare = LinearDesign(X, np.ones(20), fit_intercept=False, alpha=0.0)
     assert_allclose(bare.rows(index) @ z[:3], bare.predict(z[:3])[index], rtol=1e-12)
+
+
+@pytest.mark.parametrize("row", [[3.0, 1.1], [7.0, 1.1]])
+def test_elemental_fits_of_dependent_rows(row):
+    X = np.outer([1.0, 2.0, 0.5], row)
+    rows = SimpleNamespace(rows=X, y=X[:, 0], unit_weight=np.ones(3), n_coordinates=2)
+    fits = elemental_fits(rows, 5, np.random.RandomState(0))
+    assert_allclose(fits @ X.T, np.tile(X[:, 0], (5, 1)), rtol=1e-12)

@@ -174,6 +174,25 @@ def test_rare_columns_keep_their_coefficients(model, n_rare, effect):
         assert np.isfinite(model.stderr_).all()
 
 
+def one_hot(n, n_levels, rng):
+    probability = np.arange(1, n_levels + 1) ** -1.5
+    level = rng.choice(n_levels, n, p=probability / probability.sum())
+    return np.eye(n_levels)[level]
+
+
+@pytest.mark.parametrize("seed", [1, 5, 9, 14, 19, 31])
+def test_rare_columns_without_outliers(seed):
+    rng = np.random.default_rng(seed)
+    x, noise = rng.standard_normal((100, 2)), 0.5 * rng.standard_normal(100)
+    amount = np.where(rng.random((100, 1)) < 0.05, rng.lognormal(1, 1, (100, 1)), 0)
+    for columns in (one_hot(100, 6, rng), one_hot(100, 12, rng), amount):
+        X = np.hstack([x, columns])
+        y = X @ np.append([1, -1], 4 * rng.standard_normal(X.shape[1] - 2)) + noise
+        model = SoftLTSRegressor(random_state=0).fit(X, y)
+        expected = LinearRegression().fit(X, y).predict(X)
+        assert_allclose(model.predict(X), expected, rtol=0, atol=1.5)
+
+
 @fits
 def test_rows_that_disagree_tell_no_coefficient(model):
     if model.get_params().get("formulation") == "sort":

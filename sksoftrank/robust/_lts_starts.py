@@ -167,7 +167,11 @@ def elemental_fits(rows, n_fits, rng):
     depends linearly on those drawn before is drawn again (Koller & Stahel 2017).
     """
     chosen = _independent_rows(rows, n_fits, rng)
-    return np.linalg.solve(rows.rows[chosen], rows.y[chosen][:, :, None])[:, :, 0]
+    through, y = rows.rows[chosen], rows.y[chosen][:, :, None]
+    try:
+        return np.linalg.solve(through, y)[:, :, 0]
+    except np.linalg.LinAlgError:  # the rows of some fit are dependent
+        return (np.linalg.pinv(through) @ y)[:, :, 0]
 
 
 def _independent_rows(rows, n_fits, rng):
@@ -196,7 +200,7 @@ def _independent_rows(rows, n_fits, rng):
                 free = norm == norm.max()
             weight = np.cumsum(rows.unit_weight * free)
             row = draw(weight, rng.random_sample())
-            basis[i, k] = rest[row] / norm[row]
+            basis[i, k] = rest[row] / max(norm[row], np.finfo(np.float64).tiny)
             chosen[i, k] = row
     return chosen
 

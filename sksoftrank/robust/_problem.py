@@ -175,6 +175,7 @@ class RobustProblem:
         if self.design.basis.ndim == 1:
             return start
         first, value = self.coefficients(start.z), self.hard_objective(start)
+        rounding = max(start.z @ self.design.noise @ start.z, self.zero**2)
         n_unseen, lone = math.inf, None
         for _ in range(MAX_ROUNDS):
             kept = self._kept_weight(start.z)
@@ -202,11 +203,11 @@ class RobustProblem:
                 candidates.append(fit_unseen(self, z, **options))
             if lone is None:
                 n_unseen = self.design.unseen.sum()
-            z = max(candidates, key=self._n_inliers)
+            z = self._most_inliers(candidates)
             start = self._concentrate(start._replace(z=z), **control)
             if n_unseen == 0:
                 break
-        if is_hard and self.hard_objective(start) > value + self.zero**2:
+        if is_hard and self.hard_objective(start) > value + rounding:
             start = start._replace(z=self.coordinates(*first))
             start = self._concentrate(start, **control)
         return start
@@ -218,10 +219,21 @@ class RobustProblem:
             z = self.least_squares(z, self.residual(z), kept > 0)
         return z
 
-    def _n_inliers(self, z):
-        """Weight of the inliers; that of all on the plane of an exact fit."""
-        good = inlier_mask(self.residual(z), self.raw_scale(z), zero=self.zero)
-        return self.weight @ good
+    def _most_inliers(self, candidates):
+        """The coordinates with most inliers; of equally many, of the smallest scale.
+
+        All are judged by one scale, unless there is an exact fit, of which only what is
+        on its plane counts.
+        """
+        scales = [self.raw_scale(z) for z in candidates]
+        largest = max(scales) if min(scales) > 0 else 0.0
+
+        def merit(z, scale):
+            good = inlier_mask(self.residual(z), max(scale, largest), zero=self.zero)
+            return self.weight @ good, -scale
+
+        merits = [merit(*pair) for pair in zip(candidates, scales, strict=True)]
+        return candidates[merits.index(max(merits))]
 
     def _kept_weight(self, z):
         """Weights of the rows that the hard fit keeps, of all on an exact plane."""

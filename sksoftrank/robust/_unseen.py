@@ -11,7 +11,7 @@ import warnings
 import numpy as np
 from sklearn.utils import gen_batches
 
-from .._linear import CHUNK_SIZE, EPS, NOISE, determined_inverse
+from .._linear import CHUNK_SIZE, EPS, GRAM_ROUNDING, NOISE, determined_inverse
 
 # A coefficient is lost where this part of it is undetermined; names that are listed.
 LOST = 1e-8
@@ -51,7 +51,10 @@ def fit_unseen(problem, z, **options):
     if design.row_scale is not None:
         rows *= design.row_scale[:, None]
         error *= design.row_scale[:, None]
-    sees = (np.abs(rows) > NOISE * error).any(axis=1) & (problem.weight > 0)
+    used = problem.weight > 0
+    # Rounding errors of the basis are those of the largest rows.
+    floor = GRAM_ROUNDING * np.abs(rows[used]).max(axis=0)
+    sees = (np.abs(rows) > np.maximum(NOISE * error, floor)).any(axis=1) & used
     residual = problem.residual(z)
     if (np.abs(residual[sees]) <= problem.zero).all():
         return z
