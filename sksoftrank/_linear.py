@@ -24,6 +24,9 @@ CHUNK_SIZE = 2**17
 # errors is noise.
 NOISE = 10.0
 
+# Up to this size, in coordinates of size one, rounding errors of the rows do no harm.
+HARMLESS = 1e-12
+
 # A Gram matrix has half of the digits of its rows: what is this much smaller than its
 # largest eigenvalue is rounding.
 GRAM_ROUNDING = 1e-12
@@ -114,7 +117,7 @@ class LinearDesign:
         core = self._scaled(self._scaled(core))
         core = core / core.sum()
         self.mean = X.T @ core if fit_intercept else np.zeros(X.shape[1])
-        self.unseen = self.noise = None
+        self.unseen = self.noise = self._rounding = None
         if _is_whitened(X, whiten_sparse):
             levels = [core]
             rest = np.where(core > 0, 0.0, sample_weight)
@@ -164,6 +167,9 @@ class LinearDesign:
         error = error[:, None] * self.basis
         self.noise = np.zeros((n_all, n_all))
         self.noise[: square.size, : square.size] = error.T @ error
+        rounding = NOISE * np.sqrt(np.diag(self.noise))
+        if rounding.max(initial=0.0) > HARMLESS:
+            self._rounding = rounding
         return alpha / square
 
     def _axes(self, root, error, whole):
@@ -204,7 +210,12 @@ class LinearDesign:
             total = np.ones(len(row_gradient)) @ row_gradient
         gradient = self.X.T @ row_gradient - np.multiply.outer(self.mean, total)
         gradient = _multiply(self.basis.T, gradient)
-        return _append(gradient, total) if self.fit_intercept else gradient
+        gradient = _append(gradient, total) if self.fit_intercept else gradient
+        if self._rounding is not None and row_gradient.ndim == 1:
+            # Along rounding errors there is no slope.
+            limit = self._rounding * np.abs(row_gradient).sum()
+            gradient[np.abs(gradient) <= limit] = 0.0
+        return gradient
 
     def newton_step(self, gradient, row_weight):
         """Step from z to the minimum of the weighted, penalised sum of squares / 2.

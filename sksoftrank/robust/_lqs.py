@@ -168,8 +168,8 @@ class SoftLQSRegressor(RobustLinearModel):
     of one.
 
     Sample weights are frequencies, and `sigma` is for precisions, as for
-    `SoftLTSRegressor`; so are redundant features, rare ones and fill values. ``epsilon=0`` takes up to 500 coefficients of linearly
-    independent features.
+    `SoftLTSRegressor`; so are redundant features, rare ones and fill values.
+    ``epsilon=0`` takes up to 500 coefficients of linearly independent features.
 
     References
     ----------

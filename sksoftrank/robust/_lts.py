@@ -44,7 +44,8 @@ class SoftLTSRegressor(RobustLinearModel):
           enough away breaks it for every ``epsilon > 0``.
     trim : float, default=0.5
         Fraction of observations that may be trimmed, in [0, 0.5]. With n observations
-        and p coefficients that are independent (with the intercept), ``n2 = floor((n + p + 1) / 2)`` and
+        and p coefficients that are independent (with the intercept),
+        ``n2 = floor((n + p + 1) / 2)`` and
         ``h = floor(2 * n2 - n + 2 * (n - n2) * (1 - trim))``, as usual for LTS: nothing
         is trimmed for ``trim=0`` and for ``n <= p + 1``.
     epsilon : float, default=12.0
