@@ -72,7 +72,8 @@ class RobustLinearModel(
             problem.has_lone_rows or errors is None or np.isinf(errors).any()
         ):
             return
-        kept = problem.weight * (selection > 0)
+        # A hard fit keeps half of the rows: the others that agree tell as much.
+        kept = problem.weight * ((selection > 0) | self.inlier_mask_)
         if not kept.any():  # more rows are fitted exactly than are to be kept
             kept = problem.weight
         self._lost = undetermined_features(design, problem.weight, kept)

@@ -14,8 +14,11 @@ from sklearn.utils import gen_batches
 from .._linear import CHUNK_SIZE, EPS, GRAM_ROUNDING, NOISE, determined_inverse
 
 # A coefficient is lost where this part of it is undetermined; names that are listed.
-LOST = 1e-8
+LOST = 1e-4
 MAX_NAMES = 10
+
+# A leverage this close to one is one.
+ALONE = 1e-8
 
 # A basis serves as long as no direction varies less than this on the kept rows.
 SMALLEST_CURVATURE = 1e-4
@@ -88,7 +91,7 @@ def lone_rows(design, gram, weight):
         rows = design.rows(batch)
         leverage = np.einsum("ij,ij->i", rows @ inverse, rows)
         leverage *= np.minimum(weight[batch], 1.0)
-        lone[batch] = leverage > 1 - LOST
+        lone[batch] = leverage > 1 - ALONE
     return lone
 
 
