@@ -14,7 +14,7 @@ from sklearn.utils import gen_batches
 from .._linear import CHUNK_SIZE, EPS, GRAM_ROUNDING, NOISE, determined_inverse
 
 # A coefficient is lost where this part of it is undetermined; names that are listed.
-LOST = 1e-4
+LOST = 0.01
 MAX_NAMES = 10
 
 # A leverage this close to one is one.
@@ -108,7 +108,9 @@ def undetermined_features(design, weight, kept):
         more = _unknown(design, np.where(lone, 0.0, kept))
         values = [np.abs(design.rows(batch) @ more) for batch in _batches(design)]
         value = np.vstack(values)
-        sees = value > LOST * value.max(axis=0, initial=0.0)
+        noise = NOISE * np.sqrt(np.einsum("ij,ik,kj->j", more, design.noise, more))
+        largest = value.max(axis=0, initial=0.0)
+        sees = value > np.maximum(ALONE * largest, noise)
         counts = 2 * (kept @ sees) > weight @ sees
         unknown = np.hstack([unknown, more[:, ~counts]])
     size = np.linalg.norm(design.basis, axis=1)
