@@ -251,6 +251,7 @@ def test_trimmed_errors_of_gaussians_are_as_documented():
 # The scorer
 
 
+@pytest.mark.filterwarnings("ignore:No residual of SoftLTSRegressor is within")
 @pytest.mark.parametrize("distance", [10, 100])
 def test_grid_search_is_not_misled(distance):
     X, y, _, _ = make_contaminated_regression(
