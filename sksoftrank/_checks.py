@@ -23,6 +23,9 @@ FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 # Standard deviations are squared: larger ratios of them are refused.
 LARGEST_RATIO = 1e100
 
+# Of a smaller share of the weights the threshold of a quadratic choice is rounded away.
+SMALLEST_SHARE = 2.0**-52
+
 KINDS = {"quadratic": _pav.QUADRATIC, "entropic": _pav.ENTROPIC, "kl": _pav.KL}
 
 
@@ -313,6 +316,15 @@ def check_weights(weights, name, shapes, *, finite_sum=False):
             f"{name} must have a finite sum, got values up to {largest:g}."
         )
     return weights
+
+
+def check_share(amount, total, name):
+    """Refuse an amount that quadratic choices do not tell from nothing of `total`."""
+    if amount < SMALLEST_SHARE * total:
+        raise ValueError(
+            f"{name} must be at least {SMALLEST_SHARE:.2g} of the sum of the weights, "
+            f"got {amount:g} of {total:g}; rescale them."
+        )
 
 
 def moderate(weights):

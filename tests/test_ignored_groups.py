@@ -218,3 +218,7 @@ def test_share_by_group():
     ):
         with pytest.raises(ValueError, match=message):
             model.share_by_group(groups)
+    missing = group.astype(object)
+    missing[:9] = None
+    with pytest.raises(TypeError, match="groups must be labels that can be sorted"):
+        model.share_by_group(missing)

@@ -7,7 +7,12 @@ import reference
 from loss_cases import LOSSES, WEIGHTS, gradient_by_differences, select_by_bisection
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sksoftrank.losses import selection_trimmed_loss, sorted_trimmed_loss
+from sksoftrank import soft_topk
+from sksoftrank.losses import (
+    selection_quantile_loss,
+    selection_trimmed_loss,
+    sorted_trimmed_loss,
+)
 
 
 def select_by_enumeration(losses, n_kept, epsilon, weight):
@@ -310,3 +315,22 @@ def test_bad_arguments_of_the_sorted_loss():
         ValueError, match=r"counts must sum to at most 1e\+09, got 1e\+300"
     ):
         sorted_trimmed_loss([1, 2, 3], 1, 1, [1, 1, 1e300])
+
+
+@pytest.mark.parametrize("weight", [1e17, 1e30, 1e300])
+def test_shares_that_rounding_loses_are_refused(weight):
+    x, weights = np.array([1.0, 2.0, 3.0, 100.0]), np.full(4, weight)
+    message = r"must be at least 2.2e-16 of the sum of the weights, got 2 of 4e\+"
+    for loss in (selection_trimmed_loss, selection_quantile_loss):
+        with pytest.raises(ValueError, match=f"n_kept {message}"):
+            loss(x, 2, 0.3, sample_weight=weights)
+        hard = loss(x, 2, 0.0, sample_weight=weights)[0]
+        assert_allclose(hard, 1.0, rtol=1e-15)
+        same = loss(x, 2 * weight, 0.3, sample_weight=weights)[0]
+        assert_allclose(same, loss(x, 2, 0.3)[0], rtol=1e-14)
+    with pytest.raises(ValueError, match=f"k {message}"):
+        soft_topk(x, 2, 0.3, weights=weights)
+    hard = weight * soft_topk(x, 2, 0.0, weights=weights)
+    assert_allclose(hard, [0, 0, 0, 2], rtol=1e-15)
+    parts = soft_topk(x, 2, 0.3, weights=weights, regularization="entropic")
+    assert_allclose(weight * parts.sum(), 2, rtol=1e-12)

@@ -9,7 +9,13 @@ from numbers import Real
 
 import numpy as np
 
-from .._checks import check_epsilon, check_exact, check_finite, check_weights
+from .._checks import (
+    check_epsilon,
+    check_exact,
+    check_finite,
+    check_share,
+    check_weights,
+)
 from ._selection import (
     fill_selection,
     quantile_selection,
@@ -93,6 +99,8 @@ def selection_trimmed_loss(losses, n_kept, epsilon, sample_weight=None):
     epsilon = check_epsilon(epsilon)
     sample_weight, total = _check_sample_weight(sample_weight, losses.size)
     _check_n_kept(n_kept, total, "n_kept")
+    if epsilon > 0:
+        check_share(n_kept, total, "n_kept")
     gradient, selection = np.empty((2, losses.size))
     value, _ = fill_selection(
         losses, sample_weight, n_kept, epsilon, total, np.nan, selection, gradient
@@ -232,6 +240,8 @@ def selection_quantile_loss(losses, n_kept, epsilon, sample_weight=None):
     epsilon = check_epsilon(epsilon)
     sample_weight, total = _check_sample_weight(sample_weight, losses.size)
     _check_n_kept(n_kept, total, "n_kept")
+    if epsilon > 0:
+        check_share(n_kept, total, "n_kept")
     return quantile_selection(losses, sample_weight, n_kept, epsilon, total)[:3]
 
 

@@ -8,6 +8,7 @@ from .._checks import (
     check_exact,
     check_flag,
     check_regularization,
+    check_share,
 )
 from .._jacobian import RowwiseJacobian
 from .._row_groups import OwnPlace, needs_groups, solve_groups
@@ -146,6 +147,8 @@ def soft_topk(
     if data.infinite is not None:  # they do not move
         signs = (data.infinite == 0) * (1.0 if signs is None else signs)
     mass = np.full_like(data.total, check_k(k, data.total))
+    if regularization == "quadratic" and epsilon > 0:
+        check_share(float(k), data.total.max(initial=0.0), "k")
     if largest:
         data.rows = -data.rows
     choice = CappedChoice(data, mass, data.total - mass, epsilon, kind)

@@ -56,7 +56,7 @@ class GroupSharesMixin:
 
         Raises
         ------
-        ValueError
+        TypeError, ValueError
             If the groups are not as described.
 
         Examples
@@ -77,7 +77,15 @@ class GroupSharesMixin:
                 f"groups must have a label for each of the {n} rows of the fit, got "
                 f"{groups.size}."
             )
-        labels, code, count = np.unique(groups, return_inverse=True, return_counts=True)
+        try:
+            labels, code, count = np.unique(
+                groups, return_inverse=True, return_counts=True
+            )
+        except TypeError as error:
+            raise TypeError(
+                f"groups must be labels that can be sorted, of one type and none of "
+                f"them missing: {error}."
+            ) from error
         if labels.size < 2:
             raise ValueError(f"groups must be at least two, got {labels.size}.")
         if count.min() < 2:
