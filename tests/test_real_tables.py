@@ -229,7 +229,7 @@ def test_weights_are_repeats_where_rows_are_rare():
 
 
 @pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array])
-@pytest.mark.parametrize("size", [1e4, 1e8, 1e14, 1e20, 1e36])
+@pytest.mark.parametrize("size", [-999, 1e4, 1e8, 1e14, 1e20, 1e36])
 @pytest.mark.parametrize("all_columns", [False, True])
 @pytest.mark.parametrize("part", [0.1, 0.4])
 def test_fill_values(size, all_columns, part, convert):
@@ -248,6 +248,17 @@ def test_fill_values(size, all_columns, part, convert):
     model = SoftLQSRegressor(random_state=0).fit(filled, y)
     clean = SoftLQSRegressor(random_state=0).fit(X[n_bad:], y[n_bad:])
     assert_allclose(model.coef_, clean.coef_, rtol=0, atol=0.05)
+
+
+def test_fill_values_among_few_others_are_no_group():
+    rng = np.random.default_rng(0)
+    count = np.where(rng.random(300) < 0.25, rng.integers(1, 6, 300), 0.0)
+    X = np.column_stack([rng.standard_normal((300, 2)), count])
+    y = X @ [1.0, -1.0, 2.0] + rng.standard_normal(300)
+    expected = SoftLTSRegressor(random_state=0).fit(X[30:], y[30:])
+    X[:30, 2] = -9999.0
+    model = SoftLTSRegressor(random_state=0).fit(X, y)  # does not warn
+    assert_allclose(model.coef_, expected.coef_, rtol=0, atol=1e-8)
 
 
 def test_far_values_of_several_sizes_and_signs():

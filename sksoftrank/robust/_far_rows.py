@@ -4,9 +4,9 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.sparsefuncs import min_max_axis
 
-# Values are far beyond this many typical deviations, if a gap parts them from the
-# others: none is between them and this fraction of the distance of the nearest. The
-# values of long tails have no such gap.
+# Values are far beyond this many typical deviations of the others, the majority, if a
+# gap parts them: none is between these and this fraction of the distance of the
+# nearest. The values of long tails have no such gap.
 FAR = 300.0
 GAP = 0.01
 
@@ -48,20 +48,28 @@ def near_weight(X, weight):
     for j in columns:
         some = rows[:, [j]].toarray()[:, 0] if is_sparse else rows[:, j]
         centre, unit = _centre_and_unit(some, sample_weight)
-        if unit > 0 and max(high[j] - centre, centre - low[j]) > FAR * unit:
+        if unit > 0 and GAP * max(high[j] - centre, centre - low[j]) > unit:
             column = X[:, [j]].toarray()[:, 0] if is_sparse else X[:, j]
             distance = np.abs(column - centre)
-            beyond = distance > _limit(distance[used], FAR * unit)
+            beyond = distance > _limit(distance[used], weight[used])
             if beyond.any():
                 near = np.where(beyond, 0.0, near)
     return near
 
 
-def _limit(distance, far):
-    """The largest distance before a gap that leads beyond `far`, or infinity."""
-    distance = np.sort(distance)
-    gaps = (distance[1:] > far) & (distance[:-1] < GAP * distance[1:])
-    return distance[:-1][gaps][0] if gaps.any() else np.inf
+def _limit(distance, weight):
+    """The largest distance before a gap that leads far away, or infinity."""
+    if _median(distance, weight) == 0:
+        varies = distance > 0
+        distance, weight = distance[varies], weight[varies]
+    order = np.argsort(distance)
+    distance, cumulated = distance[order], np.cumsum(weight[order])
+    is_gap = distance[:-1] < GAP * distance[1:]
+    for last in np.flatnonzero(is_gap & (2 * cumulated[:-1] >= cumulated[-1])):
+        unit = distance[np.searchsorted(cumulated, cumulated[last] / 2)]
+        if distance[last + 1] > FAR * unit:
+            return distance[last]
+    return np.inf
 
 
 def _suspects(X):

@@ -313,9 +313,8 @@ class RobustProblem:
             z_all = self.least_squares(z, residual, everything)
             return np.abs(self.residual(z_all))[rows]
 
-        warn_of_ignored_group(
-            model, X, ~model.inlier_mask_, np.abs(residual), plain, stacklevel=5
-        )
+        ignored = ~model.inlier_mask_ & (self.weight > 0)  # far rows are no group
+        warn_of_ignored_group(model, X, ignored, np.abs(residual), plain, stacklevel=5)
 
     def least_squares(self, z, residual, selection):
         """Least squares with weights, given coordinates and their residuals."""
