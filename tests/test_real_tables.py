@@ -250,14 +250,16 @@ def test_fill_values(size, all_columns, part, convert):
     assert_allclose(model.coef_, clean.coef_, rtol=0, atol=0.05)
 
 
-def test_fill_values_among_few_others_are_no_group():
+@pytest.mark.parametrize("size", [-9999.0, 1e20])
+@pytest.mark.parametrize("n_bad", [30, 60, 100])
+def test_fill_values_of_mostly_equal_features(n_bad, size):
     rng = np.random.default_rng(0)
     count = np.where(rng.random(300) < 0.25, rng.integers(1, 6, 300), 0.0)
     X = np.column_stack([rng.standard_normal((300, 2)), count])
     y = X @ [1.0, -1.0, 2.0] + rng.standard_normal(300)
-    expected = SoftLTSRegressor(random_state=0).fit(X[30:], y[30:])
-    X[:30, 2] = -9999.0
-    model = SoftLTSRegressor(random_state=0).fit(X, y)  # does not warn
+    expected = SoftLTSRegressor(random_state=0).fit(X[n_bad:], y[n_bad:])
+    X[:n_bad, 2] = size
+    model = SoftLTSRegressor(random_state=0).fit(X, y)  # takes them for no group
     assert_allclose(model.coef_, expected.coef_, rtol=0, atol=1e-8)
 
 

@@ -1,5 +1,7 @@
 """Rows so far away in a feature that they leave the others no digits."""
 
+import math
+
 import numpy as np
 from scipy import sparse
 from sklearn.utils.sparsefuncs import min_max_axis
@@ -10,6 +12,10 @@ from sklearn.utils.sparsefuncs import min_max_axis
 FAR = 300.0
 GAP = 0.01
 
+# Of a feature that is mostly one value, the other values are near if they have at least
+# this part of the weight of all others.
+NEAR_PART = 0.2
+
 # The typical deviations are those of a sample of about this many rows.
 SAMPLE_SIZE = 5000
 
@@ -17,9 +23,9 @@ SAMPLE_SIZE = 5000
 def near_weight(X, weight):
     """The weights, 0 for rows that are far away in some feature.
 
-    Distances are from the median in units of the median distance, or for features that
-    are mostly one value, of the median distance of the others. Fill values such as 1e20
-    are far; ordinary outliers are not.
+    Distances are from the median in units of the median distance of the near values, or
+    for features that are mostly one value, of those of them that differ from it. Fill
+    values such as 1e20 are far; ordinary outliers are not.
 
     Parameters
     ----------
@@ -59,13 +65,14 @@ def near_weight(X, weight):
 
 def _limit(distance, weight):
     """The largest distance before a gap that leads far away, or infinity."""
-    if _median(distance, weight) == 0:
-        varies = distance > 0
+    part = 0.5
+    if _quantile(distance, weight, 0.5) == 0:
+        varies, part = distance > 0, NEAR_PART
         distance, weight = distance[varies], weight[varies]
     order = np.argsort(distance)
     distance, cumulated = distance[order], np.cumsum(weight[order])
     is_gap = distance[:-1] < GAP * distance[1:]
-    for last in np.flatnonzero(is_gap & (2 * cumulated[:-1] >= cumulated[-1])):
+    for last in np.flatnonzero(is_gap & (cumulated[:-1] >= part * cumulated[-1])):
         unit = distance[np.searchsorted(cumulated, cumulated[last] / 2)]
         if distance[last + 1] > FAR * unit:
             return distance[last]
@@ -84,21 +91,22 @@ def _suspects(X):
 
 
 def _centre_and_unit(column, weight):
-    """Median, and median distance from there; 0 for a constant column."""
-    centre = _median(column, weight)
+    """Median, and a typical distance of near values; 0 for a constant column."""
+    centre = _quantile(column, weight, 0.5)
     distance = np.abs(column - centre)
-    unit = _median(distance, weight)
+    unit = _quantile(distance, weight, 0.5)
     if unit == 0:
         varies = distance > 0
-        unit = _median(distance[varies], weight[varies]) if varies.any() else 0.0
+        if varies.any():
+            unit = _quantile(distance[varies], weight[varies], NEAR_PART / 2)
     return centre, unit
 
 
-def _median(values, weight):
-    """The smallest value such that those up to it have half of the weight."""
+def _quantile(values, weight, part):
+    """The smallest value such that those up to it have this part of the weight."""
     if (weight == weight[0]).all():
-        middle = (values.size - 1) // 2
-        return np.partition(values, middle)[middle]
+        last = max(math.ceil(part * values.size) - 1, 0)
+        return np.partition(values, last)[last]
     order = np.argsort(values)
     cumulated = np.cumsum(weight[order])
-    return values[order[np.searchsorted(cumulated, cumulated[-1] / 2)]]
+    return values[order[np.searchsorted(cumulated, part * cumulated[-1])]]
