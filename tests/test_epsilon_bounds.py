@@ -245,3 +245,16 @@ def test_weights_for_others_are_refused(operator):
 def test_bad_nan_policy_of_bounds():
     with pytest.raises(ValueError, match="nan_policy must be 'raise' or 'omit'"):
         epsilon_bounds([1.0, 2.0], nan_policy="drop")
+
+
+@pytest.mark.parametrize("regularization", ["quadratic", "entropic"])
+@pytest.mark.parametrize("operator", ["rank", "sort", "sort_with", "quantile"])
+def test_bounds_of_the_smallest_floats(operator, regularization):
+    x = np.random.default_rng(0).integers(0, 3, size=(300, 9)) * 5e-324
+    bounds = epsilon_bounds(x, operator=operator, regularization=regularization)
+    assert not np.isnan(bounds).any()
+    assert (np.array(bounds) >= 0).all()
+    if operator == "sort":
+        varies = np.ptp(x, axis=1) > 0
+        assert varies.sum() > 290
+        assert np.isinf(bounds[1][varies]).all()

@@ -381,8 +381,10 @@ def _single_sort_bound(x, regularization):
     n = x.shape[1]
     single = np.full(len(x), np.inf)
     varies = x[:, 0] > x[:, -1]
-    with np.errstate(over="ignore"):
-        single[varies] = n / 2 / _mean_fall(x[varies]).min(axis=1) * _UP
+    # Of the smallest floats it may be rounded to 0 or below; the bound is beyond them.
+    fall = np.maximum(_mean_fall(x[varies]).min(axis=1), 0.0)
+    with np.errstate(over="ignore", divide="ignore"):
+        single[varies] = n / 2 / fall * _UP
     if regularization == "entropic":
         # Where that is beyond the floats both bounds are: they agree for tiny values.
         # Nearly 0 it stays as it is.
