@@ -83,6 +83,8 @@ class LinearDesign:
         Weighted means, 0 without an intercept.
     basis : ndarray of shape (n_features, rank), or (n_features,) where diagonal
         Coefficients of the unit coordinates.
+    low, high : ndarray of shape (n_features,)
+        Smallest and largest values.
     inverse : ndarray of shape (rank, n_features), or (n_features,) where diagonal
         Coordinates of the unit coefficients.
     penalty : ndarray of shape (n_coordinates,)
@@ -109,8 +111,8 @@ class LinearDesign:
         whiten_sparse=False,
         eps=EPS,
     ):
-        _check_sizes(X)
         self.X = X
+        self.low, self.high = _ranges(X)
         self.fit_intercept = fit_intercept
         self.row_scale = row_scale
         core = sample_weight if core_weight is None else core_weight
@@ -436,8 +438,8 @@ def _invert(unit):
     return 1 / np.where(unit > 0, unit, np.inf)
 
 
-def _check_sizes(X):
-    """Raise an error unless each feature is zero or has a size that can be squared."""
+def _ranges(X):
+    """Smallest and largest values of the features, checked: 0, or can be squared."""
     if sparse.issparse(X):
         low, high = min_max_axis(X, axis=0)
     else:
@@ -449,3 +451,4 @@ def _check_sizes(X):
             f"The largest size of a feature of X must be 0 or from {SMALLEST:g} to "
             f"{LARGEST:g}, got {size[wrong][0]:.3g} in column {wrong.argmax()}."
         )
+    return low, high

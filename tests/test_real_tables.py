@@ -285,11 +285,13 @@ def test_long_tails_and_ordinary_outliers_are_not_far():
     leverage[:1000] += 50
     X = np.column_stack([tail, mostly_zero, dummy, leverage])
     weight = np.ones(5000)
-    assert near_weight(X, weight) is weight
-    assert near_weight(sparse.csr_array(X), weight) is weight
+    low, high = X.min(axis=0), X.max(axis=0)
+    assert near_weight(X, weight, low, high) is weight
+    assert near_weight(sparse.csr_array(X), weight, low, high) is weight
     X[7, 1] = 1e20
     for features in (X, sparse.csr_array(X)):
-        assert_array_equal(np.flatnonzero(near_weight(features, weight) == 0), [7])
+        near = near_weight(features, weight, low, X.max(axis=0))
+        assert_array_equal(np.flatnonzero(near == 0), [7])
 
 
 # Sparse X

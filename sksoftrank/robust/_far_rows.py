@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.sparsefuncs import min_max_axis
 
 # Values are far beyond this many typical deviations of the others, the majority, if a
 # gap parts them: none is between these and this fraction of the distance of the
@@ -17,10 +16,10 @@ GAP = 0.01
 NEAR_PART = 0.2
 
 # The typical deviations are those of a sample of about this many rows.
-SAMPLE_SIZE = 5000
+SAMPLE_SIZE = 2000
 
 
-def near_weight(X, weight):
+def near_weight(X, weight, low, high):
     """The weights, 0 for rows that are far away in some feature.
 
     Distances are from the median in units of the median distance of the near values, or
@@ -33,6 +32,8 @@ def near_weight(X, weight):
         Features.
     weight : ndarray of shape (n_samples,)
         Weights, at least 0 and not all 0.
+    low, high : ndarray of shape (n_features,)
+        Smallest and largest values of the features.
 
     Returns
     -------
@@ -43,10 +44,8 @@ def near_weight(X, weight):
     if is_sparse:
         X = X.tocsc()
         columns = _suspects(X)
-        low, high = min_max_axis(X, axis=0)
     else:
         columns = range(X.shape[1])
-        low, high = X.min(axis=0), X.max(axis=0)
     used = np.flatnonzero(weight)
     sample = used[:: -(-used.size // SAMPLE_SIZE)]
     rows, sample_weight = X[sample], weight[sample]

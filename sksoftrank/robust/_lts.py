@@ -205,8 +205,7 @@ class SoftLTSRegressor(RobustLinearModel):
 
     Rows with a value more than 300 median distances away from the median of a feature,
     and a hundred times further than any nearer one, count as rows of fill values such
-    as 999999 or 1e20: they are as good as removed, unless `trim` keeps more rows than
-    there are others. Long tails have no such gaps.
+    as 999999 or 1e20: they are as good as removed, unless `trim` keeps more rows.
 
     Sample weights are frequencies: an integer weight is that number of repeats, and
     their sum is the number of observations that `stderr_` rests on; weights of 100 have

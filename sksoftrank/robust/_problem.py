@@ -98,12 +98,15 @@ class RobustProblem:
         if sparse.issparse(X) and X.shape[0] * X.shape[1] <= MAX_DENSE_SIZE:
             X = X.toarray()
         self._X = X.astype(np.float64, copy=False)
-        # Far rows are as good as removed, unless so many are to be kept.
-        self.weight = near_weight(self._X, weight)
-        self._set_design(self.weight)
+        self.weight = weight
+        self._set_design(weight)
+        near = near_weight(self._X, weight, self.design.low, self.design.high)
+        if near is not weight:  # far rows are as good as removed
+            self.weight = near
+            self._set_design(near)
         # The rank, and not the number of columns: redundant ones change nothing.
         self.n_coefs = self.design.rank(self.weight)
-        if self.weight.sum() < _n_kept(weight.sum(), self.n_coefs, trim):
+        if near.sum() < _n_kept(weight.sum(), self.n_coefs, trim):  # too many
             self.weight = weight
             self._set_design(weight)
             self.n_coefs = self.design.rank(weight)
@@ -174,7 +177,8 @@ class RobustProblem:
         """
         if self.design.basis.ndim == 1:
             return start
-        first, value = self.coefficients(start.z), self.hard_objective(start)
+        first = self.coefficients(start.z)
+        value = self.hard_objective(start) if is_hard else np.inf
         rounding = max(start.z @ self.design.noise @ start.z, self.zero**2)
         n_unseen, lone = math.inf, None
         for _ in range(MAX_ROUNDS):
@@ -375,6 +379,9 @@ def _n_kept(total, n_coefs, trim):
 
 def _quantile(values, weight, mass):
     """The smallest value such that the values up to it weigh at least `mass`."""
+    if (weight == 1).all():  # several times faster
+        position = min(max(math.ceil(mass), 1), values.size) - 1
+        return np.partition(values, position)[position]
     order = np.argsort(values)
     cumulated = np.cumsum(weight[order])
     return values[order[np.searchsorted(cumulated, min(mass, cumulated[-1]))]]
