@@ -294,6 +294,14 @@ def test_long_tails_and_ordinary_outliers_are_not_far():
         assert_array_equal(np.flatnonzero(near == 0), [7])
 
 
+def test_rows_that_are_all_far_in_some_feature_are_kept():
+    X = np.ones((9, 3)) + 0.1 * np.arange(9)[:, None] % 0.3
+    for j in range(3):
+        X[3 * j : 3 * j + 3, j] = 1e6
+    weight = np.ones(9)
+    assert near_weight(X, weight) is weight
+
+
 # Sparse X
 
 

@@ -38,7 +38,7 @@ def near_weight(X, weight, low, high):
     Returns
     -------
     ndarray of shape (n_samples,)
-        `weight` itself if no row is far.
+        `weight` itself if no row is far, or all are, in one feature or another.
     """
     is_sparse = sparse.issparse(X)
     if is_sparse:
@@ -59,7 +59,7 @@ def near_weight(X, weight, low, high):
             beyond = distance > _limit(distance[used], weight[used])
             if beyond.any():
                 near = np.where(beyond, 0.0, near)
-    return near
+    return near if near.any() else weight
 
 
 def _limit(distance, weight):
