@@ -141,6 +141,22 @@ def test_single_precision_rounding_is_noise_where_few_rows_differ(model, convert
     assert r2_score(y, model.predict(X)) > 0.9
 
 
+def test_lqs_stays_near_its_start():
+    # Two differences, of .0001 in two rows and of 1e-8 in three.
+    rng = np.random.default_rng([0, 50, 5])
+    first = rng.random(50) < 0.05
+    first[0] = True
+    base, others = rng.normal(20, 8, 50).round(1), rng.standard_normal((50, 2))
+    second = base + 1e-4 * first
+    third = second + 1e-8 * (rng.random(50) < 0.05)
+    X = np.column_stack([base, second, third, others])
+    y = base + others.sum(axis=1) + rng.standard_normal(50)
+    goal = LinearRegression().fit(X, y).score(X, y) - 0.05
+    for epsilon in (1, 2, 4, 8):
+        model = SoftLQSRegressor(epsilon=epsilon, random_state=0).fit(X, y)
+        assert model.score(X, y) > goal
+
+
 # Directions that the kept half does not see
 
 

@@ -24,6 +24,9 @@ MAX_SEARCH_COORDINATES = 500
 # For a larger epsilon the hard minimum is no better a start than the LTS fit.
 MAX_HARD_EPSILON = 1.0
 
+# A minimum that is this much lower, relatively, is another one.
+LEAP = 1e-6
+
 
 class SoftLQSRegressor(RobustLinearModel):
     """Linear regression by soft least quantile of squares (LQS).
@@ -418,13 +421,21 @@ class _QuantileSquares(TrimmedSquares):
         """BFGS and then reweighted least squares, for few coordinates."""
         if not 0 < z.size <= MAX_SEARCH_COORDINATES:
             return super().minimize(z, max_iter=max_iter, tol=tol, report=report)
-        found = minimize_kinked(
-            lambda z: self.evaluate(z)[:2], z, max_iter=max_iter, tol=tol, report=report
-        )
+        found = self._minimize_kinked(z, max_iter=max_iter, tol=tol, report=report)
+        # A line search may leap over the minimum next to the start: short steps do not.
+        near = self.reweight(z, max_iter=max_iter, tol=tol)
+        if self.evaluate(near.z)[0] < (1 - LEAP) * self.evaluate(found.z)[0]:
+            again = self._minimize_kinked(
+                near.z, max_iter=max_iter, tol=tol, report=report
+            )
+            found = again._replace(n_iter=found.n_iter + again.n_iter)
         if found.message is not None:
             return found
         polished = self.reweight(found.z, max_iter=max_iter, tol=tol)
         return polished._replace(n_iter=found.n_iter + polished.n_iter)
+
+    def _minimize_kinked(self, z, **control):
+        return minimize_kinked(lambda z: self.evaluate(z)[:2], z, **control)
 
 
 def _mass(problem):
