@@ -25,7 +25,7 @@ CHUNK_SIZE = 2**17
 NOISE = 10.0
 
 # Up to this size, in coordinates of size one, rounding errors of the rows do no harm.
-HARMLESS = 1e-12
+HARMLESS_ROUNDING = 1e-12
 
 # A Gram matrix has half of the digits of its rows: what is this much smaller than its
 # largest eigenvalue is rounding.
@@ -170,7 +170,7 @@ class LinearDesign:
         self.noise = np.zeros((n_all, n_all))
         self.noise[: square.size, : square.size] = error.T @ error
         rounding = NOISE * np.sqrt(np.diag(self.noise))
-        if rounding.max(initial=0.0) > HARMLESS:
+        if rounding.max(initial=0.0) > HARMLESS_ROUNDING:
             self._rounding = rounding
         return alpha / square
 

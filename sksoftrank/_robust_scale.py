@@ -102,6 +102,17 @@ def factor_terms(n, n_coefs, fraction):
     return start, np.array(terms)
 
 
+def weighted_quantile(values, weight, part):
+    """The smallest value such that those up to it have this part of the weight."""
+    if (weight == weight[0]).all():  # several times faster
+        last = max(math.ceil(part * values.size) - 1, 0)
+        return np.partition(values, last)[last]
+    order = np.argsort(values)
+    cumulated = np.cumsum(weight[order])
+    last = np.searchsorted(cumulated, part * cumulated[-1])
+    return values[order[min(last, order.size - 1)]]
+
+
 def lts_scale(residual, weight, n_kept, factor=1.0, *, zero=0.0):
     """Root mean square of the `n_kept` smallest residuals, made consistent.
 

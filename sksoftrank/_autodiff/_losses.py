@@ -175,3 +175,21 @@ def _row_weight(xp, sample_weight, ones):
         weight = ones * given[:, None]
     total = weight.sum()
     return weight / xp.where(total > 0, total, xp.ones_like(total))
+
+
+def check_label_range(labels, name, n_rows, n_classes, known):
+    """Say what is wrong with integers that should be columns."""
+    if tuple(labels.shape) != (n_rows,):
+        raise ValueError(
+            f"{name} must have shape ({n_rows},), one for each row of scores, got "
+            f"{tuple(labels.shape)}."
+        )
+    if (
+        known is not None
+        and n_rows
+        and not (0 <= known.min() <= known.max() < n_classes)
+    ):
+        raise ValueError(
+            f"{name} must be from 0 to {n_classes - 1}, a column of scores each, got "
+            f"values from {known.min()} to {known.max()}."
+        )

@@ -443,21 +443,3 @@ def _quantile_function(xp, target, like):
         return low + (position - (left - 1)) * (high - low)
 
     return of_sample
-
-
-def check_label_range(labels, name, n_rows, n_classes, known):
-    """Say what is wrong with integers that should be columns."""
-    if tuple(labels.shape) != (n_rows,):
-        raise ValueError(
-            f"{name} must have shape ({n_rows},), one for each row of scores, got "
-            f"{tuple(labels.shape)}."
-        )
-    if (
-        known is not None
-        and n_rows
-        and not (0 <= known.min() <= known.max() < n_classes)
-    ):
-        raise ValueError(
-            f"{name} must be from 0 to {n_classes - 1}, a column of scores each, got "
-            f"values from {known.min()} to {known.max()}."
-        )

@@ -1,9 +1,9 @@
 """Rows so far away in a feature that they leave the others no digits."""
 
-import math
-
 import numpy as np
 from scipy import sparse
+
+from .._robust_scale import weighted_quantile
 
 # Values are far beyond this many typical deviations of the others, the majority, if a
 # gap parts them: none is between these and this fraction of the distance of the
@@ -65,7 +65,7 @@ def near_weight(X, weight, low, high):
 def _limit(distance, weight):
     """The largest distance before a gap that leads far away, or infinity."""
     part = 0.5
-    if _quantile(distance, weight, 0.5) == 0:
+    if weighted_quantile(distance, weight, 0.5) == 0:
         varies, part = distance > 0, NEAR_PART
         distance, weight = distance[varies], weight[varies]
     order = np.argsort(distance)
@@ -91,21 +91,11 @@ def _suspects(X):
 
 def _centre_and_unit(column, weight):
     """Median, and a typical distance of near values; 0 for a constant column."""
-    centre = _quantile(column, weight, 0.5)
+    centre = weighted_quantile(column, weight, 0.5)
     distance = np.abs(column - centre)
-    unit = _quantile(distance, weight, 0.5)
+    unit = weighted_quantile(distance, weight, 0.5)
     if unit == 0:
         varies = distance > 0
         if varies.any():
-            unit = _quantile(distance[varies], weight[varies], NEAR_PART / 2)
+            unit = weighted_quantile(distance[varies], weight[varies], NEAR_PART / 2)
     return centre, unit
-
-
-def _quantile(values, weight, part):
-    """The smallest value such that those up to it have this part of the weight."""
-    if (weight == weight[0]).all():
-        last = max(math.ceil(part * values.size) - 1, 0)
-        return np.partition(values, last)[last]
-    order = np.argsort(values)
-    cumulated = np.cumsum(weight[order])
-    return values[order[np.searchsorted(cumulated, part * cumulated[-1])]]

@@ -13,6 +13,7 @@ from .._robust_scale import (
     lts_scale,
     reweighted_scale,
     small_sample_factor,
+    weighted_quantile,
 )
 from ._far_rows import near_weight
 from ._frequencies import check_frequencies, row_scale_of
@@ -343,17 +344,17 @@ class RobustProblem:
         weight, row_scale = self.weight, self._row_scale
         row_scale = 1.0 if row_scale is None else row_scale
         mass = weight * row_scale
-        centre = _quantile(y, mass, mass.sum() / 2) if self.fit_intercept else 0.0
+        centre = weighted_quantile(y, mass, 0.5) if self.fit_intercept else 0.0
         half = weight.sum() / 2  # also where more are kept: outliers tell no scale
         with np.errstate(over="ignore"):
             y -= centre
             y *= row_scale
         size = np.abs(y)
         unit = size.max() or 1.0
-        typical = _quantile(size, weight, half)
+        typical = weighted_quantile(size, weight, 0.5)
         if typical == 0:  # h values of y are equal: the others tell its size
             others = weight * (size > 0)
-            typical = _quantile(size, others, others.sum() / 2)
+            typical = weighted_quantile(size, others, 0.5)
         typical = float(typical)  # the product may overflow
         if np.isinf(unit) or (typical > 0 and unit > LARGEST_OUTLIER * typical):
             raise ValueError(
@@ -375,13 +376,3 @@ def _n_kept(total, n_coefs, trim):
     # The 1e-9 keeps rounding of whole results from losing one observation.
     kept = math.floor(2 * half - n + 2 * (n - half) * (1 - trim) + 1e-9)
     return min(kept + (total - n), total)
-
-
-def _quantile(values, weight, mass):
-    """The smallest value such that the values up to it weigh at least `mass`."""
-    if (weight == 1).all():  # several times faster
-        position = min(max(math.ceil(mass), 1), values.size) - 1
-        return np.partition(values, position)[position]
-    order = np.argsort(values)
-    cumulated = np.cumsum(weight[order])
-    return values[order[np.searchsorted(cumulated, min(mass, cumulated[-1]))]]

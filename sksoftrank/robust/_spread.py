@@ -4,6 +4,8 @@ import numpy as np
 from sklearn.isotonic import isotonic_regression
 from sklearn.tree import DecisionTreeRegressor
 
+from .._robust_scale import weighted_quantile
+
 # The regions of levels: at most so many, each of at least so many rows.
 MAX_REGIONS = 8
 MIN_ROWS = 10
@@ -63,11 +65,3 @@ def relative_spread(residual, level, weight):
                 ratio[outward], sample_weight=share[outward]
             )
     return np.where(ratio > CHANCE, ratio, 1.0)[region]
-
-
-def weighted_quantile(values, weight, part):
-    """Smallest value up to which there is this part of the weight."""
-    order = np.argsort(values)
-    cumulative = np.cumsum(weight[order])
-    i = np.searchsorted(cumulative, part * cumulative[-1])
-    return values[order[min(i, order.size - 1)]]
