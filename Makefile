@@ -6,9 +6,16 @@ BIN = .venv/bin
 export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: test demo docs lint clean
+.PHONY: test test-slow test-all demo docs lint clean
 
+# All but the tests with the mark `slow`.
 test: .venv/installed
+	$(BIN)/python -m pytest --numprocesses auto -m "not slow"
+
+test-slow: .venv/installed
+	$(BIN)/python -m pytest --numprocesses auto -m slow
+
+test-all: .venv/installed
 	$(BIN)/python -m pytest --numprocesses auto
 
 demo: .venv/installed

@@ -101,6 +101,7 @@ def test_resists_bad_leverage_points(parameters):
     assert np.abs(naive.coef_ - clean.coef_).max() > 0.5
 
 
+@pytest.mark.slow
 def test_soft_is_more_efficient_than_hard():
     error = {0: 0.0, 4: 0.0, "least squares": 0.0}
     for seed in range(6):
@@ -186,6 +187,7 @@ def test_rounds_of_draws_from_the_kept_rows_pay(monkeypatch):
     assert np.mean(one) < np.mean(least)
 
 
+@pytest.mark.slow
 def test_better_than_least_trimmed_squares_by_its_own_measure():
     ratio = []
     for seed in range(4):
