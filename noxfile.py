@@ -1,4 +1,4 @@
-"""`nox` runs all tests, the slow ones too, on every Python that is installed, and checks.
+"""`nox` runs all tests, slow ones too, on every Python that is installed, and checks.
 
 `nox -l` lists the sessions, `nox -s tests-3.12` runs one of them; what follows `--`
 goes to pytest: `nox -s oldest -- tests/test_robust.py`.
