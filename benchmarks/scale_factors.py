@@ -17,7 +17,7 @@ import time
 import numpy as np
 from scipy.special import digamma
 
-from sksoftrank import _robust_scale as rs
+from sksoftrank.linear import _robust_scale as rs
 from sksoftrank.robust._problem import RobustProblem
 from sksoftrank.robust._trimmed_squares import TrimmedSquares
 

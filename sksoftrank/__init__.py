@@ -1,10 +1,5 @@
 """Scikit-learn compatible estimators on soft sorting and ranking operators."""
 
-from ._projection import (
-    ProjectionJacobian,
-    isotonic_projection,
-    project_permutahedron,
-)
 from .classification import SoftTopKClassifier
 from .label_ranking import DummyLabelRanker, SoftSpearmanLabelRanker
 from .operators import (
@@ -32,6 +27,11 @@ from .preprocessing import (
     PermutahedronProjection,
     SoftQuantileNormalizer,
     SoftRankTransformer,
+)
+from .projections import (
+    ProjectionJacobian,
+    isotonic_projection,
+    project_permutahedron,
 )
 from .robust import (
     SoftLQSRegressor,

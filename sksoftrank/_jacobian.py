@@ -6,7 +6,7 @@ import numpy as np
 from joblib import wrap_non_picklable_objects
 from scipy.sparse.linalg import LinearOperator
 
-from ._slices import rounded
+from ._rows import rounded
 
 # Above this order `toarray` would fill the memory of an ordinary machine.
 MAX_DENSE_SIZE = 10_000

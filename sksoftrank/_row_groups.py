@@ -22,7 +22,7 @@ from ._checks import (
     check_weights,
 )
 from ._jacobian import RowwiseJacobian
-from ._slices import Slices
+from ._rows import Slices
 
 # Derivatives that are arrays like the result.
 ARRAYS = ("wrt_epsilon", "wrt_k", "wrt_q")

@@ -25,8 +25,18 @@ from sklearn.utils.metaestimators import _safe_split as safe_split
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
+try:
+    from sklearn.callback import CallbackSupportMixin
+except ImportError:
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stands in for the mixin: before 1.9 there are no callbacks."""
+
+
 __all__ = [
     "BaseEstimator",
+    "CallbackSupportMixin",
+    "FitCallbacks",
     "HasMethods",
     "Interval",
     "Scorer",
@@ -97,3 +107,53 @@ def scorer_takes(scorer, name):
     function = getattr(scorer, "_score_func", scorer)
     parameters = inspect.signature(function).parameters.values()
     return any(p.name == name or p.kind == p.VAR_KEYWORD for p in parameters)
+
+
+class FitCallbacks:
+    """Tells the callbacks of an estimator about its fit and the iterations of it.
+
+    Each iteration is a task within that of the fit. `fit` of the estimator is decorated
+    with scikit-learn's ``fit_context``, which ends the callbacks, also after an error.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The estimator whose fit begins, with the `CallbackSupportMixin`.
+    X, y : array-like
+        The training data.
+    metadata : dict
+        The other arguments of `fit`.
+    """
+
+    def __init__(self, estimator, X, y, metadata):
+        self.fit_task = self.iteration = None
+        self.data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        if hasattr(estimator, "set_callbacks"):
+            self.fit_task = estimator._init_callback_context(max_subtasks=None)
+            self.fit_task.call_on_fit_task_begin(**self.data)
+
+    def begin_iteration(self):
+        """Say that an iteration begins, unless one has begun."""
+        if self.fit_task is not None and self.iteration is None:
+            self.iteration = self.fit_task.subcontext(task_name="iteration")
+            self.iteration.call_on_fit_task_begin(**self.data)
+
+    def end_iteration(self, attributes):
+        """Say that the iteration ended, and return whether a callback asks to stop.
+
+        `attributes` is a function that returns the fitted attributes as a dict.
+        """
+        if self.iteration is None:
+            return False
+        iteration, self.iteration = self.iteration, None
+        return iteration.call_on_fit_task_end(
+            **self.data, reconstruction_attributes=attributes
+        )
+
+    def end_fit(self):
+        """Say that the fit ended; the estimator has its attributes."""
+        if self.fit_task is not None:
+            self.end_iteration(dict)  # one that was begun and found nothing to do
+            self.fit_task.call_on_fit_task_end(
+                **self.data, reconstruction_attributes=dict
+            )

@@ -9,18 +9,19 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
-from ._callbacks import CallbackSupportMixin, FitCallbacks
 from ._checks import as_frequencies
-from ._linear import LinearDesign, PenalizedLoss
-from ._linear_models import FEATURES, LinearScoresMixin, lbfgs, score_attributes
 from ._sklearn import (
     BaseEstimator,
+    CallbackSupportMixin,
+    FitCallbacks,
     Interval,
     StrOptions,
     check_sample_weight,
     fit_context,
     validate_data,
 )
+from .linear._design import LinearDesign, PenalizedLoss
+from .linear._models import FEATURES, LinearScoresMixin, lbfgs, score_attributes
 from .losses._topk import GROWTHS, OPERATORS, TopKLoss, check_k
 
 __all__ = ["SoftTopKClassifier"]

@@ -6,7 +6,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 
 from . import _Features
-from ._callbacks import CallbackSupportMixin
+from ._sklearn import CallbackSupportMixin
 from .losses import _Growth, _Squashing, _TopKOperator
 
 __all__ = ["SoftTopKClassifier"]

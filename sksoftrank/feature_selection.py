@@ -17,8 +17,8 @@ from ._checks import (
 )
 from ._jacobian import check_direction
 from ._sklearn import check_array, check_X_y
-from ._soft_cdf import interquartile_gradient, interquartile_range
 from .operators import soft_rank
+from .preprocessing._soft_cdf import interquartile_gradient, interquartile_range
 
 __all__ = ["CorrelationJacobian", "soft_spearman", "soft_spearman_corr"]
 

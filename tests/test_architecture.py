@@ -120,13 +120,13 @@ def test_imports_are_from_lines_above():
     ("file", "line"),
     [
         ("_pav.pxd", "from ._isotonic cimport isotonic_rows"),
-        ("_ties.py", "from .metrics import spearman_score"),
+        ("_rows.py", "from .metrics import spearman_score"),
         ("_checks.py", "import sksoftrank.plotting"),
         ("losses/_ranking.py", "from ..robust import SoftLTSRegressor"),
         ("operators/_bounds.py", "def late():\n    from .. import label_ranking"),
         ("robust/_lts_rows.py", "from ._lts import SoftLTSRegressor"),
         ("operators/_window_mean.py", "from ._quantiles import soft_quantile"),
-        ("_pairwise.py", "from .pairwise import all_pairs_rank"),
+        ("projections.py", "from .pairwise import all_pairs_rank"),
         ("unlisted.py", ""),
     ],
 )

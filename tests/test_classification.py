@@ -19,8 +19,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sksoftrank import _linear
 from sksoftrank.classification import SoftTopKClassifier
+from sksoftrank.linear import _design
 from sksoftrank.losses import soft_topk_loss
 
 ESTIMATORS = [
@@ -272,7 +272,7 @@ def test_sparse_is_dense(container, fit_intercept, weighted, monkeypatch):
 def test_high_rank_is_not_whitened(monkeypatch):
     X, y = classes()
     whitened = fit(X, y)
-    monkeypatch.setattr(_linear, "MAX_WHITENED_RANK", 1)
+    monkeypatch.setattr(_design, "MAX_WHITENED_RANK", 1)
     assert_same_fit(fit(X, y), whitened)
 
 

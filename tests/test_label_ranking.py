@@ -18,9 +18,9 @@ from scipy.stats import rankdata
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold, cross_val_score
 
-from sksoftrank import _linear
 from sksoftrank.datasets import make_label_ranking
 from sksoftrank.label_ranking import SoftSpearmanLabelRanker
+from sksoftrank.linear import _design
 from sksoftrank.losses import _ranking, soft_spearman_loss
 from sksoftrank.metrics import spearman_score
 
@@ -211,7 +211,7 @@ def test_high_rank_is_not_whitened(fit_intercept, monkeypatch):
     X, y = rankings()
     X[:, 1] += X[:, 0]
     whitened = fit(X, y, fit_intercept=fit_intercept)
-    monkeypatch.setattr(_linear, "MAX_WHITENED_RANK", 1)
+    monkeypatch.setattr(_design, "MAX_WHITENED_RANK", 1)
     assert_same_fit(fit(X, y, fit_intercept=fit_intercept), whitened, atol=1e-4)
 
 
@@ -229,10 +229,10 @@ def test_units_of_features_do_not_matter():
 @INTERCEPTS
 def test_design_of_several_outputs(fit_intercept, diagonal, monkeypatch):
     if diagonal:
-        monkeypatch.setattr(_linear, "MAX_WHITENED_RANK", 1)
+        monkeypatch.setattr(_design, "MAX_WHITENED_RANK", 1)
     X, _ = rankings()
     rng = np.random.default_rng(0)
-    design = _linear.LinearDesign(
+    design = _design.LinearDesign(
         X, rng.random(len(X)), fit_intercept=fit_intercept, alpha=0.1
     )
     Z = rng.standard_normal((design.n_coordinates, 5))

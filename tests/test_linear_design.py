@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 
 from sksoftrank import SoftLQSRegressor, SoftLTSRegressor, SoftTopKClassifier
-from sksoftrank._linear import MAX_WHITENED_RANK, LinearDesign
+from sksoftrank.linear._design import MAX_WHITENED_RANK, LinearDesign
 
 
 def features(n_samples, constant):

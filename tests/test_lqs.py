@@ -18,7 +18,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sksoftrank import SoftLQSRegressor
-from sksoftrank._linear import LinearDesign
+from sksoftrank.linear._design import LinearDesign
 from sksoftrank.losses._trimmed import (
     selection_quantile_loss,
     sorted_quantile_loss,

@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
-from sksoftrank._linear import LinearDesign
+from sksoftrank.linear._design import LinearDesign
 from sksoftrank.losses import selection_trimmed_loss
 from sksoftrank.robust._lts_rows import TrimmedRows, select
 from sksoftrank.robust._lts_search import least_squares_start, lts_search

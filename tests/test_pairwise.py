@@ -15,8 +15,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import rankdata
 
-from sksoftrank import _pairwise
 from sksoftrank.pairwise import (
+    _matrices,
     all_pairs_rank,
     gaussian_soft_rank,
     neural_sort,
@@ -45,7 +45,7 @@ directions = pytest.mark.parametrize("descending", [False, True])
 def blocks(request, monkeypatch):
     """Few rows and positions a block, as large inputs have."""
     if request.param == "many blocks":
-        monkeypatch.setattr(_pairwise, "BLOCK_SIZE", 20)
+        monkeypatch.setattr(_matrices, "BLOCK_SIZE", 20)
 
 
 def draw(*shape, seed=0):

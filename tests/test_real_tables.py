@@ -336,7 +336,7 @@ def test_sparse_features_with_bad_leverage_are_searched_as_dense_ones():
 
 def test_large_sparse_features_are_searched_in_dense_samples(monkeypatch):
     monkeypatch.setattr("sksoftrank.robust._problem.MAX_DENSE_SIZE", 0)
-    monkeypatch.setattr("sksoftrank._linear.MAX_DENSIFIED_WORK", 0)
+    monkeypatch.setattr("sksoftrank.linear._design.MAX_DENSIFIED_WORK", 0)
     rng = np.random.default_rng(0)
     X = rng.standard_normal((5000, 6))
     y = X.sum(axis=1) + 0.5 * rng.standard_normal(5000)

@@ -16,8 +16,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.linear_model import LinearRegression, Ridge
 
-from sksoftrank import SoftLTSRegressor, _robust_scale
+from sksoftrank import SoftLTSRegressor
 from sksoftrank.datasets import make_contaminated_regression
+from sksoftrank.linear import _robust_scale
 from sksoftrank.losses import selection_trimmed_loss, sorted_trimmed_loss
 from sksoftrank.robust._problem import RobustProblem
 

@@ -30,8 +30,8 @@ from sksoftrank import (
     SoftLQSRegressor,
     SoftLTSRegressor,
     SoftLTSRegressorCV,
-    _linear,
 )
+from sksoftrank.linear import _design
 from sksoftrank.robust import _problem
 
 # Kinds of features
@@ -54,7 +54,7 @@ def test_sparse_is_dense(
     if road != "dense":
         monkeypatch.setattr(_problem, "MAX_DENSE_SIZE", 0)
     if road == "scaled":
-        monkeypatch.setattr(_linear, "MAX_DENSIFIED_WORK", 0)
+        monkeypatch.setattr(_design, "MAX_DENSIFIED_WORK", 0)
     model = fit_from_same_start(dense, S, y)
     searched = fit(S, y, **parameters)
     assert_allclose(searched.raw_scale_, dense.raw_scale_, rtol=1e-6)
@@ -79,8 +79,8 @@ def test_high_rank_is_not_whitened(fit_intercept, alpha, monkeypatch):
     X[:, 1] += X[:, 0]
     parameters = {"fit_intercept": fit_intercept, "alpha": alpha}
     whitened = fit(X, y, **parameters)
-    monkeypatch.setattr(_linear, "MAX_WHITENED_RANK", 1)
-    design = _linear.LinearDesign(X, np.ones(150), **parameters)
+    monkeypatch.setattr(_design, "MAX_WHITENED_RANK", 1)
+    design = _design.LinearDesign(X, np.ones(150), **parameters)
     assert design.basis.ndim == 1
     assert_same_fit(fit_from_same_start(whitened, X, y), whitened, atol=1e-6)
     searched = fit(X, y, **parameters)
@@ -92,7 +92,7 @@ def test_high_rank_is_not_whitened(fit_intercept, alpha, monkeypatch):
 def test_chunks_of_rows(chunk_size, fit_intercept, monkeypatch):
     X, y, _ = contaminated()
     whole = fit(X, y, fit_intercept=fit_intercept)
-    monkeypatch.setattr(_linear, "CHUNK_SIZE", chunk_size)
+    monkeypatch.setattr(_design, "CHUNK_SIZE", chunk_size)
     assert_same_fit(fit(X, y, fit_intercept=fit_intercept), whole, atol=1e-10)
 
 
@@ -166,7 +166,7 @@ def test_least_squares_steps_leave_undetermined_directions():
     X, y, _ = contaminated(outliers=0)
     D = np.column_stack([X, np.arange(150) < 4.0])
     weight = (np.arange(150) >= 4) / 146
-    design = _linear.LinearDesign(D, np.ones(150), fit_intercept=True, alpha=0.0)
+    design = _design.LinearDesign(D, np.ones(150), fit_intercept=True, alpha=0.0)
     step = design.newton_step(-design.pull_back(weight * y), weight)
     expected = LinearRegression().fit(X[4:], y[4:]).predict(X[4:])
     assert_allclose(design.predict(step)[4:], expected, rtol=1e-10)
@@ -332,7 +332,7 @@ def test_intercept_is_a_numpy_scalar(model, dtype, fit_intercept):
 
 @pytest.mark.parametrize("rank", [1, 500])
 def test_warm_start_in_any_units(rank, monkeypatch):
-    monkeypatch.setattr(_linear, "MAX_WHITENED_RANK", rank)
+    monkeypatch.setattr(_design, "MAX_WHITENED_RANK", rank)
     X, y, _ = contaminated()
     X = np.column_stack([X, X[:, 0]]) * [1e-20, 1.0, 1e20, 1e3]
     for alpha in (0, 0.1):

@@ -13,8 +13,8 @@ from scipy.integrate import quad
 from scipy.special import digamma
 from scipy.stats import norm
 
-from sksoftrank import _robust_scale as rs
-from sksoftrank._linear import LinearDesign
+from sksoftrank.linear import _robust_scale as rs
+from sksoftrank.linear._design import LinearDesign
 from sksoftrank.losses import selection_trimmed_loss
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference" / "lts_reference.json"

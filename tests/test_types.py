@@ -18,9 +18,9 @@ from test_package import PUBLIC
 from test_stubs import members
 
 from sksoftrank import SoftTrimmedClassifier, SoftTrimmedRegressor
-from sksoftrank._soft_cdf import SoftCDF
 from sksoftrank.datasets import make_label_ranking
-from sksoftrank.label_ranking import LabelRankerMixin
+from sksoftrank.label_ranking._rankings import LabelRankerMixin
+from sksoftrank.preprocessing._soft_cdf import SoftCDF
 
 # What stubs name in the types of fitted attributes.
 NAMES = {

@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import _isotonic, _pav, _subnormals
 from .._checks import check_epsilon, check_finite, nonfinite_error
-from .._slices import Slices, argsort_rows
+from .._rows import Slices, argsort_rows
 from ..operators._capped_choice import CappedChoice, WeightedRows
 from ..operators._rows import solve_rows, solve_rows_without_nan
 from ..operators._sorting import RANK_ROWS, SORT_ROWS

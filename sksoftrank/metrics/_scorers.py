@@ -2,8 +2,8 @@
 
 from sklearn.metrics import make_scorer
 
-from .._labels import align_labels
 from .._sklearn import Scorer
+from ._labels import align_labels
 from ._ranking import (
     check_rankings,
     kendall_tau_score,

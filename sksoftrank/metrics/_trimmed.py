@@ -10,8 +10,8 @@ from sklearn.metrics import make_scorer
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from .._checks import check_sigma, nan_for_na
-from .._robust_scale import scaled_variance, trimmed_variance
 from .._sklearn import Interval, check_array, validate_params
+from ..linear._robust_scale import scaled_variance, trimmed_variance
 
 TRIM = Interval(Real, 0, 0.5, closed="both")
 

@@ -11,8 +11,7 @@ from .._checks import (
     check_regularization,
 )
 from .._row_groups import needs_groups, one_a_row
-from .._slices import Slices
-from .._ties import tie_bounds
+from .._rows import Slices, tie_bounds
 from ._capped_choice import WeightedRows
 from ._location import check_cut, check_fractions
 from ._rows import check_k

@@ -23,7 +23,7 @@ from .._checks import (
     nonfinite_error,
 )
 from .._choices import bound_rows, difference_rows, select_rows
-from .._slices import stand_ins
+from .._rows import stand_ins
 
 # Distances beyond are as good as infinite, but their differences are finite.
 FARTHEST = 1e300

@@ -12,7 +12,7 @@ from .._checks import (
     nonfinite_error,
 )
 from .._jacobian import RowwiseJacobian
-from .._slices import Slices, rounded
+from .._rows import Slices, rounded
 from ._capped_choice import WeightedRows
 from ._window_mean import WindowMean
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from .._checks import check_differences, check_exact, check_finite, check_flag
 from .._jacobian import RowwiseJacobian
-from .._slices import Slices, rounded
+from .._rows import Slices, rounded
 from ._sorting import soft_rank
 
 SMALLEST_DENSITY = 1e-300

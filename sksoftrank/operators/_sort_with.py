@@ -14,7 +14,7 @@ from .._checks import (
     check_regularization,
 )
 from .._jacobian import RowwiseJacobian
-from .._slices import Slices, rounded, stand_ins
+from .._rows import Slices, rounded, stand_ins
 from ._capped_choice import CappedChoice, WeightedRows, steepness_of
 
 

@@ -12,9 +12,9 @@ from .._checks import (
     check_regularization,
     nonfinite_error,
 )
-from .._projection import ProjectionJacobian
 from .._row_groups import FirstPlace, OwnPlace, needs_groups, solve_groups
-from .._slices import Slices, rounded, stand_ins, with_infinity
+from .._rows import Slices, rounded, stand_ins, with_infinity
+from ..projections import ProjectionJacobian
 from ._rows import solve_rows, solve_rows_without_nan
 
 # The kernels by dtype: a lookup here costs less than dispatch on every call.

@@ -12,7 +12,7 @@ from .._checks import (
 )
 from .._jacobian import RowwiseJacobian
 from .._row_groups import OwnPlace, needs_groups, solve_groups
-from .._slices import Slices, rounded
+from .._rows import Slices, rounded
 from ._capped_choice import CappedChoice, WeightedRows, steepness_of
 from ._rows import check_k, signed
 

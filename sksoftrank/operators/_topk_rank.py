@@ -15,7 +15,7 @@ from .._checks import (
 )
 from .._jacobian import RowwiseJacobian
 from .._row_groups import OwnPlace, needs_groups, solve_groups
-from .._slices import Slices, argsort_rows, rounded, stand_ins
+from .._rows import Slices, argsort_rows, rounded, stand_ins
 from ._capped_choice import steepness_of
 from ._rows import check_whole_k, signed
 

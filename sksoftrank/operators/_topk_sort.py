@@ -14,7 +14,7 @@ from .._checks import (
 )
 from .._jacobian import RowwiseJacobian
 from .._row_groups import FirstPlace, needs_groups, solve_groups
-from .._slices import Slices, argsort_rows, rounded, stand_ins, with_infinity
+from .._rows import Slices, argsort_rows, rounded, stand_ins, with_infinity
 from ._rows import SolvedRows, check_whole_k
 from ._sorting import sort_wrt_epsilon
 

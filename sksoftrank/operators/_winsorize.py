@@ -6,7 +6,7 @@ import numpy as np
 
 from .._checks import check_exact, check_flag
 from .._jacobian import RowwiseJacobian
-from .._slices import Slices, rounded
+from .._rows import Slices, rounded
 from ._location import check_cut
 from ._quantiles import soft_quantile
 

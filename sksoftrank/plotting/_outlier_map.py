@@ -16,7 +16,7 @@ from sklearn.utils import (
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import check_sigma
-from .._robust_scale import INLIER_FRACTION, OUTLIER_CUTOFF, lts_scale
+from ..linear._robust_scale import INLIER_FRACTION, OUTLIER_CUTOFF, lts_scale
 from ._pyplot import pyplot
 
 EPS = np.finfo(np.float64).eps

@@ -5,8 +5,8 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import assert_all_finite
 
 from .._checks import check_sigma
-from .._linear_models import FEATURES, LinearModelMixin
 from .._sklearn import BaseEstimator, validate_data
+from ..linear._models import FEATURES, LinearModelMixin
 from ._ignored import GroupSharesMixin
 from ._unseen import undetermined_features
 

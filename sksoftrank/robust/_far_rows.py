@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import sparse
 
-from .._robust_scale import weighted_quantile
+from ..linear._robust_scale import weighted_quantile
 
 # Values are far beyond this many typical deviations of the others, the majority, if a
 # gap parts them: none is between these and this fraction of the distance of the

@@ -7,8 +7,8 @@ import numpy as np
 from scipy.stats import norm
 from sklearn.utils import check_random_state
 
-from .._robust_scale import inlier_mask
 from .._sklearn import Interval, StrOptions, fit_context
+from ..linear._robust_scale import inlier_mask
 from ..losses._selection import quantile_selection, sorted_quantile
 from ._base import RobustLinearModel
 from ._data_warnings import warn_of_data

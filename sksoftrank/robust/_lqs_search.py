@@ -5,7 +5,7 @@ import copy
 import numpy as np
 from sklearn.utils import gen_batches
 
-from .._linear import EPS
+from ..linear._design import EPS
 from ._lts_rows import TrimmedRows, best_fits, select
 from ._lts_search import Start
 from ._lts_starts import elemental_fits

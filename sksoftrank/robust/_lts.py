@@ -7,7 +7,8 @@ from typing import ClassVar
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .._robust_scale import (
+from .._sklearn import Interval, StrOptions, fit_context
+from ..linear._robust_scale import (
     INLIER_FRACTION,
     OUTLIER_CUTOFF,
     inlier_mask,
@@ -15,7 +16,6 @@ from .._robust_scale import (
     selection_slope,
     standard_errors,
 )
-from .._sklearn import Interval, StrOptions, fit_context
 from ._base import RobustLinearModel
 from ._data_warnings import less_trim, warn_of_data
 from ._problem import RobustProblem

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from .._linear import EPS, NOISE
+from ..linear._design import EPS, NOISE
 
 # What rounding may change in the value of an objective.
 ROUNDING = 1e-12

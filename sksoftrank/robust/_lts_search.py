@@ -10,7 +10,7 @@ from joblib import effective_n_jobs
 from sklearn.utils import gen_even_slices
 from sklearn.utils.random import sample_without_replacement
 
-from .._linear import MAX_WHITENED_RANK
+from ..linear._design import MAX_WHITENED_RANK
 from ..losses import selection_trimmed_loss
 from ._lts_rows import EXACT_FIT, MOMENTUM, SAME, TrimmedRows, best_fits, select
 from ._lts_starts import (

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from .._linear import determined_inverse
+from ..linear._design import determined_inverse
 from ..losses import selection_trimmed_loss
 from ._lts_rows import MOMENTUM, ROUNDING, select
 

@@ -6,8 +6,8 @@ import warnings
 import numpy as np
 from scipy import sparse
 
-from .._linear import MAX_WHITENED_RANK, LinearDesign
-from .._robust_scale import (
+from ..linear._design import MAX_WHITENED_RANK, LinearDesign
+from ..linear._robust_scale import (
     INLIER_FRACTION,
     inlier_mask,
     lts_scale,

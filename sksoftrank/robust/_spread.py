@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.isotonic import isotonic_regression
 from sklearn.tree import DecisionTreeRegressor
 
-from .._robust_scale import weighted_quantile
+from ..linear._robust_scale import weighted_quantile
 
 # The regions of levels: at most so many, each of at least so many rows.
 MAX_REGIONS = 8

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._linear import EPS
-from .._linear_models import lbfgs
+from ..linear._design import EPS
+from ..linear._models import lbfgs
 from ..losses._selection import sorted_selection, trimmed_selection
 
 # What rounding may change in the value of an objective.

@@ -7,13 +7,13 @@ from sklearn.base import RegressorMixin
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.utils import column_or_1d
 
-from .._robust_scale import (
+from .._sklearn import check_array
+from ..linear._robust_scale import (
     INLIER_FRACTION,
     inlier_mask,
     lts_scale,
     reweighted_scale,
 )
-from .._sklearn import check_array
 from ..losses import selection_trimmed_loss
 from ._problem import EXACT_FIT
 from ._readings import read_predictions

@@ -12,7 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from .._robust_scale import weighted_quantile
+from ..linear._robust_scale import weighted_quantile
 from ..losses import selection_trimmed_loss
 from ._readings import read_losses, with_known_losses
 from ._refit import SoftTrimmed, estimator_has, n_kept

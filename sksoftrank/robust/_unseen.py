@@ -11,7 +11,7 @@ import warnings
 import numpy as np
 from sklearn.utils import gen_batches
 
-from .._linear import CHUNK_SIZE, EPS, GRAM_ROUNDING, NOISE, determined_inverse
+from ..linear._design import CHUNK_SIZE, EPS, GRAM_ROUNDING, NOISE, determined_inverse
 
 # A coefficient is lost where this part of it is undetermined; names that are listed.
 LOST = 0.01

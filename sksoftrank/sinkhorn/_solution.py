@@ -17,7 +17,7 @@ from .._checks import (
     moderate,
 )
 from .._jacobian import RowwiseJacobian
-from .._slices import Slices
+from .._rows import Slices
 from ._squashing import SquashedSlices
 from ._transport import TransportMeans, make_cost
 

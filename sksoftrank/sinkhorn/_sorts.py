@@ -11,7 +11,7 @@ from .._row_groups import (
     needs_groups,
     solve_groups,
 )
-from .._slices import Slices
+from .._rows import Slices
 from ._solution import SinkhornOperator, check_targets
 
 

@@ -4,8 +4,7 @@ import numpy as np
 from scipy.special import expit
 
 from .._checks import check_weights, moderate
-from .._slices import argsort_rows
-from .._ties import tie_bounds
+from .._rows import argsort_rows, tie_bounds
 
 # Maps of standardised values z to x in (0, 1), and their derivatives.
 SQUASHINGS = {

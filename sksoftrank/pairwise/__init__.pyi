@@ -3,7 +3,7 @@ from typing import Literal, TypeAlias, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._jacobian import RowwiseJacobian
+from .._jacobian import RowwiseJacobian
 
 __all__ = [
     "all_pairs_rank",

@@ -6,7 +6,8 @@ from numbers import Real
 import numpy as np
 from scipy.special import expit
 
-from ._pairwise import (
+from .._row_groups import FirstPlace, MatrixPlace, OwnPlace, needs_groups, solve_groups
+from ._matrices import (
     NeuralSortLogits,
     SoftSortLogits,
     comparison_rank,
@@ -15,14 +16,6 @@ from ._pairwise import (
     normal_density,
     permutation_sort,
 )
-from ._row_groups import FirstPlace, MatrixPlace, OwnPlace, needs_groups, solve_groups
-
-__all__ = [
-    "all_pairs_rank",
-    "gaussian_soft_rank",
-    "neural_sort",
-    "soft_sort_permutation",
-]
 
 
 def all_pairs_rank(

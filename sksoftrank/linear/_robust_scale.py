@@ -11,8 +11,8 @@ import numpy as np
 from scipy.special import gammainc, gammaincinv
 from scipy.stats import norm
 
-from ._linear import determined_inverse
-from .losses import selection_trimmed_loss
+from ..losses import selection_trimmed_loss
+from ._design import determined_inverse
 
 # Residuals beyond this many scales are outlying: 2.5 % of Gaussian ones are.
 OUTLIER_CUTOFF = float(norm.ppf(0.9875))

@@ -6,16 +6,15 @@ import numpy as np
 from scipy.special import expit, ndtr
 from scipy.stats import rankdata
 
-from ._checks import (
+from .._checks import (
     check_differences,
     check_epsilon,
     check_exact,
     check_finite,
     check_flag,
 )
-from ._jacobian import RowwiseJacobian
-from ._slices import Slices, argsort_rows
-from ._ties import tie_bounds
+from .._jacobian import RowwiseJacobian
+from .._rows import Slices, argsort_rows, tie_bounds
 
 # Blocks of pairs have about this many entries, which stay in cache.
 BLOCK_SIZE = 2**16

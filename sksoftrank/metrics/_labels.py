@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._sklearn import safe_indexing
+from .._sklearn import safe_indexing
 
 
 def label_names(y):

@@ -6,8 +6,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 
-from . import _Features, _RankRegularization
-from ._callbacks import CallbackSupportMixin
+from .. import _Features, _RankRegularization
+from .._sklearn import CallbackSupportMixin
 
 __all__ = ["DummyLabelRanker", "SoftSpearmanLabelRanker", "ranks_from_orders"]
 

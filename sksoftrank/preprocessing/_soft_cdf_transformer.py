@@ -8,9 +8,9 @@ from scipy import sparse
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ._checks import check_weights, exact_table, nan_for_na
+from .._checks import check_weights, exact_table, nan_for_na
+from .._sklearn import BaseEstimator, Interval, check_array, validate_data
 from ._column_samples import column_samples
-from ._sklearn import BaseEstimator, Interval, check_array, validate_data
 from ._soft_cdf import SoftCDF
 
 FLOATS = (np.float64, np.float32)

@@ -9,15 +9,20 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
-from ._callbacks import CallbackSupportMixin, FitCallbacks
-from ._label_rankings import TARGETS, LabelRankerMixin
-from ._linear import LinearDesign, PenalizedLoss
-from ._linear_models import FEATURES, LinearScoresMixin, lbfgs
-from ._orders import MAX_ROWS, look_like_orders, ranks_from_orders
-from ._sklearn import BaseEstimator, Interval, StrOptions, fit_context, validate_data
-from .losses._ranking import SpearmanLoss
-
-__all__ = ["DummyLabelRanker", "SoftSpearmanLabelRanker", "ranks_from_orders"]
+from .._sklearn import (
+    BaseEstimator,
+    CallbackSupportMixin,
+    FitCallbacks,
+    Interval,
+    StrOptions,
+    fit_context,
+    validate_data,
+)
+from ..linear._design import LinearDesign, PenalizedLoss
+from ..linear._models import FEATURES, LinearScoresMixin, lbfgs
+from ..losses._ranking import SpearmanLoss
+from ._orders import MAX_ROWS, look_like_orders
+from ._rankings import TARGETS, LabelRankerMixin
 
 
 class SoftSpearmanLabelRanker(

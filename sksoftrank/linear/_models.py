@@ -8,7 +8,7 @@ from scipy.sparse.linalg import LinearOperator, minres
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from ._sklearn import validate_data
+from .._sklearn import validate_data
 
 # What features may be.
 FEATURES = {"accept_sparse": ["csr", "csc"], "dtype": [np.float64, np.float32]}

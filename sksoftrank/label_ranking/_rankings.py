@@ -6,11 +6,11 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.utils import check_consistent_length
 
-from ._checks import exact_differences
-from ._labels import align_labels, label_names
+from .._checks import exact_differences
+from .._sklearn import StrOptions, check_sample_weight, validate_data
+from ..metrics import spearman_score
+from ..metrics._labels import align_labels, label_names
 from ._orders import looks_like_zeros_for_unranked
-from ._sklearn import StrOptions, check_sample_weight, validate_data
-from .metrics import spearman_score
 
 TARGETS = StrOptions({"ranks", "relevance"})
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_random_state
 
-from ._checks import moderate
+from .._checks import moderate
 
 # Frequencies count things, but weights of 1e300 are allowed.
 LARGEST_COUNT = 1e15

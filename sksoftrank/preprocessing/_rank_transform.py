@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from ._sklearn import Interval, StrOptions, check_array, fit_context
+from .._sklearn import Interval, StrOptions, check_array, fit_context
 from ._soft_cdf_transformer import SoftCDFTransformer
 
 # Normal scores are limited to those of this probability, as in QuantileTransformer.

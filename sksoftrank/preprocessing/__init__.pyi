@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 
-from . import _Features, _RandomState, _RankRegularization, _Regularization
+from .. import _Features, _RandomState, _RankRegularization, _Regularization
 
 __all__ = [
     "IsotonicProjection",

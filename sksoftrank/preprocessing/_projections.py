@@ -1,4 +1,4 @@
-"""Transformers: projections of rows, and features by their soft ranks."""
+"""Transformers that project rows: isotonic, or onto a permutahedron."""
 
 from functools import partial
 from numbers import Real
@@ -10,11 +10,9 @@ from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
-from ._checks import check_finite, exact_table, moderate
-from ._isotonic import weighted_isotonic_rows
-from ._projection import isotonic_projection, project_permutahedron
-from ._rank_transform import SoftQuantileNormalizer, SoftRankTransformer
-from ._sklearn import (
+from .._checks import check_finite, exact_table, moderate
+from .._isotonic import weighted_isotonic_rows
+from .._sklearn import (
     BaseEstimator,
     Interval,
     StrOptions,
@@ -22,14 +20,8 @@ from ._sklearn import (
     fit_context,
     validate_data,
 )
+from ..projections import isotonic_projection, project_permutahedron
 from ._soft_cdf_transformer import FLOATS
-
-__all__ = [
-    "IsotonicProjection",
-    "PermutahedronProjection",
-    "SoftQuantileNormalizer",
-    "SoftRankTransformer",
-]
 
 # Rows are projected in chunks of about this many values, which stay in cache.
 CHUNK_SIZE = 2**15

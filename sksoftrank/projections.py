@@ -13,7 +13,7 @@ from ._checks import (
     check_regularization,
 )
 from ._jacobian import RowwiseJacobian
-from ._slices import Slices, argsort_rows, rounded
+from ._rows import Slices, argsort_rows, rounded
 
 
 class ProjectionJacobian(RowwiseJacobian):
@@ -109,6 +109,7 @@ class ProjectionJacobian(RowwiseJacobian):
 
     @cached_property
     def wrt_epsilon(self):
+        """The derivative with respect to `epsilon`, or None for a plain projection."""
         return self._find_wrt_epsilon and self._find_wrt_epsilon(self)
 
 

@@ -1,0 +1,1 @@
+"""What the linear estimators stand on: coordinates, optimiser, robust scale."""
