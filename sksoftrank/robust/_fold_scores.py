@@ -34,7 +34,8 @@ def route(owner, scorer, weights, params):
     if get_config()["enable_metadata_routing"]:
         routed = process_routing(owner, "fit", **weights, **params)
         return routed.splitter.split, routed.scorer.score
-    raise_for_params(params, owner, "fit", allow=["groups"])
+    others = {name: value for name, value in params.items() if name != "groups"}
+    raise_for_params(others, owner, "fit")
     taken = [name for name in weights if scorer_takes(scorer, name)]
     return params, {name: weights[name] for name in taken}
 
