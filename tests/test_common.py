@@ -1,25 +1,171 @@
+"""scikit-learn's checks of all estimators, with default settings and every option."""
+
+from numbers import Integral
+
 import pytest
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+)
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import get_scorer_names
+from sklearn.model_selection import KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils._param_validation import StrOptions, make_constraint
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from test_package import PUBLIC
 
-from sksoftrank import SoftLTSRegressor, SoftLTSRegressorCV
+from sksoftrank import (
+    DummyLabelRanker,
+    IsotonicProjection,
+    PermutahedronProjection,
+    SoftLQSRegressor,
+    SoftLTSRegressor,
+    SoftLTSRegressorCV,
+    SoftQuantileNormalizer,
+    SoftRankTransformer,
+    SoftSpearmanLabelRanker,
+    SoftTopKClassifier,
+    SoftTrimmedClassifier,
+    SoftTrimmedRegressor,
+)
+from sksoftrank.metrics import trimmed_scorer
 
-ESTIMATORS = [
-    SoftLTSRegressor(),
+ESTIMATORS = [thing for thing in PUBLIC if hasattr(thing, "fit")]
+
+
+def scaled(estimator):
+    return make_pipeline(StandardScaler(with_mean=False), estimator)
+
+
+# Leaves of a single row, for the checks have a dozen of rows.
+BOOSTING = {"max_iter": 20, "min_samples_leaf": 1, "max_leaf_nodes": 8}
+FAST = {"cv": 3, "tol": 0.1, "random_state": 0}
+OTHER_SETTINGS = [
     SoftLTSRegressor(formulation="sort"),
     SoftLTSRegressor(formulation="sort", epsilon=0.01, trim=0.25, alpha=0.1),
-    SoftLTSRegressor(epsilon=0),
-    SoftLTSRegressor(epsilon=0.1, trim=0.25, alpha=1e-3),
-    SoftLTSRegressor(trim=0, fit_intercept=False),
-    SoftLTSRegressor(epsilon=0, reweight=True),
-    SoftLTSRegressor(init="ls"),
+    SoftLTSRegressor(epsilon=0, n_init=10),
+    SoftLTSRegressor(epsilon=0.1, trim=0.25, alpha=1e-3, verbose=1),
+    SoftLTSRegressor(trim=0, fit_intercept=False, max_iter=500, tol=1e-6),
+    SoftLTSRegressor(epsilon=0, reweight=True, random_state=0),
+    SoftLTSRegressor(init="ls", n_init=0, tol=0, warm_start=True),
     SoftLTSRegressor(n_jobs=2),
     SoftLTSRegressorCV(epsilons=[1, 10]),
-    SoftLTSRegressorCV(formulation="sort", trims=[0.3, 0.5]),
+    SoftLTSRegressorCV(formulation="sort", trims=[0.3, 0.5], n_jobs=2),
+    SoftLTSRegressorCV(
+        cv=3, scoring="r2", fit_intercept=False, alpha=1e-3, init="ls", n_init=0
+    ),
+    SoftLTSRegressorCV(
+        cv=KFold(2), scoring=trimmed_scorer(), reweight=True, n_init=5, verbose=1
+    ),
+    SoftLTSRegressorCV(epsilons=[0, 5.0], max_iter=500, tol=0, random_state=0),
+    SoftLQSRegressor(n_jobs=2, max_iter=5000, verbose=1),
+    SoftLQSRegressor(epsilon=0, n_init=10),
+    SoftLQSRegressor(epsilon=0.1, alpha=0.1, n_init=10, fit_intercept=False),
+    SoftLQSRegressor(formulation="sort", epsilon=5.0, quantile=0.8, tol=1e-6),
+    SoftLQSRegressor(n_init=0, tol=0, random_state=0),
+    SoftTrimmedRegressor(Ridge(tol=1e-12), trim=0, tol=0, random_state=0),
+    SoftTrimmedRegressor(scaled(Ridge()), cv="train", trim=0.25, n_jobs=2),
+    SoftTrimmedRegressor(Ridge(), cv=KFold(3), epsilon=0, relative=False, max_iter=9),
+    SoftTrimmedRegressor(HistGradientBoostingRegressor(**BOOSTING), **FAST),
+    SoftTrimmedClassifier(LogisticRegression(max_iter=1000), **FAST),
+    SoftTrimmedClassifier(
+        scaled(LogisticRegression(max_iter=1000)), cv="train", trim=0
+    ),
+    SoftTrimmedClassifier(
+        cv=KFold(3), trim=0.25, epsilon=0, relative=False, max_iter=9, n_jobs=2, tol=0
+    ),
+    SoftTrimmedClassifier(HistGradientBoostingClassifier(**BOOSTING), **FAST),
+    SoftTopKClassifier(operator="entropic", growth="linear", epsilon=1.0),
+    SoftTopKClassifier(operator="kl", squashing="logistic", epsilon=0.03),
+    SoftTopKClassifier(operator="all_pairs", k={1: 1.0}, alpha=0.1, verbose=1),
+    SoftTopKClassifier(operator="gaussian", class_weight="balanced", alpha=0),
+    SoftTopKClassifier(operator="sinkhorn", epsilon=0.01),
+    SoftTopKClassifier(epsilon=0, warm_start=True, fit_intercept=False, max_iter=500),
+    SoftTopKClassifier(tol=0, k=1),
+    SoftSpearmanLabelRanker(regularization="entropic", epsilon=0.1, alpha=1.0),
+    SoftSpearmanLabelRanker(regularization="kl", fit_intercept=False, warm_start=True),
+    SoftSpearmanLabelRanker(regularization=None, alpha=0, tol=0, target="relevance"),
+    SoftSpearmanLabelRanker(init_scale=1.0, max_iter=500, tol=1e-2, verbose=1),
+    DummyLabelRanker(target="relevance"),
+    SoftRankTransformer(epsilon=0),
+    SoftRankTransformer(epsilon=3.0, output_distribution="normal", subsample=None),
+    SoftRankTransformer(offset=0.375, output_distribution="normal"),
+    SoftRankTransformer(offset=0, subsample=10, random_state=0),
+    SoftQuantileNormalizer(epsilon=0, subsample=None),
+    SoftQuantileNormalizer(target=[3.0, 1.0, 2.0], subsample=5, random_state=0),
+    IsotonicProjection(increasing=False, y_min=-1, y_max=1.0),
+    IsotonicProjection(regularization="entropic"),
+    PermutahedronProjection(epsilon=0),
+    PermutahedronProjection(epsilon=0.1, w="mean"),
+    PermutahedronProjection(epsilon=0.1, w="mean", regularization="entropic"),
+    PermutahedronProjection(epsilon=0.1, regularization="kl"),
+]
+
+# Arrays of one number a feature or a class, and the checks have any number of these.
+NOT_CHECKED = {
+    (IsotonicProjection, "weights"): "array-like",
+    (PermutahedronProjection, "w"): "array-like",
+    (SoftTopKClassifier, "class_weight"): dict,
+}
+
+# Checks that do not apply (array API without its switch) warn that they are skipped,
+# and correlations of the single label that the checks give warn that there are none.
+ignore_warnings = [
+    pytest.mark.filterwarnings(f"ignore::sklearn.exceptions.{category}")
+    for category in ("SkipTestWarning", "UndefinedMetricWarning")
 ]
 
 
-# Checks that do not apply (array API without its switch) warn that they are skipped.
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks(ESTIMATORS)
-def test_estimator_checks(estimator, check):
+@ignore_warnings[0]
+@ignore_warnings[1]
+@parametrize_with_checks([cls() for cls in ESTIMATORS])
+def test_default_settings(estimator, check):
     check(estimator)
+
+
+@pytest.mark.slow
+@ignore_warnings[0]
+@ignore_warnings[1]
+@parametrize_with_checks(OTHER_SETTINGS)
+def test_other_settings(estimator, check):
+    check(estimator)
+
+
+def kinds_of_values(constraint):
+    """A test of a value for each kind of values that a constraint allows."""
+    if isinstance(constraint, StrOptions):
+        if constraint.options == set(get_scorer_names()):
+            yield "a scorer", lambda value: value in constraint.options
+        else:
+            for option in constraint.options:
+                yield option, lambda value, option=option: value == option
+    elif constraint == "boolean":
+        yield "True", lambda value: value is True
+        yield "False", lambda value: value is False
+    elif constraint == "cv_object":
+        yield "a number of folds", lambda value: isinstance(value, Integral)
+        yield "a splitter", lambda value: hasattr(value, "split")
+    else:
+        yield constraint, make_constraint(constraint).is_satisfied_by
+        # A limit that means something: hard, no penalty, nothing trimmed.
+        if getattr(constraint, "left", None) == 0 and 0 in constraint:
+            yield "0", lambda value: value == 0
+
+
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_every_option_is_checked(cls):
+    settings = [cls().get_params(deep=False)]
+    settings += [e.get_params(deep=False) for e in OTHER_SETTINGS if type(e) is cls]
+    assert cls._parameter_constraints.keys() == settings[0].keys()
+    for name, constraints in cls._parameter_constraints.items():
+        values = [setting[name] for setting in settings]
+        for constraint in constraints:
+            if NOT_CHECKED.get((cls, name)) == constraint:
+                continue
+            for kind, allows in kinds_of_values(constraint):
+                assert any(map(allows, values)), f"{name}: {kind}"
+        if (cls, name) not in NOT_CHECKED:
+            others = [value for value in values if value is not values[0]]
+            assert others, f"{name}: one value"
