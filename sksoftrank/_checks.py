@@ -155,7 +155,7 @@ def check_exact(values, name):
     """`check_values` for functions that return values: no integer may be rounded."""
     if type(values) is np.ndarray and values.dtype in FLOATS:
         return check_values(values, name)
-    _refuse_rounded(_inexact_array(values), name)
+    _refuse_rounded(inexact_array(values), name)
     return check_values(values, name)
 
 
@@ -165,7 +165,7 @@ def exact_table(values, name):
     No integer may be rounded, and long doubles of a column that differ must not tie.
     NA of pandas becomes NaN. All other arguments are returned as they are.
     """
-    array = _inexact_array(values)
+    array = inexact_array(values)
     _refuse_rounded(array, name)
     if array is None:
         return values
@@ -209,12 +209,12 @@ def exact_differences(values, name, axis=-1):
     axis : int or None, default=-1
         The axis of the slices. None for one slice of all.
     """
-    array = _inexact_array(values)
+    array = inexact_array(values)
     if array is None or not (axis is None or _is_axis(axis, array.ndim)):
         return values
     slices = array.reshape(1, -1) if axis is None else np.moveaxis(array, axis, -1)
     rows = slices.reshape(-1, slices.shape[-1])
-    out = np.array([_exact_row(row, name) for row in rows]).reshape(slices.shape)
+    out = np.array([exact_row(row, name) for row in rows]).reshape(slices.shape)
     return out.reshape(array.shape) if axis is None else np.moveaxis(out, -1, axis)
 
 
@@ -222,7 +222,7 @@ def _is_axis(axis, ndim):
     return isinstance(axis, Integral) and -ndim <= axis < ndim
 
 
-def _inexact_array(values):
+def inexact_array(values):
     """`values` as an array if float64 may change these numbers, else None."""
     if sparse.issparse(values) or np.ma.isMaskedArray(values) or traced_by(values):
         return None
@@ -249,7 +249,7 @@ def _inexact_array(values):
     return array if kind == "f" and size > 8 else None
 
 
-def _exact_row(row, name):
+def exact_row(row, name):
     """The row in float64, minus its minimum where it is not exact in float64."""
     kind = row.dtype.kind
     if kind in "iu":

@@ -15,6 +15,7 @@ from sksoftrank.datasets import make_label_ranking
 from sksoftrank.label_ranking import DummyLabelRanker, SoftSpearmanLabelRanker
 from sksoftrank.metrics import (
     RANKING_SCORERS,
+    _correlations,
     _ranking,
     kendall_tau_score,
     ndcg_score,
@@ -165,7 +166,7 @@ def test_kendall_of_long_rows(monkeypatch):
             expected, scores_of_rows(kendalltau, first, second), rtol=0, atol=1e-14
         )
         for limit in (0, 1000):
-            monkeypatch.setattr(_ranking, "MAX_PAIRED", limit)
+            monkeypatch.setattr(_correlations, "MAX_PAIRED", limit)
             found = kendall_tau_score(first, second, average=False)
             assert_allclose(found, expected, rtol=0, atol=1e-14)
 

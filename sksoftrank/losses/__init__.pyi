@@ -53,6 +53,7 @@ def soft_ndcg_loss(
     k: int | None = None,
     regularization: _RankRegularization = "quadratic",
     sample_weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
 ) -> tuple[float, NDArray[np.float64]]: ...
 def soft_spearman_loss(
     scores: ArrayLike,
@@ -62,6 +63,7 @@ def soft_spearman_loss(
     regularization: _RankRegularization = "quadratic",
     top_weight: float = 0.0,
     sample_weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
 ) -> tuple[float, NDArray[np.float64]]: ...
 def soft_topk_loss(
     scores: ArrayLike,
@@ -73,4 +75,5 @@ def soft_topk_loss(
     growth: _Growth = "linear",
     squashing: _Squashing | None = None,
     sample_weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
 ) -> tuple[float, NDArray[np.float64]]: ...

@@ -21,7 +21,9 @@ from .._checks import (
     moderate,
     nonfinite_error,
 )
+from .._group_layout import check_flat, exact_within
 from ..operators import soft_rank
+from ._grouped import GroupRanks, check_group_weight
 
 # Rows are evaluated in batches of about this many numbers, which stay in cache.
 BATCH_SIZE = 2**15
@@ -35,6 +37,7 @@ def soft_spearman_loss(
     regularization="quadratic",
     top_weight=0.0,
     sample_weight=None,
+    groups=None,
 ):
     """Squared distance between the soft ranks of scores and true ranks.
 
@@ -44,9 +47,9 @@ def soft_spearman_loss(
 
     Parameters
     ----------
-    scores : array-like of shape (n_rows, n_labels)
+    scores : array-like of shape (n_rows, n_labels) or, with `groups`, (n_samples,)
         Scores, the larger, the better; finite where a label is ranked.
-    ranks : array-like of shape (n_rows, n_labels)
+    ranks : array-like of the shape of `scores`
         True ranks, the smaller, the better; NaN marks labels that are not ranked. Each
         row is ranked anew among its ranked labels, so any numbers do, and ties get
         average ranks.
@@ -59,14 +62,20 @@ def soft_spearman_loss(
         Exponent t, at least 0, of the weights v_j, which are proportional to ``r_j **
         -t`` with mean one in each row: errors at the top cost more. 0 weighs all alike.
     sample_weight : array-like of shape (n_rows,), default=None
-        Weights of the rows in the mean, at least 0 and not all 0. None means ones.
+        Weights of the rows in the mean, at least 0 and not all 0. None means ones. With
+        `groups` those of the groups, in the order of ``numpy.unique(groups)``, or of
+        the samples: a group then has the mean weight of its samples, and their v_j are
+        in proportion to theirs. A sample of weight 0 is as good as removed.
+    groups : array-like of shape (n_samples,), default=None
+        Labels of groups, in any order, for flat `scores`: each group is a row, and they
+        may have any sizes. Memory is O(n_samples).
 
     Returns
     -------
     value : float
         The weighted mean over the rows with at least two ranked labels, 0.0 if there
         are none.
-    gradient : ndarray of shape (n_rows, n_labels)
+    gradient : ndarray of the shape of `scores`
         Derivatives of the value by the scores, 0 where a label is not ranked. At the
         kinks of the quadratic regularization, those of one of the adjacent pieces.
 
@@ -96,10 +105,21 @@ def soft_spearman_loss(
     >>> value, gradient
     (3.0625, array([[-0.25,  0.25,  0.  ]]))
     """
-    scores, ranks = _check_rows(scores, ranks, "ranks")
+    scores, ranks = _check_rows(scores, ranks, "ranks", groups)
     epsilon = check_epsilon(epsilon)
     check_regularization(regularization, ("quadratic", "entropic", "kl"))
     _check_top_weight(top_weight)
+    if groups is not None:
+        layout, *weight = check_group_weight(
+            sample_weight, groups, ~np.isnan(ranks), by_row=True
+        )
+        targets = np.full(ranks.shape, np.nan)
+        hard = GroupRanks(layout, 0.0, "quadratic", descending=False)
+        targets[layout.order] = hard(ranks[layout.order])
+        loss = SpearmanLoss(
+            targets, weight, epsilon, regularization, top_weight, layout=layout
+        )
+        return loss(scores)
     weight = _check_row_weight(sample_weight, len(scores))
     targets = rankdata(ranks, axis=1, nan_policy="omit")
     loss = SpearmanLoss(targets, weight, epsilon, regularization, top_weight)
@@ -114,6 +134,7 @@ def soft_ndcg_loss(
     k=None,
     regularization="quadratic",
     sample_weight=None,
+    groups=None,
 ):
     """One minus the normalised discounted cumulative gain (NDCG) of soft ranks.
 
@@ -122,9 +143,9 @@ def soft_ndcg_loss(
 
     Parameters
     ----------
-    scores : array-like of shape (n_rows, n_labels)
+    scores : array-like of shape (n_rows, n_labels) or, with `groups`, (n_samples,)
         Scores, the larger, the better; finite where a label is ranked.
-    relevance : array-like of shape (n_rows, n_labels)
+    relevance : array-like of the shape of `scores`
         True relevances, at least 0; NaN marks labels that are not ranked.
     epsilon : float, default=1.0
         Strength of `soft_rank` in units of `scores`, at least 0. With 0 the ranks are
@@ -137,7 +158,12 @@ def soft_ndcg_loss(
     regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
         Regularization of `soft_rank`.
     sample_weight : array-like of shape (n_rows,), default=None
-        Weights of the rows in the mean, at least 0 and not all 0. None means ones.
+        Weights of the rows in the mean, at least 0 and not all 0. None means ones. With
+        `groups` those of the groups, in the order of ``numpy.unique(groups)``, or of
+        the samples, equal within a group. A sample of weight 0 is as good as removed.
+    groups : array-like of shape (n_samples,), default=None
+        Labels of groups, in any order, for flat `scores`: each group is a row, and they
+        may have any sizes. Memory is O(n_samples).
 
     Returns
     -------
@@ -145,7 +171,7 @@ def soft_ndcg_loss(
         The weighted mean over the rows with at least two ranked labels, 0.0 if there
         are none. The NDCG of a row without positive relevances is 0, as in
         scikit-learn.
-    gradient : ndarray of shape (n_rows, n_labels)
+    gradient : ndarray of the shape of `scores`
         Derivatives of the value by the scores, 0 where a label is not ranked.
 
     Raises
@@ -176,7 +202,7 @@ def soft_ndcg_loss(
     >>> round(value, 3), gradient.round(3)
     (0.282, array([[-0.035,  0.035]]))
     """
-    scores, relevance = _check_rows(scores, relevance, "relevance")
+    scores, relevance = _check_rows(scores, relevance, "relevance", groups)
     epsilon = check_epsilon(epsilon)
     check_regularization(regularization, ("quadratic", "entropic", "kl"))
     smallest = np.fmin.reduce(relevance, axis=None, initial=0.0)
@@ -186,6 +212,12 @@ def soft_ndcg_loss(
         raise TypeError(f"k must be an integer >= 1 or None, got {k!r}.")
     if k is not None and k < 1:
         raise ValueError(f"k must be an integer >= 1 or None, got {k}.")
+    if groups is not None:
+        layout, *weight = check_group_weight(
+            sample_weight, groups, ~np.isnan(relevance)
+        )
+        loss = NDCGLoss(relevance, weight, epsilon, regularization, k, layout=layout)
+        return loss(scores)
     weight = _check_row_weight(sample_weight, len(scores))
     return NDCGLoss(relevance, weight, epsilon, regularization, k)(scores)
 
@@ -198,19 +230,27 @@ class SoftRankLoss:
 
     Parameters
     ----------
-    truth : ndarray of shape (n_rows, n_labels)
+    truth : ndarray of shape (n_rows, n_labels) or, with a `layout`, (n_samples,)
         What the ranks are compared with, NaN where a label is not ranked.
     weight : ndarray of shape (n_rows,)
         Weights of the rows. Those of rows with two ranked labels are made to sum to 1.
+        With a `layout` those of the groups, 0 for those with fewer than two samples,
+        and those of the samples or None.
     epsilon : float
         Strength of the soft ranks.
     regularization : {"quadratic", "entropic", "kl"} or None
         None stands for the mean rank minus ``scores / epsilon``, without projection.
+    layout : GroupLayout, default=None
+        Groups of ranked samples, which are the rows.
     """
 
-    def __init__(self, truth, weight, epsilon, regularization):
+    def __init__(self, truth, weight, epsilon, regularization, layout=None):
         self.epsilon = epsilon
         self.regularization = regularization
+        self.layout = layout
+        if layout is not None:
+            self._prepare_groups(truth, *weight)
+            return
         ranked = ~np.isnan(truth)
         weight = np.where(ranked.sum(axis=1) > 1, weight, 0.0)
         weight = weight / (weight.sum() or 1.0)
@@ -221,14 +261,38 @@ class SoftRankLoss:
 
     def __call__(self, scores):
         """Value and gradient."""
-        value = 0.0
         gradient = np.zeros_like(scores)
+        if self.layout is not None:
+            order = self.layout.order
+            ranks = self._ranks(scores[order])
+            value, rank_gradient = self.of_ranks(ranks, *self._prepared)
+            gradient[order] = self._ranks.pull_back(rank_gradient)
+            return float(value), gradient
+        value = 0.0
         for index, prepared in self.groups:
             ranks, pull_back = self._rank(scores[index])
             part, rank_gradient = self.of_ranks(ranks, *prepared)
             value += part
             gradient[index] = pull_back(rank_gradient)
         return float(value), gradient
+
+    def _prepare_groups(self, truth, group_weight, row_weight):
+        """Prepare all groups in grouped order, where `of_ranks` takes them at once."""
+        total = group_weight.sum() or 1.0
+        group_weight = group_weight / total
+        parts = []
+        for groups, index in self.layout.batches(BATCH_SIZE):
+            if row_weight is None:
+                weight = np.repeat(group_weight[groups], index.shape[1])
+                weight = weight.reshape(index.shape)
+            else:
+                weight = row_weight[index] / total
+            parts.append(self.prepare(truth[index], weight))
+        self._prepared = [
+            np.concatenate([np.ravel(part) for part in column])
+            for column in zip(*parts, strict=True)
+        ] or [np.empty(0), np.empty(0)]
+        self._ranks = GroupRanks(self.layout, self.epsilon, self.regularization)
 
     def _rank(self, scores):
         """Soft ranks, and the function that takes gradients in them to the scores."""
@@ -248,13 +312,17 @@ class SoftRankLoss:
 class SpearmanLoss(SoftRankLoss):
     """See `soft_spearman_loss`; the targets are used as they are."""
 
-    def __init__(self, targets, weight, epsilon, regularization, top_weight=0.0):
+    def __init__(
+        self, targets, weight, epsilon, regularization, top_weight=0.0, layout=None
+    ):
         self.top_weight = top_weight
-        super().__init__(targets, weight, epsilon, regularization)
+        super().__init__(targets, weight, epsilon, regularization, layout)
 
     def prepare(self, targets, weight):
         """Targets and weights of their squared errors."""
         if self.top_weight == 0:
+            if weight.shape == targets.shape:
+                return targets, weight
             if (weight == weight[0]).all():
                 return targets, weight[0]
             # Written out, for products with a short last axis are slow.
@@ -272,9 +340,9 @@ class SpearmanLoss(SoftRankLoss):
 class NDCGLoss(SoftRankLoss):
     """See `soft_ndcg_loss`."""
 
-    def __init__(self, relevance, weight, epsilon, regularization, k=None):
+    def __init__(self, relevance, weight, epsilon, regularization, k=None, layout=None):
         self.k = k
-        super().__init__(relevance, weight, epsilon, regularization)
+        super().__init__(relevance, weight, epsilon, regularization, layout)
 
     def prepare(self, relevance, weight):
         """Weight of the rows, and gains so that an NDCG is their discounted sum."""
@@ -282,12 +350,14 @@ class NDCGLoss(SoftRankLoss):
         _, exponent = np.frexp(relevance.max(axis=1, keepdims=True))
         relevance = np.ldexp(relevance, -exponent)
         best = -np.sort(-relevance, axis=1)[:, : self.k]
-        largest = best @ (1 / np.log2(np.arange(2, best.shape[1] + 2)))
+        discount = 1 / np.log2(np.arange(2, best.shape[1] + 2))
+        largest = (best * discount).sum(axis=1)  # the same for a row alone
         largest = np.where(largest > 0, largest, 1.0)[:, None]
-        return weight.sum(), weight * relevance / largest
+        return weight[:, 0].sum(), weight * relevance / largest
 
     def of_ranks(self, ranks, total, gain):
         """Value and gradient in the ranks."""
+        total = np.sum(total)  # of batches of groups
         if self.k is not None:
             left = np.clip(self.k + 1 - ranks, 0.0, 1.0)  # of the discount of rank k
             ranks = np.minimum(ranks, self.k)
@@ -319,13 +389,22 @@ def group_rows(ranked):
             yield rows, (rows[:, None], columns)
 
 
-def _check_rows(scores, truth, name):
-    """Both arguments as float64 arrays of two dimensions and the same shape."""
+def _check_rows(scores, truth, name, groups=None):
+    """Both arguments as float64 arrays of the same shape.
+
+    It has two dimensions, or one with groups.
+    """
     # Soft ranks know differences only, as do ranks; gains are numbers as such.
+    if groups is not None:
+        scores = exact_within(scores, "scores", groups)
+        if name == "ranks":
+            truth = exact_within(truth, name, groups)
     scores = check_differences(scores, "scores").astype(np.float64)
     check = check_exact if name == "relevance" else check_differences
     truth = check(truth, name).astype(np.float64)
-    if scores.ndim != 2:
+    if groups is not None:
+        check_flat(scores, "scores")
+    elif scores.ndim != 2:
         raise ValueError(
             f"scores must have shape (n_rows, n_labels), got {scores.shape}."
         )

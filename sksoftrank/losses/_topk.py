@@ -14,9 +14,11 @@ from .._checks import (
     check_exact,
     check_finite,
 )
+from .._group_layout import check_flat, exact_within
 from ..operators import soft_rank
 from ..pairwise import all_pairs_rank, gaussian_soft_rank
 from ..sinkhorn import sinkhorn_rank
+from ._grouped import check_group_weight
 from ._ranking import BATCH_SIZE, _check_row_weight
 
 # Functions of (scores, epsilon) that take `descending` and `return_jacobian`.
@@ -46,6 +48,7 @@ def soft_topk_loss(
     growth="linear",
     squashing=None,
     sample_weight=None,
+    groups=None,
 ):
     """Top-k loss of the soft rank of the true class.
 
@@ -55,12 +58,15 @@ def soft_topk_loss(
 
     Parameters
     ----------
-    scores : array-like of shape (n_rows, n_classes)
+    scores : array-like of shape (n_rows, n_classes) or, with `groups`, (n_samples,)
         Scores, finite; the larger, the more likely.
     labels : array-like of shape (n_rows,)
-        Columns of the true classes, integers from 0 to ``n_classes - 1``.
+        Columns of the true classes, integers from 0 to ``n_classes - 1``. With `groups`
+        of shape (n_samples,), True or 1 for one sample of each group, the true one, and
+        False or 0 for the others.
     k : int or dict of int to float, default=1
-        How many of the best classes may hold the true one, from 1 to ``n_classes - 1``;
+        How many of the best classes may hold the true one, from 1 to ``n_classes - 1``,
+        with `groups` to the size of the largest minus one: smaller ones may lose less;
         1 is a soft 0/1 loss. ``{k: weight, ...}`` is a distribution over k: the mean of
         their losses with these weights, which are made to sum to 1.
     epsilon : float, default=1.0
@@ -80,13 +86,18 @@ def soft_topk_loss(
         Function of the scores before they are ranked. "logistic" maps each to (0, 1),
         so that no pair is further apart than 1.
     sample_weight : array-like of shape (n_rows,), default=None
-        Weights of the rows in the mean, at least 0 and not all 0. None means ones.
+        Weights of the rows in the mean, at least 0 and not all 0. None means ones. With
+        `groups` those of the groups, in the order of ``numpy.unique(groups)``, or of
+        the samples, equal within a group.
+    groups : array-like of shape (n_samples,), default=None
+        Labels of groups, such as races, in any order, for flat `scores`: each group is
+        a row, and they may have any sizes.
 
     Returns
     -------
     value : float
-        The weighted mean, 0.0 if there are no rows.
-    gradient : ndarray of shape (n_rows, n_classes)
+        The weighted mean, 0.0 if there are no rows. Groups of one sample are left out.
+    gradient : ndarray of the shape of `scores`
         Derivatives of the value by the scores. At kinks, those of an adjacent piece.
 
     Raises
@@ -131,24 +142,38 @@ def soft_topk_loss(
     """
     # Without squashing only differences count.
     check = check_differences if squashing is None else check_exact
+    if groups is not None and squashing is None:
+        scores = exact_within(scores, "scores", groups)
     scores = check_finite(check(scores, "scores"), "scores").astype(np.float64)
-    if scores.ndim != 2:
-        raise ValueError(
-            f"scores must have shape (n_rows, n_classes), got {scores.shape}."
+    layout = None
+    if groups is not None:
+        check_flat(scores, "scores")
+        layout, weight, _ = check_group_weight(
+            sample_weight, groups, np.ones(scores.size, dtype=bool)
         )
-    labels = _check_labels(labels, scores.shape)
+        labels = _places_in_groups(labels, layout)
+        n_classes = max(2, layout.sizes.max(initial=0))
+    else:
+        if scores.ndim != 2:
+            raise ValueError(
+                f"scores must have shape (n_rows, n_classes), got {scores.shape}."
+            )
+        labels = _check_labels(labels, scores.shape)
+        weight = _check_row_weight(sample_weight, len(scores))
+        n_classes = scores.shape[1]
     _check_option(operator, "operator", OPERATORS)
     _check_option(growth, "growth", GROWTHS)
     if squashing is not None:
         _check_option(squashing, "squashing", ["logistic"], " or None")
     loss = TopKLoss(
         labels,
-        _check_row_weight(sample_weight, len(scores)),
-        check_k(k, scores.shape[1]),
+        weight,
+        check_k(k, n_classes),
         check_epsilon(epsilon),
         operator=operator,
         growth=growth,
         squashing=squashing,
+        layout=layout,
     )
     return loss(scores)
 
@@ -168,9 +193,23 @@ class TopKLoss:
         Strength of the operator.
     operator, growth, squashing : str, None for no squashing
         As in `soft_topk_loss`.
+    layout : GroupLayout, default=None
+        Groups of flat scores, which are the rows.
     """
 
-    def __init__(self, labels, weight, shares, epsilon, *, operator, growth, squashing):
+    def __init__(
+        self,
+        labels,
+        weight,
+        shares,
+        epsilon,
+        *,
+        operator,
+        growth,
+        squashing,
+        layout=None,
+    ):
+        self.layout = layout
         self.labels = labels
         self.weight = weight / (weight.sum() or 1.0)
         self.shares = shares
@@ -182,15 +221,21 @@ class TopKLoss:
     def __call__(self, scores):
         """Value and gradient."""
         value = 0.0
-        gradient = np.empty_like(scores)
-        n_rows, n_classes = scores.shape
-        size = max(1, BATCH_SIZE // n_classes)
-        for rows in gen_batches(n_rows, size) if n_rows else ():
-            part, gradient[rows] = self._of_rows(
-                scores[rows], self.labels[rows], self.weight[rows]
+        gradient = np.zeros_like(scores)
+        for rows, index in self._batches(scores):
+            part, gradient[index] = self._of_rows(
+                scores[index], self.labels[rows], self.weight[rows]
             )
             value += part
         return float(value), gradient
+
+    def _batches(self, scores):
+        """Rows, and where their scores are."""
+        if self.layout is not None:
+            yield from self.layout.batches(BATCH_SIZE)
+        elif len(scores):
+            for rows in gen_batches(len(scores), max(1, BATCH_SIZE // scores.shape[1])):
+                yield rows, rows
 
     def _of_rows(self, scores, labels, weight):
         if self.squashing is not None:
@@ -255,6 +300,35 @@ def _check_labels(labels, shape):
             f"values from {labels.min()} to {labels.max()}."
         )
     return labels
+
+
+def _places_in_groups(labels, layout):
+    """The place of the true sample among those of each group."""
+    labels, n_samples = as_array(labels, "labels"), layout.codes.size
+    if labels.shape != (n_samples,):
+        raise ValueError(
+            f"labels must have shape ({n_samples},), True for the true sample of each "
+            f"group, got {labels.shape}."
+        )
+    if n_samples and (
+        labels.dtype.kind not in "biuf" or not np.isin(labels, (0, 1)).all()
+    ):
+        raise ValueError(
+            "labels must be True or 1 for the true sample of each group, and False or "
+            "0 for the others, got other values."
+        )
+    is_true = labels == 1
+    counts = np.bincount(layout.codes[is_true], minlength=layout.labels.size)
+    if (counts != 1).any():
+        number = (counts != 1).argmax()
+        raise ValueError(
+            f"labels must be true for one sample of each group, got {counts[number]} "
+            f"in group {layout.labels[number]!r}."
+        )
+    places = np.zeros(layout.labels.size, dtype=np.intp)
+    for groups, index in layout.batches():
+        places[groups] = is_true[index].argmax(axis=1)
+    return places
 
 
 def _check_option(option, name, allowed, otherwise=""):

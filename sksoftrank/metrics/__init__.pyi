@@ -40,6 +40,7 @@ def kendall_tau_score(
     *,
     sample_weight: ArrayLike | None = None,
     average: Literal[True] = True,
+    groups: ArrayLike | None = None,
 ) -> float: ...
 @overload
 def kendall_tau_score(
@@ -48,6 +49,7 @@ def kendall_tau_score(
     *,
     sample_weight: ArrayLike | None = None,
     average: Literal[False],
+    groups: ArrayLike | None = None,
 ) -> NDArray[np.float64]: ...
 @overload
 def kendall_tau_score(
@@ -56,6 +58,7 @@ def kendall_tau_score(
     *,
     sample_weight: ArrayLike | None = None,
     average: bool = True,
+    groups: ArrayLike | None = None,
 ) -> float | NDArray[np.float64]: ...
 def ndcg_score(
     y_true: ArrayLike,
@@ -63,6 +66,7 @@ def ndcg_score(
     *,
     k: int | None = None,
     sample_weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
 ) -> float: ...
 def ndcg_score_of_ranks(
     y_true: ArrayLike,
@@ -78,6 +82,7 @@ def spearman_score(
     *,
     sample_weight: ArrayLike | None = None,
     average: Literal[True] = True,
+    groups: ArrayLike | None = None,
 ) -> float: ...
 @overload
 def spearman_score(
@@ -86,6 +91,7 @@ def spearman_score(
     *,
     sample_weight: ArrayLike | None = None,
     average: Literal[False],
+    groups: ArrayLike | None = None,
 ) -> NDArray[np.float64]: ...
 @overload
 def spearman_score(
@@ -94,6 +100,7 @@ def spearman_score(
     *,
     sample_weight: ArrayLike | None = None,
     average: bool = True,
+    groups: ArrayLike | None = None,
 ) -> float | NDArray[np.float64]: ...
 def trimmed_mean_squared_error(
     y_true: ArrayLike,

@@ -7,22 +7,25 @@ Arguments of one dimension are one ranking of all samples.
 import warnings
 
 import numpy as np
-from scipy.stats import kendalltau, rankdata, weightedtau
+from scipy.stats import rankdata
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import ndcg_score as sklearn_ndcg_score
-from sklearn.utils import gen_batches
 
 from .._checks import exact_differences, moderate, nan_for_na
+from .._group_layout import check_flat, exact_within
 from .._sklearn import check_array, check_sample_weight
+from ..losses._grouped import check_group_weight
 from ..losses._ranking import group_rows
+from ._correlations import (
+    BATCH_SIZE,
+    kendall_rows,
+    spearman_rows,
+    weighted_kendall,
+    weighted_spearman,
+)
 
-# Pairs of labels are compared in batches of about this many, which stay in cache.
-BATCH_SIZE = 2**15
-# Rows of more labels are sorted one by one: from there on faster than all pairs.
-MAX_PAIRED = 100
 
-
-def spearman_score(y_true, y_pred, *, sample_weight=None, average=True):
+def spearman_score(y_true, y_pred, *, sample_weight=None, average=True, groups=None):
     """Mean over rows of Spearman's rank correlation.
 
     Parameters
@@ -34,13 +37,19 @@ def spearman_score(y_true, y_pred, *, sample_weight=None, average=True):
         Predicted ranks or numbers, in the same direction.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the rows in the mean. With one dimension frequencies of the samples:
-        a whole number is as good as that number of repeats.
+        a whole number is as good as that number of repeats. With `groups` frequencies
+        within each group, which in the mean has the mean weight of its samples; or the
+        weights of the groups, of shape (n_groups,).
     average : bool, default=True
         If False, the correlation of each row is returned.
+    groups : array-like of shape (n_samples,), default=None
+        Labels of groups, in any order, for arguments of one dimension: each group is a
+        row, and they may have any sizes.
 
     Returns
     -------
     float, or ndarray of shape (n_samples,)
+        With `groups` of shape (n_groups,), in the order of ``numpy.unique(groups)``.
         From -1 (reversed) to 1 (the same order). A row in which all ranks are tied, in
         either argument, counts as 0. A row with fewer than two labels that are ranked
         in both is left out of the mean, and is NaN with ``average=False``.
@@ -73,21 +82,24 @@ def spearman_score(y_true, y_pred, *, sample_weight=None, average=True):
     >>> spearman_score(y_true, y_pred, average=False)
     array([ 0.8, -1. ])
     """
+    if groups is not None:
+        return _score_groups(
+            "spearman_score",
+            (spearman_rows, weighted_spearman),
+            (y_true, y_pred, groups, sample_weight),
+            average,
+        )
     y_true, y_pred, ranked, counts, sample_weight = _check_pair(
         y_true, y_pred, sample_weight
     )
     if counts is None:
-        first, second = (_centred_ranks(y, ranked) for y in (y_true, y_pred))
+        score = spearman_rows(y_true, y_pred, ranked)
     else:
-        first, second = (
-            np.sqrt(counts) * _centred_weighted_ranks(y[ranked], counts)
-            for y in (y_true, y_pred)
-        )
-    score = _correlation(first, second)
+        score = [weighted_spearman(y_true[ranked], y_pred[ranked], counts)]
     return _average(score, ranked, sample_weight, average, "spearman_score")
 
 
-def kendall_tau_score(y_true, y_pred, *, sample_weight=None, average=True):
+def kendall_tau_score(y_true, y_pred, *, sample_weight=None, average=True, groups=None):
     """Mean over rows of Kendall's rank correlation tau-b.
 
     Parameters
@@ -99,13 +111,19 @@ def kendall_tau_score(y_true, y_pred, *, sample_weight=None, average=True):
         Predicted ranks or numbers, in the same direction.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the rows in the mean. With one dimension frequencies of the samples:
-        a whole number is as good as that number of repeats.
+        a whole number is as good as that number of repeats. With `groups` frequencies
+        within each group, which in the mean has the mean weight of its samples; or the
+        weights of the groups, of shape (n_groups,).
     average : bool, default=True
         If False, the correlation of each row is returned.
+    groups : array-like of shape (n_samples,), default=None
+        Labels of groups, in any order, for arguments of one dimension: each group is a
+        row, and they may have any sizes.
 
     Returns
     -------
     float, or ndarray of shape (n_samples,)
+        With `groups` of shape (n_groups,), in the order of ``numpy.unique(groups)``.
         From -1 (reversed) to 1 (the same order). A row in which all ranks are tied, in
         either argument, counts as 0. A row with fewer than two labels that are ranked
         in both is left out of the mean, and is NaN with ``average=False``.
@@ -142,33 +160,24 @@ def kendall_tau_score(y_true, y_pred, *, sample_weight=None, average=True):
     >>> round(kendall_tau_score([[1, 2, 3, 4]], [[2, 1, 3, 4]]), 3)
     0.667
     """
+    if groups is not None:
+        return _score_groups(
+            "kendall_tau_score",
+            (kendall_rows, weighted_kendall),
+            (y_true, y_pred, groups, sample_weight),
+            average,
+        )
     y_true, y_pred, ranked, counts, sample_weight = _check_pair(
         y_true, y_pred, sample_weight
     )
-    n_samples, n_labels = y_true.shape
-    if counts is not None:
-        score = [_weighted_tau(y_true[ranked], y_pred[ranked], counts)]
-    elif n_labels > MAX_PAIRED:
-        score = [
-            _tau(a[r], b[r]) for a, b, r in zip(y_true, y_pred, ranked, strict=True)
-        ]
+    if counts is None:
+        score = kendall_rows(y_true, y_pred, ranked)
     else:
-        score = np.zeros(n_samples)
-        first, second = np.triu_indices(n_labels, k=1)
-        for batch in gen_batches(n_samples, max(1, BATCH_SIZE // max(1, first.size))):
-            compared = ranked[batch][:, first] & ranked[batch][:, second]
-            with np.errstate(over="ignore"):  # of a difference, which has a sign
-                signs = [
-                    np.where(
-                        compared, np.sign(y[batch][:, first] - y[batch][:, second]), 0.0
-                    )
-                    for y in (y_true, y_pred)
-                ]
-            score[batch] = _correlation(*signs)
+        score = [weighted_kendall(y_true[ranked], y_pred[ranked], counts)]
     return _average(score, ranked, sample_weight, average, "kendall_tau_score")
 
 
-def ndcg_score(y_true, y_score, *, k=None, sample_weight=None):
+def ndcg_score(y_true, y_score, *, k=None, sample_weight=None, groups=None):
     """Mean over rows of the normalised discounted cumulative gain (NDCG).
 
     Parameters
@@ -181,7 +190,12 @@ def ndcg_score(y_true, y_score, *, k=None, sample_weight=None):
     k : int, default=None
         How many labels count, from the best predicted. None means all.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights of the rows in the mean. None for arguments of one dimension.
+        Weights of the rows in the mean. None for arguments of one dimension. With
+        `groups` those of the groups, in the order of ``numpy.unique(groups)``, or of
+        the samples, equal within a group.
+    groups : array-like of shape (n_samples,), default=None
+        Labels of groups, in any order, for arguments of one dimension: each group is a
+        row, and they may have any sizes.
 
     Returns
     -------
@@ -210,27 +224,34 @@ def ndcg_score(y_true, y_score, *, k=None, sample_weight=None):
     0.86
     """
     y_true = check_relevance(y_true, "y_true")
+    if groups is not None:
+        y_score = exact_within(y_score, "y_score", groups)
     y_score = check_rankings(y_score, "y_score")
     ranked = _check_both(y_true, y_score)
-    if y_true.ndim == 1:
-        if sample_weight is not None:
-            raise ValueError(
-                "sample_weight must be None for arguments of one dimension, which are "
-                "one ranking, got weights."
-            )
-        y_true, y_score, ranked = y_true[None], y_score[None], ranked[None]
-    weight = check_sample_weight(sample_weight, y_true, ensure_non_negative=True)
-    weight = moderate(weight)
-    # Sums of gains stay finite; their unit is that of the best gain.
-    _, exponent = np.frexp(np.fmax.reduce(np.abs(y_true), axis=1, initial=0.0))
-    y_true = np.ldexp(y_true, -exponent[:, None])
+    if groups is not None:
+        check_flat(y_true, "y_true")
+        layout, weight, _ = check_group_weight(sample_weight, groups, ranked)
+        batches = layout.batches(BATCH_SIZE)
+    else:
+        if y_true.ndim == 1:
+            if sample_weight is not None:
+                raise ValueError(
+                    "sample_weight must be None for arguments of one dimension, which "
+                    "are one ranking, got weights."
+                )
+            y_true, y_score, ranked = y_true[None], y_score[None], ranked[None]
+        weight = check_sample_weight(sample_weight, y_true, ensure_non_negative=True)
+        weight = moderate(weight)
+        batches = group_rows(ranked)
     sums, scores = [], []
-    for rows, index in group_rows(ranked):
+    for rows, index in batches:
         if weight[rows].any():
-            predicted = y_score[index]
+            truth, predicted = y_true[index], y_score[index]
+            # Sums of gains stay finite; their unit is that of the best gain.
+            _, exponent = np.frexp(np.abs(truth).max(axis=1))
             with np.errstate(invalid="ignore", over="ignore"):  # checks sum the scores
                 score = sklearn_ndcg_score(
-                    y_true[index],
+                    np.ldexp(truth, -exponent[:, None]),
                     predicted,
                     k=k,
                     sample_weight=weight[rows],
@@ -279,49 +300,39 @@ def ndcg_score_of_ranks(y_true, y_pred, *, k=None, sample_weight=None):
     return ndcg_score(n_ranked - ranks, scores, k=k, sample_weight=sample_weight)
 
 
+def _score_groups(name, functions, arguments, average):
+    """The score of each group of flat arguments, or their mean.
+
+    `functions` are one of rows, truth, prediction and where both are ranked, and one of
+    a single ranking with frequencies.
+    """
+    y_true, y_pred, groups, sample_weight = arguments
+    y_true = check_rankings(exact_within(y_true, "y_true", groups), "y_true")
+    y_pred = check_rankings(exact_within(y_pred, "y_pred", groups), "y_pred")
+    check_flat(y_true, "y_true")
+    layout, group_weight, counts = check_group_weight(
+        sample_weight, groups, _check_both(y_true, y_pred), by_row=True
+    )
+    of_rows, of_one = functions
+    scores = np.full(layout.labels.size, np.nan)
+    for numbers, index in layout.batches(BATCH_SIZE):
+        ranked = np.ones(index.shape, dtype=bool)
+        scores[numbers] = of_rows(y_true[index], y_pred[index], ranked)
+        if counts is not None:
+            own = counts[index]
+            for i in np.flatnonzero((own != own[:, :1]).any(axis=1)):
+                rows = index[i]
+                scores[numbers[i]] = of_one(y_true[rows], y_pred[rows], own[i])
+    if not average:
+        return scores
+    is_usable = group_weight > 0
+    return _weighted_mean(scores[is_usable], group_weight[is_usable], name)
+
+
 def _differ(scores):
     """Whether the scores of no row tie."""
     ordered = np.sort(scores, axis=1)
     return bool((ordered[:, 1:] > ordered[:, :-1]).all())
-
-
-def _centred_ranks(y, ranked):
-    """Ranks among the ranked labels, minus their mean, and 0 for the others."""
-    ranks = rankdata(np.where(ranked, y, np.nan), axis=1, nan_policy="omit")
-    mean = (ranked.sum(axis=1, keepdims=True) + 1) / 2
-    return np.nan_to_num(ranks - mean)
-
-
-def _centred_weighted_ranks(y, counts):
-    """The same for one ranking of numbers that stand for `counts` repeats."""
-    _, group = np.unique(y, return_inverse=True)
-    mass = np.bincount(group, counts)
-    return ((np.cumsum(mass) - 0.5 * mass)[group] - 0.5 * counts.sum())[None]
-
-
-def _correlation(first, second):
-    """Correlation of rows around 0, which is 0 where a row is constant."""
-    size = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
-    return (first * second).sum(axis=1) / np.where(size > 0, size, 1.0)
-
-
-def _tau(first, second):
-    """Kendall's tau-b of one ranking."""
-    if first.size < 2:
-        return 0.0  # not used
-    return np.nan_to_num(kendalltau(first, second).statistic)
-
-
-def _weighted_tau(first, second, counts):
-    """Kendall's tau-b of one ranking of numbers that stand for `counts` repeats."""
-    if first.size < 2:
-        return 0.0
-    index = np.arange(first.size)
-    # A pair counts as the product of the weights of its "ranks", which are indices.
-    tau = weightedtau(
-        first, second, rank=index, weigher=counts.__getitem__, additive=False
-    )
-    return np.nan_to_num(tau.statistic)
 
 
 def _average(score, ranked, sample_weight, average, name):

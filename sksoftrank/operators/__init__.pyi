@@ -236,6 +236,7 @@ def soft_rank(
     straight_through: bool = False,
     return_jacobian: Literal[False] = False,
     n_jobs: int | None = None,
+    groups: ArrayLike | None = None,
 ) -> NDArray[np.floating]: ...
 @overload
 def soft_rank(
@@ -249,6 +250,7 @@ def soft_rank(
     straight_through: bool = False,
     return_jacobian: Literal[True],
     n_jobs: int | None = None,
+    groups: ArrayLike | None = None,
 ) -> tuple[NDArray[np.floating], ProjectionJacobian]: ...
 @overload
 def soft_rank(
@@ -262,6 +264,7 @@ def soft_rank(
     straight_through: bool = False,
     return_jacobian: bool = False,
     n_jobs: int | None = None,
+    groups: ArrayLike | None = None,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], ProjectionJacobian]: ...
 @overload
 def soft_sort(
@@ -275,6 +278,7 @@ def soft_sort(
     straight_through: bool = False,
     return_jacobian: Literal[False] = False,
     n_jobs: int | None = None,
+    groups: ArrayLike | None = None,
 ) -> NDArray[np.floating]: ...
 @overload
 def soft_sort(
@@ -288,6 +292,7 @@ def soft_sort(
     straight_through: bool = False,
     return_jacobian: Literal[True],
     n_jobs: int | None = None,
+    groups: ArrayLike | None = None,
 ) -> tuple[NDArray[np.floating], ProjectionJacobian]: ...
 @overload
 def soft_sort(
@@ -301,6 +306,7 @@ def soft_sort(
     straight_through: bool = False,
     return_jacobian: bool = False,
     n_jobs: int | None = None,
+    groups: ArrayLike | None = None,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], ProjectionJacobian]: ...
 @overload
 def soft_sort_with(

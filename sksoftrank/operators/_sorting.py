@@ -12,6 +12,7 @@ from .._checks import (
     check_regularization,
     nonfinite_error,
 )
+from .._group_layout import solve_by_group
 from .._row_groups import FirstPlace, OwnPlace, needs_groups, solve_groups
 from .._rows import Slices, rounded, stand_ins, with_infinity
 from ..projections import ProjectionJacobian
@@ -39,6 +40,7 @@ def soft_rank(
     straight_through=False,
     return_jacobian=False,
     n_jobs=None,
+    groups=None,
 ):
     """Differentiable ranks.
 
@@ -78,6 +80,10 @@ def soft_rank(
     n_jobs : int, default=None
         Number of threads over which slices are spread. None means 1, -1 all processors,
         other negative numbers count back from all.
+    groups : array-like of shape (n,), default=None
+        Labels of groups, in any order: each group of a flat `values` is ranked
+        alone, as by a loop over the groups, in O(n) memory. An array of `epsilon` then
+        has one for each group, in the order of ``numpy.unique(groups)``.
 
     Returns
     -------
@@ -123,6 +129,8 @@ def soft_rank(
     >>> jacobian.vjp([1.0, 0.0, 0.0]).round(3)
     array([ 0.333, -0.167, -0.167])
     """
+    if groups is not None:
+        return solve_by_group(soft_rank, locals())
     # The test of the type spares a float, the usual case, the slower one.
     if straight_through is not False or (
         type(epsilon) is not float and needs_groups(epsilon)
@@ -193,6 +201,7 @@ def soft_sort(
     straight_through=False,
     return_jacobian=False,
     n_jobs=None,
+    groups=None,
 ):
     """Differentiable sorted values.
 
@@ -230,6 +239,11 @@ def soft_sort(
     n_jobs : int, default=None
         Number of threads over which slices are spread. None means 1, -1 all processors,
         other negative numbers count back from all.
+    groups : array-like of shape (n,), default=None
+        Labels of groups, in any order: each group of a flat `values` is sorted
+        alone, as by a loop over the groups, in O(n) memory,
+        into the places of its values. An array of `epsilon` then
+        has one for each group, in the order of ``numpy.unique(groups)``.
 
     Returns
     -------
@@ -269,6 +283,8 @@ def soft_sort(
     >>> soft_sort([3.0, 0.0, 1.0], epsilon=1.0)
     array([0.33333333, 1.33333333, 2.33333333])
     """
+    if groups is not None:
+        return solve_by_group(soft_sort, locals(), is_exact=True)
     # The test of the type spares a float, the usual case, the slower one.
     if straight_through is not False or (
         type(epsilon) is not float and needs_groups(epsilon)
