@@ -23,6 +23,8 @@ from libc.stdint cimport int8_t, int64_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
+from ._environment cimport Environment, enter, leave
+
 # --- buckets ------------------------------------------------------------------------
 #
 # A bucket holds the losses for which loss - smallest + unit shares its leading bits.
@@ -47,6 +49,7 @@ def fill_buckets(
 
     Returns the number of low bits that the losses of a bucket need not share.
     """
+    cdef Environment environment
     cdef Py_ssize_t n = losses.shape[0], i, n_buckets = size.shape[0], k
     cdef uint64_t first = bits_of(unit)
     cdef uint64_t span = bits_of((largest - smallest) + unit) - first
@@ -54,6 +57,7 @@ def fill_buckets(
     cdef int shift = 0
     cdef double* sizes = &size[0]
     cdef double* totals = &total[0]
+    enter(&environment)
     with nogil:
         while span >> shift >= <uint64_t> n_buckets:
             shift += 1
@@ -73,6 +77,7 @@ def fill_buckets(
                     k = <Py_ssize_t> ((bits_of(rise + unit) - first) >> shift)
                     sizes[k] += count
                     totals[k] += count * rise
+    leave(&environment)
     return shift
 
 
@@ -86,9 +91,11 @@ def open_buckets(
     is_open (IN): 1 or 0 for each bucket, with at least one 1. open_losses, open_counts,
     open_buckets (OUT), of sufficient length. Returns how many there are.
     """
+    cdef Environment environment
     cdef Py_ssize_t n = losses.shape[0], i, m = 0, first_open = 0
     cdef Py_ssize_t last_open = is_open.shape[0] - 1
     cdef uint64_t bits, first, span
+    enter(&environment)
     with nogil:
         while not is_open[first_open]:
             first_open += 1
@@ -106,6 +113,7 @@ def open_buckets(
                 if counts is not None:
                     open_counts[m] = counts[i]
                 m += 1
+    leave(&environment)
     return m
 
 
@@ -260,6 +268,7 @@ def find_bridge(
 
     Returns the number of losses below the block and that up to its end.
     """
+    cdef Environment environment
     cdef Py_ssize_t n = values.shape[0], r = 0, i, n_left
     cdef double before = 0.0, level
     cdef Side left, right
@@ -278,6 +287,7 @@ def find_bridge(
     flags = <int8_t*> (scratch + 6 * (n + 2))
     left.is_exact = flags
     right.is_exact = flags + (n + 2)
+    enter(&environment)
     with nogil:
         while before + counts[r] <= position:
             before += counts[r]
@@ -303,6 +313,7 @@ def find_bridge(
         mark_open(&right, right_end, level, epsilon, &is_open[r], 1)
         if n_left > 0:
             mark_open(&left, left_end, -level, epsilon, &is_open[n_left - 1], -1)
+    leave(&environment)
     free(scratch)
     return position - left_end.distance, position + right_end.distance
 
@@ -318,8 +329,10 @@ def write_steps(
     `below` the loss `first`, share_first at it, `inside` up to the loss `last`,
     share_last at that (if it is not the first), and 0 above.
     """
+    cdef Environment environment
     cdef Py_ssize_t n = losses.shape[0], i
     cdef double loss
+    enter(&environment)
     with nogil:
         for i in range(n):
             loss = losses[i]
@@ -330,3 +343,4 @@ def write_steps(
                 + (inside if (loss > first) & (loss < last) else 0.0)
                 + (share_last if (loss == last) & (loss > first) else 0.0)
             )
+    leave(&environment)

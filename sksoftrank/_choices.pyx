@@ -11,6 +11,7 @@ of (t - l_i) / epsilon, and t = anchor + epsilon * (offset + logit(share)).
 from libc.math cimport INFINITY, NAN, exp, expm1, fabs, isfinite, log, log1p, sqrt
 from libc.stdlib cimport free
 
+from ._environment cimport Environment, enter, leave
 from ._order cimport scan_row
 from ._selection cimport (
     BLOCK, Goal, Losses, Room, Sum, Threshold, add_block, find_threshold, new_room,
@@ -316,6 +317,7 @@ def select_rows(
     of positive weight with 0, or, for epsilon = 0, the part 0 or 1. The logistic offset
     there is the limit for small kept or rest.
     """
+    cdef Environment environment
     cdef Py_ssize_t r
     cdef Losses x
     cdef Goal goal
@@ -327,6 +329,7 @@ def select_rows(
     room = new_room(x.size)
     if room.value == NULL:
         raise MemoryError
+    enter(&environment)
     with nogil:
         for r in range(losses.shape[0]):
             x.value = &losses[r, 0]
@@ -341,6 +344,7 @@ def select_rows(
             choices[r, 1] = at.offset
             choices[r, 2] = goal.share
             choices[r, 3] = goal.rest
+    leave(&environment)
     free(room.value)
 
 
@@ -351,10 +355,12 @@ def bound_rows(
 
     losses, weights (IN): as for `select_rows`. bounds (OUT, rows x 2).
     """
+    cdef Environment environment
     cdef Py_ssize_t r
     cdef Losses x
     x.size = losses.shape[1]
     x.weight = NULL
+    enter(&environment)
     with nogil:
         for r in range(losses.shape[0]):
             x.value = &losses[r, 0]
@@ -364,6 +370,7 @@ def bound_rows(
                 x.weight = &weights[r, 0]
                 bounds[r, 0] = edge_threshold(x, True).anchor
                 bounds[r, 1] = edge_threshold(x, False).anchor
+    leave(&environment)
 
 
 # --- differences of two choices -----------------------------------------------------
@@ -550,11 +557,13 @@ def difference_rows(
     D0)) with the divergences D of p from its share. The origin is the centre of the
     last, anchor + epsilon * offset or, for epsilon = 0, the anchor.
     """
+    cdef Environment environment
     cdef Py_ssize_t r
     cdef double origin
     cdef Losses x
     x.size = losses.shape[1]
     x.weight = NULL
+    enter(&environment)
     with nogil:
         for r in range(losses.shape[0]):
             x.value = &losses[r, 0]
@@ -564,6 +573,7 @@ def difference_rows(
             out[r, 0] = difference(
                 x, as_choice(&first[r, 0]), as_choice(&last[r, 0]), epsilon,
                 is_logistic, origin, first[r, 4], first[r, 5])
+    leave(&environment)
 
 
 cdef inline Choice as_choice(const double* numbers) noexcept nogil:

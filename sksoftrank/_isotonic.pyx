@@ -12,11 +12,12 @@ from libc.math cimport exp, expm1, fabs, frexp, ldexp, log, log1p
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 
+from ._environment cimport Environment, enter, leave
 from ._paired cimport Exact, add_exactly
 from ._order cimport scan_row
-from ._pav cimport (
-    ENTROPIC, QUADRATIC, Sum, add, block_before, narrow_excess, new_sum, result,
-    rho_sum,
+from ._pav cimport ENTROPIC, QUADRATIC
+from ._sums cimport (
+    Sum, add, block_before, narrow_excess, new_sum, result, rho_sum,
 )
 
 
@@ -258,6 +259,7 @@ def isotonic_rows(
     s_weights, w_weights (OUT, rows x n, or None): softmax of s / unit and of w within
     the pools.
     """
+    cdef Environment environment
     cdef Py_ssize_t n = s.shape[1], r, k, i, first, end, size
     cdef const double* s_row
     cdef const double* w_row
@@ -280,6 +282,7 @@ def isotonic_rows(
     s_maxima = scratch + 2 * (n + 1)
     w_maxima = scratch + 3 * (n + 1)
     starts = <int64_t*> (scratch + 4 * (n + 1))
+    enter(&environment)
     with nogil:
         for r in range(s.shape[0]):
             s_row = &s[r, 0]
@@ -334,6 +337,7 @@ def isotonic_rows(
                         w_weights[r, i] = exp(w_row[i] - w_anchor) / w_total
                 k += 1
             let_fall(&out[r, 0], n)
+    leave(&environment)
     free(scratch)
 
 
@@ -387,6 +391,7 @@ def weighted_isotonic_rows(
     x (IN, rows x n), of finite range; weights (IN, n), above 0, the largest near 1;
     out (OUT, rows x n): the weighted means of blocks, rounded once.
     """
+    cdef Environment environment
     cdef Py_ssize_t n = x.shape[1], r, i, k, end, top
     cdef double low, high, unit
     cdef const double* row
@@ -397,6 +402,7 @@ def weighted_isotonic_rows(
     blocks = <Block*> malloc(n * sizeof(Block))
     if blocks == NULL:
         raise MemoryError
+    enter(&environment)
     with nogil:
         for r in range(x.shape[0]):
             row = &x[r, 0]
@@ -421,6 +427,7 @@ def weighted_isotonic_rows(
                 if end - blocks[k].first == 1:
                     out[r, end - 1] = row[end - 1]
                 end = blocks[k].first
+    leave(&environment)
     free(blocks)
 
 
@@ -457,6 +464,7 @@ def pool_product_rows(
     With anchored, DEVIATION and COVARIANCE, which do not see what u has in common
     within a pool, take u from the first of the pool on.
     """
+    cdef Environment environment
     cdef Py_ssize_t n = u.shape[1], r, k, i, first, end, source, target
     cdef double total, value, scale, anchor = 0.0
     cdef const double* row
@@ -467,6 +475,7 @@ def pool_product_rows(
     cdef Sum block
     if u.shape[0] == 0 or n == 0:
         return
+    enter(&environment)
     with nogil:
         for r in range(u.shape[0]):
             row = &u[r, 0]
@@ -515,3 +524,4 @@ def pool_product_rows(
                             value = (row[source] - anchor) - value
                     row_out[target] = value / divisor
                 k += 1
+    leave(&environment)

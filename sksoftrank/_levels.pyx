@@ -13,6 +13,7 @@ between such events both m and c are linear in t.
 
 from libc.stdlib cimport free, malloc
 
+from ._environment cimport Environment, enter, leave
 from ._paired cimport Exact, add_exactly
 
 
@@ -104,6 +105,7 @@ def quantile_rows(
     (IN, rows x 1): their sums. epsilon > 0. low (IN, rows x k): rising, up to about
     half of the total. out (OUT, rows x k).
     """
+    cdef Environment environment
     cdef Py_ssize_t r, i, k = low.shape[1], n = x.shape[1]
     cdef const double* w = NULL
     cdef double origin
@@ -117,6 +119,7 @@ def quantile_rows(
         free(ends)
         free(y)
         raise MemoryError
+    enter(&environment)
     with nogil:
         for r in range(x.shape[0]):
             # From a value in the middle: sums of them have their digits.
@@ -130,5 +133,6 @@ def quantile_rows(
                 out[r, i] = origin + (
                     (ends[k + i].high - ends[i].high)
                     + (ends[k + i].low - ends[i].low))
+    leave(&environment)
     free(ends)
     free(y)

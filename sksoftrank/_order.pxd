@@ -1,30 +1,38 @@
 # cython: language_level=3, cdivision=True
 """The order of rows, by sorting packed keys.
 
-Sorting is the bill, and NumPy sorts doubles in place several times faster than it
-finds an argsort. So the low bits of each value are replaced by its index, the
-doubles are sorted, and the permutation is read from the low bits. Values that differ
-only in the replaced bits come out in the order of their indices: an insertion pass
-repairs them, or, when that would take more than a few moves an element, a second
-sort by the replaced bits does.
+Sorting is the bill, and NumPy sorts integers in place several times faster than it
+finds an argsort. So each value becomes an integer of the same order, whose low bits are
+replaced by its index; these keys are sorted, and the permutation is read from the low
+bits. For float32 keys hold the whole value. For float64 values that differ only in the
+replaced bits come out in the order of their indices: an insertion pass repairs them,
+or, where many follow one another, a sort of these by the replaced bits does.
 """
 
 from cython cimport floating
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+cdef enum:
+    # As many neighbours whose keys tie, out of order, are sorted rather than moved.
+    LONG_RUN = 32
+    # Of fewer of them, where repairs have taken too many moves before.
+    SHORT_RUN = 4
 
 
-cdef union Word:
-    double value
-    uint64_t bits
-    int64_t index
+cdef inline int64_t ordered_bits(double value) noexcept nogil:
+    """Integer whose order is that of the doubles; value is not -0.0."""
+    cdef int64_t bits
+    memcpy(&bits, &value, sizeof(bits))
+    return bits ^ ((bits >> 63) & ~(<int64_t> 1 << 63))
 
 
-cdef inline uint64_t index_mask(Py_ssize_t n) noexcept nogil:
-    """The low bits that hold an index below n."""
-    cdef uint64_t mask = 0
-    while mask < <uint64_t> (n - 1):
-        mask = 2 * mask + 1
-    return mask
+cdef inline int n_index_bits(Py_ssize_t n) noexcept nogil:
+    """How many low bits hold an index below n."""
+    cdef int n_bits = 0
+    while (n - 1) >> n_bits:
+        n_bits += 1
+    return n_bits
 
 
 cdef inline bint scan_row(
@@ -67,23 +75,36 @@ cdef inline bint scan_row(
 
 
 cdef inline bint pack_row(
-    const floating* values, Py_ssize_t n, double sign, Word* keys,
+    const floating* values, Py_ssize_t n, double sign, int64_t* keys,
 ) noexcept nogil:
-    """Keys whose ascending order is that of x: -sign * values, indices in low bits.
+    """Keys whose ascending order is that of -sign * values.
 
     False if a value is not finite.
     """
-    cdef uint64_t mask = index_mask(n), low, overflow = 0
-    cdef uint64_t exponent = <uint64_t> 0x7FF << 52, one = <uint64_t> 1 << 52
+    cdef int64_t mask, bits, exponent = <int64_t> 0x7FF << 52
+    cdef uint64_t one = <uint64_t> 1 << 52, overflow = 0
+    cdef uint32_t short_overflow = 0
+    cdef int32_t short_bits
+    cdef float short_value
+    cdef double value
     cdef Py_ssize_t i
-    cdef Word key
+    if floating is float:
+        if n_index_bits(n) <= 32:
+            for i in range(n):
+                short_value = <float> -sign * values[i] + 0.0  # no -0.0
+                memcpy(&short_bits, &short_value, sizeof(short_bits))
+                # One more than the exponent of NaN or infinity carries into the top.
+                short_overflow |= (short_bits & 0x7F800000) + <uint32_t> 0x00800000
+                short_bits ^= (short_bits >> 31) & 0x7FFFFFFF
+                keys[i] = (<int64_t> short_bits << 32) | i
+            return not short_overflow >> 31
+    mask = (<int64_t> 1 << n_index_bits(n)) - 1
     for i in range(n):
-        key.value = -sign * values[i] + 0.0  # + 0.0 makes -0.0 tie with 0.0
-        # One more than the exponent of NaN or infinity carries into the top bit.
-        overflow |= (key.bits & exponent) + one
-        # Among negative doubles larger bits are smaller values.
-        low = <uint64_t> i ^ (-(key.bits >> 63) & mask)
-        keys[i].bits = (key.bits & ~mask) | low
+        value = -sign * values[i] + 0.0
+        memcpy(&bits, &value, sizeof(bits))
+        overflow |= <uint64_t> (bits & exponent) + one
+        bits ^= (bits >> 63) & ~(<int64_t> 1 << 63)
+        keys[i] = (bits & ~mask) | i
     return not overflow >> 63
 
 
@@ -98,70 +119,77 @@ cdef inline bint is_bounded(
 
 
 cdef inline Py_ssize_t unpack_row(
-    const floating* values, Py_ssize_t n, double sign, Word* keys, double* x,
+    const floating* values, Py_ssize_t n, double sign, int64_t* keys, double* x,
+    Py_ssize_t start, Py_ssize_t* end, Py_ssize_t* moves,
 ) noexcept nogil:
     """Read the order from sorted keys, in place, and gather x; stable.
 
-    Returns the number of repairing moves, or -1 when they are too many; x and the order
-    are then undefined.
+    Returns n, or where it stopped, for keys[start:end] to be sorted: then call it again
+    from there. moves (INOUT): the number of repairing moves.
     """
-    cdef uint64_t mask = index_mask(n), bits
-    cdef Py_ssize_t i, j, moves = 0
-    cdef int64_t index
+    cdef int n_bits = n_index_bits(n)
+    cdef int64_t mask = (<int64_t> 1 << n_bits) - 1, index
+    cdef Py_ssize_t i, j
     cdef double value
-    for i in range(n):
-        bits = keys[i].bits
-        index = <int64_t> ((bits ^ -(bits >> 63)) & mask)
+    cdef float short_value
+    cdef int32_t short_bits
+    if floating is float:
+        if n_bits <= 32:
+            for i in range(n):
+                short_bits = <int32_t> (keys[i] >> 32)
+                short_bits ^= (short_bits >> 31) & 0x7FFFFFFF
+                memcpy(&short_value, &short_bits, sizeof(short_value))
+                x[i] = -<double> short_value
+                keys[i] &= mask
+            return n
+    for i in range(start, n):
+        index = keys[i] & mask
         value = sign * values[index]
-        j = i
-        if i > 0 and value > x[i - 1]:
+        if i > start and value > x[i - 1]:
+            j = run_to_sort(values, n, sign, keys, i, start, end, moves[0] > 3 * n)
+            if j < i:
+                return j
             while j > 0 and value > x[j - 1]:
                 x[j] = x[j - 1]
-                keys[j].index = keys[j - 1].index
+                keys[j] = keys[j - 1]
                 j -= 1
-            moves += i - j
-            if moves > 4 * n:
-                return -1
-        x[j] = value
-        keys[j].index = index
-    return moves
+            moves[0] += i - j
+            x[j] = value
+            keys[j] = index
+        else:
+            x[i] = value
+            keys[i] = index
+    return n
 
 
-cdef inline uint64_t ordered_bits(double value) noexcept nogil:
-    """Integer whose order is that of the doubles."""
-    cdef Word word
-    word.value = value + 0.0
-    return ~word.bits if word.bits >> 63 else word.bits | (<uint64_t> 1 << 63)
+cdef inline Py_ssize_t run_to_sort(
+    const floating* values, Py_ssize_t n, double sign, int64_t* keys, Py_ssize_t i,
+    Py_ssize_t start, Py_ssize_t* end, bint is_late,
+) noexcept nogil:
+    """Where the run of tied keys around i begins, or i if it is too short to sort.
 
-
-cdef inline int sort_by_two_passes(
-    const floating* values, Py_ssize_t n, double sign, object keys, Word* words,
-    double* x,
-) except -1:
-    """Exact stable order for rows whose packed keys tie by the thousand.
-
-    First by the bits that packing replaces, then stably by the others. keys is the row
-    of words as an array.
+    A run from there to end is packed anew, with the bits that tell its values apart.
     """
-    cdef uint64_t mask = index_mask(n)
-    cdef int n_bits = 0
-    cdef Py_ssize_t i
-    cdef Word* first_pass = <Word*> x
-    integers = keys.view("uint64")
-    while mask >> n_bits:
-        n_bits += 1
-    for i in range(n):
-        words[i].bits = (
-            (ordered_bits(-sign * values[i]) & mask) << n_bits) | <uint64_t> i
-    integers.sort()
-    for i in range(n):
-        first_pass[i].bits = words[i].bits & mask
-    for i in range(n):
-        words[i].bits = (
-            ordered_bits(-sign * values[first_pass[i].index]) & ~mask) | <uint64_t> i
-    integers.sort()
-    for i in range(n):
-        words[i].bits = first_pass[words[i].bits & mask].bits
-    for i in range(n):
-        x[i] = sign * values[words[i].index]
-    return 0
+    cdef int n_bits = n_index_bits(n)
+    cdef int64_t mask = (<int64_t> 1 << n_bits) - 1, shared = keys[i] & ~mask, index
+    cdef Py_ssize_t first = i, j
+    if n_bits > 32:  # its low bits and an index do not fit into a key
+        return i
+    end[0] = i
+    while end[0] < n and keys[end[0]] & ~mask == shared:
+        end[0] += 1
+    # What is before i is unpacked. A run never began before start.
+    while first > start and (
+        ordered_bits(-sign * values[keys[first - 1]] + 0.0) & ~mask == shared
+    ):
+        first -= 1
+    if end[0] - first < (SHORT_RUN if is_late else LONG_RUN):
+        return i
+    for j in range(first, end[0]):
+        index = keys[j] & mask
+        keys[j] = index | <int64_t> (
+            (<uint64_t> ordered_bits(-sign * values[index] + 0.0) & mask) << n_bits)
+        # The top bit of 64 is no sign here.
+        if n_bits == 32:
+            keys[j] ^= <int64_t> 1 << 63
+    return first

@@ -7,40 +7,27 @@ QUADRATIC: int
 ENTROPIC: int
 KL: int
 
-class _RankRows(Protocol):
+class _SolveRows(Protocol):
     # By C type, "float" or "double", or dispatched on the arguments.
-    def __getitem__(self, ctype: str) -> _RankRows: ...
+    def __getitem__(self, ctype: str) -> _SolveRows: ...
     def __call__(
         self,
         values: NDArray[floating],
         epsilon: float,
         kind: int,
         sign: float,
-        keys: NDArray[float64],
+        order: NDArray[int64] | None,
         out: NDArray[floating],
         pools: NDArray[int64] | None,
         weights: NDArray[float64] | None,
     ) -> int: ...
 
-class _SortRows(Protocol):
-    # By C type, "float" or "double", or dispatched on the arguments.
-    def __getitem__(self, ctype: str) -> _SortRows: ...
-    def __call__(
-        self,
-        out: NDArray[floating],
-        epsilon: float,
-        kind: int,
-        sign: float,
-        pools: NDArray[int64] | None,
-        weights: NDArray[float64] | None,
-    ) -> int: ...
-
-rank_rows: _RankRows
-sort_rows: _SortRows
+rank_rows: _SolveRows
+sort_rows: _SolveRows
 
 def argsort_rows(
     values: NDArray[floating],
     sign: float,
-    keys: NDArray[float64],
+    order: NDArray[int64],
     sorted_values: NDArray[floating],
 ) -> int: ...

@@ -21,17 +21,20 @@ Conventions
 * Outputs are block value plus deviation, never z - v.
 """
 
+import numpy as _np
+
 from cython cimport floating
 from libc.math cimport exp, expm1, log, log1p
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 
-from ._order cimport (
-    Word, is_bounded, pack_row, scan_row, sort_by_two_passes, unpack_row,
+from ._environment cimport Environment, enter, leave
+from ._order cimport is_bounded, pack_row, scan_row, unpack_row
+from ._pools cimport (
+    pav_entropic_narrow_sort_row, pav_entropic_row, pav_quadratic_row,
 )
-from ._progression cimport (
-    progression_log_mean_exp, progression_sum_exp, progression_sum_expm1,
-)
+from ._progression cimport progression_log_mean_exp, progression_sum_exp
+from ._sums cimport Sum, add, block_before, new_sum, result, rho_sum
 
 # Pools whose x / epsilon spans less than this share one anchor for their exponentials:
 # the error of exp is then below 40 units in the last place.
@@ -62,200 +65,6 @@ cdef inline double rho_sum_exp(Py_ssize_t m) noexcept nogil:
 
 cdef inline double rho_sum_exp_up(Py_ssize_t m) noexcept nogil:
     return RHO_SUM_EXP_UP[m] if m < 700 else exp(<double> m) * RHO_SUM_EXP[63]
-
-
-# --- PAV on one sorted row against the progression rho -----------------------------
-#
-# x (IN, n): non-increasing after multiplication by sign.
-# pools (OUT, n + 1): starts and ends of the blocks of two or more, ended by n.
-# sums (OUT, n / 2): for each pool the sum that the function describes.
-# `is_sort` tells which side x is on: ranks have s = x / epsilon and w = rho, sorts
-# s = rho / epsilon and w = x, which swaps the sense of every comparison. Blocks merge
-# on strict violation only, so the solution at exactly the bound of `epsilon_bounds` is
-# still the hard one. Every function returns the number of comparisons.
-#
-# All four go alike. A scan passes over neighbours that do not violate; they stay blocks
-# of one and are not stacked. At a violation a pool starts: it absorbs the positions
-# that follow while they violate, then the blocks before it while those do, and again,
-# until neither does. Every comparison but one a round removes a block: O(n) in all.
-
-
-cdef Py_ssize_t pav_quadratic_row(
-    const floating* x, Py_ssize_t n, double sign, double epsilon, bint is_sort,
-    int64_t* pools, double* sums,
-) noexcept nogil:
-    """Quadratic pools; sums = sum of x_i - x_first."""
-    cdef Py_ssize_t first = 0, end, size, previous, previous_size, top = -1, work = n
-    cdef double total, below, step, area, fall, drop
-    cdef bint has_merged
-    cdef Sum absorbed
-    while True:
-        if is_sort:
-            while first + 1 < n and not epsilon * (
-                sign * (<double> x[first] - <double> x[first + 1])
-            ) > 1.0:
-                first += 1
-        else:
-            while first + 1 < n and not (
-                sign * (<double> x[first] - <double> x[first + 1]) < epsilon
-            ):
-                first += 1
-        if first + 1 >= n:
-            break
-        end = first + 1
-        size = 1
-        total = 0.0
-        has_merged = True
-        while has_merged:
-            work -= end
-            absorbed = new_sum(total)
-            while end < n:
-                # Fall of the block mean of x, times the size, and fall of that of rho.
-                step = sign * (<double> x[first] - <double> x[end])
-                fall = step * size + result(&absorbed)
-                drop = 0.5 * (size + 1)
-                if is_sort:
-                    if not epsilon * fall > drop * size:
-                        break
-                elif not fall < (epsilon * drop) * size:
-                    break
-                add(&absorbed, -step)
-                size += 1
-                end += 1
-            work += end + 1
-            total = result(&absorbed)
-            has_merged = False
-            while first > 0:
-                previous = block_before(pools, top, first)
-                previous_size = first - previous
-                below = sums[top] if previous_size > 1 else 0.0
-                step = sign * (<double> x[previous] - <double> x[first])
-                area = <double> previous_size * <double> size
-                fall = step * area + (below * size - total * previous_size)
-                drop = 0.5 * (previous_size + size)
-                work += 1
-                if is_sort:
-                    if not epsilon * fall > drop * area:
-                        break
-                elif not fall < (epsilon * drop) * area:
-                    break
-                top -= previous_size > 1
-                total = below + (total - size * step)
-                first = previous
-                size += previous_size
-                has_merged = True
-        top += 1
-        pools[2 * top] = first
-        pools[2 * top + 1] = end
-        sums[top] = total
-        first = end
-    pools[2 * (top + 1)] = n
-    return work
-
-
-cdef Py_ssize_t pav_entropic_row(
-    const floating* x, Py_ssize_t n, double sign, double scale, double h,
-    bint is_sort, bint is_kl, int64_t* pools, double* sums,
-) noexcept nogil:
-    """Entropic pools; sums = sum of exp((x_i - x_first) / scale), in [1, size].
-
-    The other side is the progression of step h, or log(rho) for the KL rank. Neighbours
-    a, b violate (ranks) iff A_a P_b < A_b P_a exp(d): one exp, no logarithm, and an exp
-    that overflows or underflows still decides correctly.
-    """
-    cdef Py_ssize_t first = 0, end, size, previous, previous_size, top = -1, work = n
-    cdef double total, below, step, term, left, right, rise = 0.0
-    cdef double growth = exp(h)
-    cdef Py_ssize_t first_absorbed
-    cdef bint has_merged
-    cdef Sum absorbed
-    while True:
-        # Of two blocks of one, d alone decides: A = P = 1.
-        if is_sort:
-            while first + 1 < n and not (
-                sign * (<double> x[first] - <double> x[first + 1]) / scale > h
-            ):
-                first += 1
-        elif is_kl:
-            while first + 1 < n and not (
-                n - first - 1 < (n - first) * exp(
-                    sign * (<double> x[first + 1] - <double> x[first]) / scale)
-            ):
-                first += 1
-        else:
-            while first + 1 < n and not (
-                sign * (<double> x[first] - <double> x[first + 1]) / scale < h
-            ):
-                first += 1
-        if first + 1 >= n:
-            break
-        end = first + 2
-        size = 2
-        total = 1.0 + exp(sign * (<double> x[first + 1] - <double> x[first]) / scale)
-        has_merged = True
-        while has_merged:
-            work -= end
-            absorbed = new_sum(total)
-            first_absorbed = end
-            while end < n:
-                step = sign * (<double> x[end] - <double> x[first]) / scale
-                term = exp(step)
-                total = result(&absorbed)
-                if is_kl:
-                    left = total * (n - end)
-                    right = rho_sum(n, first, size) * term
-                elif 1e-300 < h and size * h < 600.0:
-                    # P(m) exp(m h) = exp(h) + ... + exp(m h), by its recurrence and
-                    # anew from its closed form before errors add up.
-                    if size % 32 == 0 or end == first_absorbed:
-                        rise = expm1(size * h) / -expm1(-h)
-                    left = total
-                    right = term * rise
-                    rise = growth * (rise + 1.0)
-                else:
-                    left = total
-                    right = progression_sum_exp(size, h) * exp(step + size * h)
-                if is_sort:
-                    if not left > right:
-                        break
-                elif not left < right:
-                    break
-                add(&absorbed, term)
-                size += 1
-                end += 1
-            work += end + 1
-            total = result(&absorbed)
-            has_merged = False
-            while first > 0:
-                previous = block_before(pools, top, first)
-                previous_size = first - previous
-                below = sums[top] if previous_size > 1 else 1.0
-                step = sign * (<double> x[first] - <double> x[previous]) / scale
-                if is_kl:
-                    left = below * rho_sum(n, first, size)
-                    right = total * rho_sum(n, previous, previous_size) * exp(step)
-                else:
-                    left = below * progression_sum_exp(size, h)
-                    right = (total * progression_sum_exp(previous_size, h)
-                             * exp(step + previous_size * h))
-                work += 1
-                if is_sort:
-                    if not left > right:
-                        break
-                elif not left < right:
-                    break
-                top -= previous_size > 1
-                total = below + total * exp(step)
-                first = previous
-                size += previous_size
-                has_merged = True
-        top += 1
-        pools[2 * top] = first
-        pools[2 * top + 1] = end
-        sums[top] = total
-        first = end
-    pools[2 * (top + 1)] = n
-    return work
 
 
 cdef Py_ssize_t pav_anchored_rank_row(
@@ -328,74 +137,11 @@ cdef Py_ssize_t pav_anchored_rank_row(
     return work
 
 
-cdef Py_ssize_t pav_entropic_narrow_sort_row(
-    const floating* x, Py_ssize_t n, double sign, double h, int64_t* pools,
-    double* sums,
-) noexcept nogil:
-    """Entropic sort pools of a row of range < 1; sums = sum of expm1(x_i - x_first)."""
-    cdef Py_ssize_t first = 0, end, size, previous, previous_size, top = -1, work = n
-    cdef double total, below, step
-    cdef bint has_merged
-    cdef Sum absorbed
-    while True:
-        while first + 1 < n and not (
-            sign * (<double> x[first] - <double> x[first + 1]) > h
-        ):
-            first += 1
-        if first + 1 >= n:
-            break
-        end = first + 2
-        size = 2
-        total = expm1(sign * (<double> x[first + 1] - <double> x[first]))
-        has_merged = True
-        while has_merged:
-            work -= end
-            absorbed = new_sum(total)
-            while end < n:
-                step = sign * (<double> x[end] - <double> x[first])
-                total = result(&absorbed)
-                if not narrow_excess(
-                    size, total, progression_sum_expm1(size, h), 1, 0.0, 0.0,
-                    step + size * h,
-                ) > 0.0:
-                    break
-                add(&absorbed, expm1(step))
-                size += 1
-                end += 1
-            work += end + 1
-            total = result(&absorbed)
-            has_merged = False
-            while first > 0:
-                previous = block_before(pools, top, first)
-                previous_size = first - previous
-                below = sums[top] if previous_size > 1 else 0.0
-                step = sign * (<double> x[first] - <double> x[previous])
-                work += 1
-                if not narrow_excess(
-                    previous_size, below, progression_sum_expm1(previous_size, h),
-                    size, total, progression_sum_expm1(size, h),
-                    step + previous_size * h,
-                ) > 0.0:
-                    break
-                top -= previous_size > 1
-                total = below + (total + (size + total) * expm1(step))
-                first = previous
-                size += previous_size
-                has_merged = True
-        top += 1
-        pools[2 * top] = first
-        pools[2 * top + 1] = end
-        sums[top] = total
-        first = end
-    pools[2 * (top + 1)] = n
-    return work
-
-
 # --- ranks -------------------------------------------------------------------------
 
 cdef void write_rank_quadratic_row(
     const double* x, Py_ssize_t n, double epsilon, const int64_t* pools,
-    const double* sums, const Word* order, floating* out,
+    const double* sums, const int64_t* order, floating* out,
 ) noexcept nogil:
     """r_i = mean(rho_B) + (x_i - mean(x_B)) / epsilon."""
     cdef Py_ssize_t k = 0, i, first = 0, end = 0
@@ -403,7 +149,7 @@ cdef void write_rank_quadratic_row(
     while True:
         first = pools[2 * k]
         for i in range(end, first):
-            out[order[i].index] = <floating> (n - i)
+            out[order[i]] = <floating> (n - i)
         if first == n:
             break
         end = pools[2 * k + 1]
@@ -411,14 +157,14 @@ cdef void write_rank_quadratic_row(
         # Divided by epsilon first: means of subnormal numbers lose digits.
         mean = sums[k] / epsilon / (end - first)
         for i in range(first, end):
-            out[order[i].index] = <floating> (
+            out[order[i]] = <floating> (
                 value + ((x[i] - x[first]) / epsilon - mean))
         k += 1
 
 
 cdef void write_rank_entropic_row(
     const double* x, const double* e, Py_ssize_t n, double epsilon, bint is_kl,
-    const int64_t* pools, const double* sums, const Word* order, floating* out,
+    const int64_t* pools, const double* sums, const int64_t* order, floating* out,
     double* weights,
 ) noexcept nogil:
     """r_i = logsumexp(rho_B) + x_i / epsilon - logsumexp(x_B / epsilon), or for "kl"
@@ -432,7 +178,7 @@ cdef void write_rank_entropic_row(
     while True:
         first = pools[2 * k]
         for i in range(end, first):
-            out[order[i].index] = <floating> (n - i)
+            out[order[i]] = <floating> (n - i)
         if first == n:
             break
         end = pools[2 * k + 1]
@@ -448,18 +194,18 @@ cdef void write_rank_entropic_row(
                 if weights != NULL:
                     weights[i] = term
             if is_kl:
-                out[order[i].index] = <floating> (value * term)
+                out[order[i]] = <floating> (value * term)
             else:
-                out[order[i].index] = <floating> (value + (x[i] - anchor) / epsilon)
+                out[order[i]] = <floating> (value + (x[i] - anchor) / epsilon)
         if is_kl and x[first] == x[end - 1]:
             # Ties alone: the hard rank, free of the rounding of term.
             for i in range(first, end):
-                out[order[i].index] = <floating> (value / (end - first))
+                out[order[i]] = <floating> (value / (end - first))
         k += 1
 
 
 cdef void hard_rank_row(
-    const double* x, Py_ssize_t n, const Word* order, floating* out,
+    const double* x, Py_ssize_t n, const int64_t* order, floating* out,
 ) noexcept nogil:
     """Ranks of distinct values; ties get the mean of their ranks."""
     cdef Py_ssize_t i, first = 0, end
@@ -470,7 +216,7 @@ cdef void hard_rank_row(
             end += 1
         value = rho_sum(n, first, end - first) / (end - first)
         for i in range(first, end):
-            out[order[i].index] = <floating> value
+            out[order[i]] = <floating> value
         first = end
 
 
@@ -496,7 +242,7 @@ cdef inline bint is_single_block(
 
 cdef Py_ssize_t single_block_rank_row(
     const floating* values, Py_ssize_t n, double sign, double epsilon, int kind,
-    double high, double* e, Word* order, int64_t* pools, floating* out,
+    double high, double* e, int64_t* order, int64_t* pools, floating* out,
     double* weights,
 ) noexcept nogil:
     """Ranks that form one block, with the identity for an order; high = max(x)."""
@@ -507,7 +253,7 @@ cdef Py_ssize_t single_block_rank_row(
     pools[1] = pools[2] = n
     if order != NULL:
         for i in range(n):
-            order[i].index = i
+            order[i] = i
     if kind == QUADRATIC:
         for i in range(0, n - 1, 2):
             add(&even, sign * values[i] - high)
@@ -538,7 +284,7 @@ cdef Py_ssize_t single_block_rank_row(
 
 
 cdef Py_ssize_t rank_row(
-    const double* x, Py_ssize_t n, double epsilon, int kind, const Word* order,
+    const double* x, Py_ssize_t n, double epsilon, int kind, const int64_t* order,
     int64_t* pools, double* sums, double* e, floating* out, double* weights,
 ) noexcept nogil:
     """Ranks of one sorted row; returns the work. e: room for n exponentials."""
@@ -634,17 +380,150 @@ cdef void write_sort_entropic_row(
 
 
 # --- batches -----------------------------------------------------------------------
+#
+# Rows are sorted and solved in chunks of about CHUNK values, which stay in cache.
+
+cdef enum:
+    CHUNK = 1 << 15
+    # So few keys are sorted without a call of NumPy.
+    FEW = 24
+    SMALL = 8 * FEW
+
+
+cdef inline Py_ssize_t chunk_rows(Py_ssize_t n, Py_ssize_t n_rows) noexcept nogil:
+    return min(max(CHUNK // n, <Py_ssize_t> 1), n_rows)
+
+
+cdef inline void insert_keys(int64_t* keys, Py_ssize_t n) noexcept nogil:
+    """Sort a few keys."""
+    cdef Py_ssize_t i, j
+    cdef int64_t key
+    for i in range(1, n):
+        key = keys[i]
+        j = i
+        while j > 0 and keys[j - 1] > key:
+            keys[j] = keys[j - 1]
+            j -= 1
+        keys[j] = key
+
+
+cdef Py_ssize_t order_row(
+    const floating* values, Py_ssize_t n, double sign, int64_t* keys, double* x,
+    void* array, Py_ssize_t row,
+) except -1 nogil:
+    """Read the order from sorted keys, a row of an array; returns the moves."""
+    cdef Py_ssize_t start = 0, end = 0, moves = 0
+    while True:
+        start = unpack_row(values, n, sign, keys, x, start, &end, &moves)
+        if start == n:
+            return moves
+        moves += end - start
+        if end - start <= FEW:
+            insert_keys(&keys[start], end - start)
+        else:
+            with gil:
+                (<object> array)[row, start:end].sort()
+
+
+cdef inline object sort_chunk(
+    object array, Py_ssize_t first, Py_ssize_t last, int64_t* keys, Py_ssize_t n
+):
+    """Sort the rows of an array (None: of a few keys); returns these rows."""
+    cdef Py_ssize_t r
+    if array is None or (n <= FEW and (last - first) * n <= SMALL):
+        for r in range(last - first):
+            insert_keys(&keys[r * n], n)
+        return None
+    rows = array[first:last]
+    rows.sort(1)
+    return rows
+
+
+cdef struct Ranks:
+    double epsilon
+    int kind
+    double sign
+    double limit  # of the range of a row that is one block
+    bint has_order
+    bint all_single  # all rows of a chunk are one block each
+    bint is_finite
+
+
+cdef inline bint spans_one_block(
+    const Ranks* ranks, const floating* values, Py_ssize_t size, Py_ssize_t n
+) noexcept nogil:
+    """Whether the first values of a row of n are as close as those of one block."""
+    cdef double low, high
+    return scan_row(values, size, ranks.sign, &low, &high) and is_single_block(
+        high - low, n, ranks.epsilon, ranks.kind, ranks.limit
+    ) and is_bounded(high - low, n, ranks.epsilon)
+
+
+cdef void pack_ranks(
+    Ranks* ranks, const floating* values, Py_ssize_t n_rows, Py_ssize_t n,
+    int64_t* keys,
+) noexcept nogil:
+    """Keys of some rows, unless each of them proves to be one block."""
+    cdef Py_ssize_t r
+    ranks.all_single = ranks.epsilon > 0.0 and n > 1
+    for r in range(n_rows):
+        # The first values of most rows are enough to say no.
+        ranks.all_single = ranks.all_single and (
+            spans_one_block(ranks, &values[r * n], min(n, <Py_ssize_t> 64), n)
+        ) and spans_one_block(ranks, &values[r * n], n, n)
+    if not ranks.all_single:
+        for r in range(n_rows):
+            ranks.is_finite &= pack_row(&values[r * n], n, ranks.sign, &keys[r * n])
+
+
+cdef Py_ssize_t rank_chunk(
+    Ranks* ranks, const floating* values, Py_ssize_t n_rows, Py_ssize_t n,
+    int64_t* keys, void* array, floating* out, int64_t* pools, double* weights,
+    double* scratch,
+) except -1 nogil:
+    """Ranks of some rows whose keys are sorted; returns the work."""
+    cdef Py_ssize_t r, work = 0
+    cdef double low, high
+    cdef double* x = scratch
+    cdef double* sums = scratch + (n + 1)
+    cdef int64_t* row_pools = <int64_t*> (scratch + 2 * (n + 1))
+    cdef double* e = scratch + 3 * (n + 1)
+    cdef double* row_weights = NULL
+    cdef const floating* row
+    for r in range(n_rows):
+        row = &values[r * n]
+        if pools != NULL:
+            row_pools = &pools[r * (n + 1)]
+        if weights != NULL:
+            e = row_weights = &weights[r * n]  # the exponentials become the weights
+        if ranks.all_single:
+            scan_row(row, n, ranks.sign, &low, &high)
+        else:
+            work += order_row(row, n, ranks.sign, &keys[r * n], x, array, r)
+            low = x[n - 1]
+            high = x[0]
+            ranks.is_finite &= is_bounded(high - low, n, ranks.epsilon)
+        if is_single_block(high - low, n, ranks.epsilon, ranks.kind, ranks.limit):
+            work += single_block_rank_row(
+                row, n, ranks.sign, ranks.epsilon, ranks.kind, high, e,
+                &keys[r * n] if ranks.has_order else NULL, row_pools, &out[r * n],
+                row_weights)
+        else:
+            work += rank_row(
+                x, n, ranks.epsilon, ranks.kind, &keys[r * n], row_pools, sums, e,
+                &out[r * n], row_weights)
+    return work
+
 
 def rank_rows(
-    const floating[:, ::1] values, double epsilon, int kind, double sign,
-    double[:, ::1] keys, floating[:, ::1] out, int64_t[:, ::1] pools,
-    double[:, ::1] weights,
+    const floating[:, ::1] values, double epsilon, int kind, double sign, order,
+    floating[:, ::1] out, int64_t[:, ::1] pools, double[:, ::1] weights,
 ):
     """Soft ranks of each row: P(z, rho) with z = sign * values / epsilon.
 
     values (IN, rows x n).
-    keys (OUT, rows x n): on return, viewed as int64, the argsort of -sign * values;
-    the identity in rows that need no order.
+    order (OUT, an array of int64, rows x n, or None): the argsort of -sign * values;
+    the identity in rows that need none.
     out (OUT, rows x n): the ranks, in the order of values.
     pools (OUT, rows x (n + 1), or None), weights (OUT, rows x n, or None): the pools
     and the softmax within them, in sorted order, for the Jacobian.
@@ -652,178 +531,206 @@ def rank_rows(
 
     Returns the work, in comparisons and moves, or -1 if a row is not finite.
     """
-    cdef Py_ssize_t n = values.shape[1], n_rows = values.shape[0], r, moves
-    cdef Py_ssize_t work = 0, n_scanned = 0
-    cdef double low = 0.0, high = 0.0, limit = single_block_limit(max(n, 2), kind)
-    cdef double* scratch
-    cdef double* x
-    cdef double* sums
-    cdef double* e
-    cdef double* row_weights
+    cdef Py_ssize_t n = values.shape[1], n_rows = values.shape[0], step, r, m, work = 0
+    cdef int64_t[:, ::1] key_rows
+    cdef int64_t* keys
     cdef int64_t* row_pools
-    cdef const floating* row
-    cdef Word* order
-    cdef bint is_finite = True, all_single = True
+    cdef double* row_weights
+    cdef double* scratch
+    cdef Ranks ranks
+    cdef Environment environment
     if n_rows == 0 or n == 0:
         return 0
-    with nogil:
-        for r in range(n_rows):
-            if all_single:
-                is_finite &= scan_row(&values[r, 0], n, sign, &low, &high)
-                is_finite &= is_bounded(high - low, n, epsilon)
-                all_single = is_single_block(high - low, n, epsilon, kind, limit)
-                if not all_single:
-                    n_scanned = r
-            if not all_single:
-                is_finite &= pack_row(&values[r, 0], n, sign, <Word*> &keys[r, 0])
-        if not all_single:
-            for r in range(n_scanned):
-                pack_row(&values[r, 0], n, sign, <Word*> &keys[r, 0])
-    if not is_finite:
-        return -1
-    if not all_single:
-        keys.base.sort(1)
+    step = chunk_rows(n, n_rows)
+    ranks.epsilon = epsilon
+    ranks.kind = kind
+    ranks.sign = sign
+    ranks.limit = single_block_limit(max(n, <Py_ssize_t> 2), kind)
+    ranks.has_order = order is not None
+    ranks.is_finite = True
     # At most 3.5 words an element of one row: x and sums (n / 2) where rows are sorted,
-    # pools and e where the caller gives no room for them.
-    scratch = <double*> malloc(4 * (n + 1) * sizeof(double))
+    # pools and e where the caller gives no room for them. Few keys have room there.
+    scratch = <double*> malloc((4 * (n + 1) + SMALL) * sizeof(double))
     if scratch == NULL:
         raise MemoryError
-    x = scratch
-    sums = scratch + (n + 1)
+    keys = <int64_t*> (scratch + 4 * (n + 1))
+    enter(&environment)
     try:
-        with nogil:
-            for r in range(n_rows):
-                row = &values[r, 0]
-                order = <Word*> &keys[r, 0]
-                row_pools = (
-                    <int64_t*> (scratch + 2 * (n + 1)) if pools is None
-                    else &pools[r, 0])
-                row_weights = NULL if weights is None else &weights[r, 0]
-                # The exponentials become the weights in place.
-                e = scratch + 3 * (n + 1) if weights is None else row_weights
-                if all_single:
-                    if n_rows > 1:  # else high is known
-                        scan_row(row, n, sign, &low, &high)
-                    work += single_block_rank_row(
-                        row, n, sign, epsilon, kind, high, e,
-                        NULL if pools is None else order, row_pools, &out[r, 0],
-                        row_weights)
-                    continue
-                moves = unpack_row(row, n, sign, order, x)
-                if moves < 0:
-                    with gil:
-                        sort_by_two_passes(row, n, sign, keys.base[r], order, x)
-                    moves = n
-                work += moves
-                is_finite &= is_bounded(x[0] - x[n - 1], n, epsilon)
-                if is_single_block(x[0] - x[n - 1], n, epsilon, kind, limit):
-                    work += single_block_rank_row(
-                        row, n, sign, epsilon, kind, x[0], e, order, row_pools,
-                        &out[r, 0], row_weights)
-                    continue
-                work += rank_row(
-                    x, n, epsilon, kind, order, row_pools, sums, e, &out[r, 0],
-                    row_weights)
+        if order is None and (n > FEW or n_rows * n > SMALL):
+            order = _np.empty((step, n), _np.int64)
+        if order is not None:
+            key_rows = order
+        for r in range(0, n_rows, step):
+            m = min(step, n_rows - r)
+            if order is not None:
+                keys = &key_rows[r if ranks.has_order else 0, 0]
+            with nogil:
+                pack_ranks(&ranks, &values[r, 0], m, n, keys)
+            if not ranks.is_finite:
+                return -1
+            rows = None
+            if not ranks.all_single:
+                rows = sort_chunk(
+                    order, r if ranks.has_order else 0,
+                    r + m if ranks.has_order else m, keys, n)
+            row_pools = NULL if pools is None else &pools[r, 0]
+            row_weights = NULL if weights is None else &weights[r, 0]
+            with nogil:
+                work += rank_chunk(
+                    &ranks, &values[r, 0], m, n, keys, <void*> rows, &out[r, 0],
+                    row_pools, row_weights, scratch)
     finally:
+        leave(&environment)
         free(scratch)
-    return work if is_finite else -1
+    return work if ranks.is_finite else -1
+
+
+cdef Py_ssize_t argsort_chunk(
+    const floating* values, Py_ssize_t n_rows, Py_ssize_t n, double sign,
+    int64_t* order, void* array, floating* out, double* x, bint* is_finite,
+) except -1 nogil:
+    """Order and sorted values of some rows whose keys are sorted."""
+    cdef Py_ssize_t r, i, work = 0
+    for r in range(n_rows):
+        work += order_row(&values[r * n], n, sign, &order[r * n], x, array, r)
+        is_finite[0] &= is_bounded(x[0] - x[n - 1], n, 0.0)
+        for i in range(n):
+            out[r * n + i] = values[r * n + order[r * n + i]]
+    return work
 
 
 def argsort_rows(
-    const floating[:, ::1] values, double sign, double[:, ::1] keys,
-    floating[:, ::1] sorted_values,
+    const floating[:, ::1] values, double sign, order, floating[:, ::1] sorted_values,
 ):
     """Stable argsort of -sign * values of each row.
 
-    keys (OUT, rows x n): viewed as int64, the order; sorted_values (OUT, rows x n): the
-    values in it. Returns the repairing moves, or -1 if a row is not finite.
+    order (OUT, an array of int64, rows x n); sorted_values (OUT, rows x n): the values
+    in it. Returns the repairing moves, or -1 if a row is not finite.
     """
-    cdef Py_ssize_t n = values.shape[1], n_rows = values.shape[0], r, i, moves
+    cdef Py_ssize_t n = values.shape[1], n_rows = values.shape[0], step, r, i, m
     cdef Py_ssize_t work = 0
+    cdef int64_t[:, ::1] keys = order
     cdef double* x
-    cdef const floating* row
-    cdef Word* order
     cdef bint is_finite = True
+    cdef Environment environment
     if n_rows == 0 or n == 0:
         return 0
     x = <double*> malloc(n * sizeof(double))
     if x == NULL:
         raise MemoryError
+    step = chunk_rows(n, n_rows)
+    enter(&environment)
     try:
-        with nogil:
-            for r in range(n_rows):
-                is_finite &= pack_row(&values[r, 0], n, sign, <Word*> &keys[r, 0])
-        if not is_finite:
-            return -1
-        keys.base.sort(1)
-        with nogil:
-            for r in range(n_rows):
-                row = &values[r, 0]
-                order = <Word*> &keys[r, 0]
-                moves = unpack_row(row, n, sign, order, x)
-                if moves < 0:
-                    with gil:
-                        sort_by_two_passes(row, n, sign, keys.base[r], order, x)
-                    moves = n
-                work += moves
-                is_finite &= is_bounded(x[0] - x[n - 1], n, 0.0)
-                for i in range(n):
-                    sorted_values[r, i] = row[order[i].index]
+        for r in range(0, n_rows, step):
+            m = min(step, n_rows - r)
+            with nogil:
+                for i in range(r, r + m):
+                    is_finite &= pack_row(&values[i, 0], n, sign, &keys[i, 0])
+            if not is_finite:
+                return -1
+            rows = sort_chunk(order, r, r + m, &keys[r, 0], n)
+            with nogil:
+                work += argsort_chunk(
+                    &values[r, 0], m, n, sign, &keys[r, 0], <void*> rows,
+                    &sorted_values[r, 0], x, &is_finite)
     finally:
+        leave(&environment)
         free(x)
     return work if is_finite else -1
 
 
+cdef Py_ssize_t sort_row(
+    floating* out, Py_ssize_t n, double epsilon, int kind, double sign,
+    int64_t* pools, double* sums, double* weights,
+) noexcept nogil:
+    """Soft sort of a sorted row, in place; returns the work, or -1 if not finite."""
+    cdef double spread = sign * (<double> out[0] - <double> out[n - 1])
+    cdef Py_ssize_t work
+    cdef bint is_narrow = spread < 1.0
+    # NumPy sorts NaN to the end, so the ends tell of NaN and infinity.
+    if not is_bounded(spread, n, epsilon):
+        return -1
+    if epsilon == 0.0:
+        pools[0] = n
+        return 0
+    if kind == QUADRATIC:
+        work = pav_quadratic_row(out, n, sign, epsilon, True, pools, sums)
+        write_sort_quadratic_row(n, sign, epsilon, pools, sums, out)
+        return work
+    if is_narrow:
+        work = pav_entropic_narrow_sort_row(out, n, sign, 1.0 / epsilon, pools, sums)
+    else:
+        work = pav_entropic_row(
+            out, n, sign, 1.0, 1.0 / epsilon, True, False, pools, sums)
+    write_sort_entropic_row(
+        n, sign, 1.0 / epsilon, is_narrow, pools, sums, out, weights)
+    return work
+
+
+cdef void reverse_row(floating* x, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n // 2):
+        x[i], x[n - 1 - i] = x[n - 1 - i], x[i]
+
+
 def sort_rows(
-    floating[:, ::1] out, double epsilon, int kind, double sign,
+    const floating[:, ::1] values, double epsilon, int kind, double sign, order, out,
     int64_t[:, ::1] pools, double[:, ::1] weights,
 ):
-    """Soft sort of each row in place: sign * P(rho / epsilon, sign * values).
+    """Soft sort of each row: sign * P(rho / epsilon, sign * values).
 
-    out (INOUT, rows x n): the values, sorted so that sign * out is non-increasing.
-    pools, weights: as in `rank_rows`. epsilon > 0.
+    values (IN, rows x n, or out itself, if its rows are sorted).
+    order, pools, weights: as in `rank_rows`.
+    out (OUT, an array of the type of values, rows x n): the sorted values; sign * out
+    is non-increasing.
+    epsilon = 0: the hard sort, and no pools (the Jacobian is a permutation).
 
-    Returns the work, in comparisons, or -1 if a row is not finite.
+    Returns the work, in comparisons and moves, or -1 if a row is not finite.
     """
-    cdef Py_ssize_t n = out.shape[1], n_rows = out.shape[0], r, work = 0
-    cdef double spread
-    cdef double* scratch
-    cdef double* sums
-    cdef double* row_weights
+    cdef Py_ssize_t n = values.shape[1], n_rows = values.shape[0], step, r, i, m
+    cdef Py_ssize_t work = 0, row_work
+    cdef floating[:, ::1] x = out
     cdef int64_t* row_pools
-    cdef bint is_finite = True, is_narrow
+    cdef double* row_weights
+    cdef double* scratch
+    cdef bint is_finite = True, is_sorted = n > 0 and n_rows > 0 and (
+        &values[0, 0] == &x[0, 0])
+    cdef Environment environment
     if n_rows == 0 or n == 0:
         return 0
+    if order is not None:
+        work = argsort_rows(values, sign, order, x)
+        if work < 0:
+            return -1
+        is_sorted = True
     scratch = <double*> malloc(2 * (n + 1) * sizeof(double))
     if scratch == NULL:
         raise MemoryError
-    sums = scratch
-    with nogil:
-        for r in range(n_rows):
-            row_pools = (
-                <int64_t*> (scratch + (n + 1)) if pools is None else &pools[r, 0])
-            row_weights = NULL if weights is None else &weights[r, 0]
-            # NumPy sorts NaN to the end, so the ends tell of NaN and infinity.
-            spread = sign * (<double> out[r, 0] - <double> out[r, n - 1])
-            if not is_bounded(spread, n, epsilon):
-                is_finite = False
-                break
-            if kind == QUADRATIC:
-                work += pav_quadratic_row(
-                    &out[r, 0], n, sign, epsilon, True, row_pools, sums)
-                write_sort_quadratic_row(
-                    n, sign, epsilon, row_pools, sums, &out[r, 0])
-            else:
-                is_narrow = spread < 1.0
-                if is_narrow:
-                    work += pav_entropic_narrow_sort_row(
-                        &out[r, 0], n, sign, 1.0 / epsilon, row_pools, sums)
-                else:
-                    work += pav_entropic_row(
-                        &out[r, 0], n, sign, 1.0, 1.0 / epsilon, True, False,
-                        row_pools, sums)
-                write_sort_entropic_row(
-                    n, sign, 1.0 / epsilon, is_narrow, row_pools, sums, &out[r, 0],
-                    row_weights)
-    free(scratch)
-    return work if is_finite else -1
+    step = chunk_rows(n, n_rows)
+    enter(&environment)
+    try:
+        for r in range(0, n_rows, step):
+            m = min(step, n_rows - r)
+            if not is_sorted:  # values alone sort faster than with their order
+                rows = out[r:r + m]
+                rows[...] = values.base[r:r + m]
+                rows.sort(1)
+            with nogil:
+                for i in range(r, r + m):
+                    row_pools = (
+                        <int64_t*> (scratch + (n + 1)) if pools is None
+                        else &pools[i, 0])
+                    row_weights = NULL if weights is None else &weights[i, 0]
+                    if not is_sorted and sign > 0.0:
+                        reverse_row(&x[i, 0], n)
+                    row_work = sort_row(
+                        &x[i, 0], n, epsilon, kind, sign, row_pools, scratch,
+                        row_weights)
+                    is_finite &= row_work >= 0
+                    work += row_work
+            if not is_finite:
+                return -1
+    finally:
+        leave(&environment)
+        free(scratch)
+    return work

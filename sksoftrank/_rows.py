@@ -82,11 +82,11 @@ def rounded(array, dtype):
 
 def argsort_rows(rows, *, descending):
     """Stable argsort of each row, and the sorted rows; None if a row is not finite."""
-    keys, sorted_rows = np.empty(rows.shape), np.empty_like(rows)
+    order, sorted_rows = np.empty(rows.shape, np.int64), np.empty_like(rows)
     sign = 1.0 if descending else -1.0
-    if _pav.argsort_rows(rows, sign, keys, sorted_rows) < 0:
+    if _pav.argsort_rows(rows, sign, order, sorted_rows) < 0:
         return None
-    return keys.view(np.int64), sorted_rows
+    return order, sorted_rows
 
 
 def tie_bounds(rows):

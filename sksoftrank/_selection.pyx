@@ -23,6 +23,8 @@ from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
+from ._environment cimport Environment, enter, leave
+
 # More losses than this are searched in a window, which a sample of them gives.
 cdef Py_ssize_t DIRECT = 6000
 # Half the width of the window, in standard errors of the sample.
@@ -575,6 +577,7 @@ def select_row(
     NaN without a selection. For epsilon = 0 the offset is the part that is kept of the
     losses equal to the anchor.
     """
+    cdef Environment environment
     cdef Losses x
     cdef Goal goal
     cdef Room room
@@ -594,9 +597,11 @@ def select_row(
         raise MemoryError
     if gradient is not None:
         gradient_row = &gradient[0]
+    enter(&environment)
     with nogil:
         find_threshold(x, goal, kept, guess, &at, &room)
         if selection is not None:
             value = write_row(x, goal, kept, at, &selection[0], gradient_row)
+    leave(&environment)
     free(room.value)
     return value, at.anchor, at.offset, room.work

@@ -1,6 +1,6 @@
 """Paths of the kernel: each way to the same result, the work it takes, its failures.
 
-Which path runs depends on the values: packed keys sort with repairs or in two passes;
+Which path runs depends on the values: packed keys sort with repairs or by runs of ties;
 a row may prove itself one block without sorting; exponentials share an anchor or not.
 """
 
@@ -14,7 +14,6 @@ import reference
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sksoftrank import _pav, soft_rank, soft_sort
-from sksoftrank.operators import _rows
 
 KINDS = {"quadratic": _pav.QUADRATIC, "entropic": _pav.ENTROPIC, "kl": _pav.KL}
 
@@ -61,20 +60,33 @@ def test_argsort_is_the_stable_one(kind, descending, dtype):
         with np.errstate(over="ignore"):
             x = np.clip(draw(kind, n), -3e38, 3e38).astype(dtype)
         sign = 1.0 if descending else -1.0
-        keys, sorted_x = np.empty((1, n)), np.empty((1, n), dtype)
-        assert _pav.argsort_rows(x[None], sign, keys, sorted_x) >= 0
+        order, sorted_x = np.empty((1, n), np.int64), np.empty((1, n), dtype)
+        assert _pav.argsort_rows(x[None], sign, order, sorted_x) >= 0
         expected = np.argsort(-sign * x, kind="stable")
-        assert_array_equal(keys.view(np.int64)[0], expected)
+        assert_array_equal(order[0], expected)
         # Bits, so that -0.0 is not 0.0.
         assert sorted_x.tobytes() == x[expected].tobytes()
 
 
-def test_two_passes_are_taken_where_keys_tie():
-    # Else the tests above would prove nothing about them: repairing these takes n / 4
+def test_runs_of_tied_keys_are_sorted():
+    # Else the tests above would prove nothing about it: repairing these takes n / 4
     # moves an element.
     x = draw("neighbours", 5000)
-    work = _pav.argsort_rows(x[None], 1.0, np.empty((1, 5000)), np.empty((1, 5000)))
-    assert work == 5000  # what the second way reports
+    order, out = np.empty((1, 5000), np.int64), np.empty((1, 5000))
+    assert _pav.argsort_rows(x[None], 1.0, order, out) == 5000  # counted as one each
+
+
+@pytest.mark.parametrize("length", [3, 10, 31, 32, 33, 500])
+def test_runs_of_all_lengths_among_other_values(length):
+    rng = np.random.default_rng(length)
+    runs = [k + neighbours(rng, length) for k in range(6000 // length)]
+    x = np.concatenate([np.repeat(runs, 2), rng.normal(size=100), -np.array(runs[0])])
+    x = rng.permutation(x)[None]
+    order, out = np.empty(x.shape, np.int64), np.empty(x.shape)
+    for sign in (1.0, -1.0):
+        work = _pav.argsort_rows(x, sign, order, out)
+        assert_array_equal(order[0], np.argsort(-sign * x[0], kind="stable"))
+        assert work <= 5 * x.size
 
 
 # Counted work
@@ -88,9 +100,9 @@ def test_ranks_take_linear_work(kind, regularization, n):
     spread = np.ptp(x)
     for fraction in (1e-9, 0.1 / n, 1 / n, 10 / n, 0.1, 10):
         epsilon = max(fraction * spread, 5e-324)
-        keys, out = np.empty(x.shape), np.empty(x.shape)
+        out = np.empty(x.shape)
         work = _pav.rank_rows(
-            x, epsilon, KINDS[regularization], 1.0, keys, out, None, None
+            x, epsilon, KINDS[regularization], 1.0, None, out, None, None
         )
         # At most 4 n repairs, and 3 comparisons an element in pooling.
         assert n <= work <= 8 * n
@@ -104,8 +116,9 @@ def test_sorts_take_linear_work(kind, regularization, n):
     spread = max(np.ptp(x), 1e-290)
     for fraction in (1e-9, 0.1 / n, 1 / n, 10 / n, 0.1, 10):
         epsilon = 1 / (fraction * spread)
+        own = x.copy()
         work = _pav.sort_rows(
-            x.copy(), epsilon, KINDS[regularization], -1.0, None, None
+            own, epsilon, KINDS[regularization], -1.0, None, own, None, None
         )
         assert n <= work <= 4 * n
 
@@ -133,11 +146,11 @@ def test_rows_without_a_sort_equal_sorted_rows(regularization, descending, dtype
         expected = expected_jacobian.vjp(np.vstack([g, np.zeros(n)]))[:-1]
         assert_allclose(jacobian.vjp(g), expected, atol=1e-13 * np.abs(expected).max())
         # The path was taken: such rows leave the identity for an order.
-        keys, pools = np.empty(x.shape), np.empty((5, n + 1), np.int64)
+        order, pools = np.empty(x.shape, np.int64), np.empty((5, n + 1), np.int64)
         _pav.rank_rows(
-            x, 1.0, KINDS[regularization], 1.0, keys, got, pools, np.empty(x.shape)
+            x, 1.0, KINDS[regularization], 1.0, order, got, pools, np.empty(x.shape)
         )
-        assert_array_equal(keys.view(np.int64), np.tile(np.arange(n), (5, 1)))
+        assert_array_equal(order, np.tile(np.arange(n), (5, 1)))
 
 
 @pytest.mark.parametrize("regularization", KINDS)
@@ -197,16 +210,23 @@ def test_sorting_values_alone_changes_nothing(kind, regularization, descending):
 
 
 @pytest.mark.parametrize("operator", [soft_rank, soft_sort])
-def test_chunks_and_threads_change_no_bit(operator, monkeypatch):
-    x = np.random.default_rng(3).normal(size=(101, 37))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_chunks_and_threads_change_no_bit(operator, dtype):
+    # Chunks are of 2^15 values, so these are three of them.
+    x = np.random.default_rng(3).normal(size=(2000, 37)).astype(dtype)
+    x[:900] *= 0.1  # one block each
     g = np.random.default_rng(4).normal(size=x.shape)
     whole, jacobian = operator(x, 0.7, return_jacobian=True)
-    monkeypatch.setattr(_rows, "CHUNK_SIZE", 100)
-    for n_jobs in (None, 2, 5):
+    pulled = jacobian.vjp(g)
+    for n_jobs in (1, 2, 5):
         part, part_jacobian = operator(x, 0.7, return_jacobian=True, n_jobs=n_jobs)
         assert_array_equal(part, whole)
-        assert_array_equal(part_jacobian.vjp(g), jacobian.vjp(g))
+        assert_array_equal(part_jacobian.vjp(g), pulled)
         assert_array_equal(operator(x, 0.7, n_jobs=n_jobs), whole)
+    for i in (0, 885, 886, 899, 900, 1771, 1999):  # alone, and in two halves
+        part, part_jacobian = operator(x[i], 0.7, return_jacobian=True)
+        assert_array_equal(part, whole[i])
+        assert_array_equal(part_jacobian.vjp(g[i]), pulled[i])
 
 
 def test_concurrent_calls_give_the_serial_results():

@@ -14,7 +14,6 @@ from .._checks import check_epsilon, check_finite, nonfinite_error
 from .._rows import Slices, argsort_rows
 from ..operators._capped_choice import CappedChoice, WeightedRows
 from ..operators._rows import solve_rows, solve_rows_without_nan
-from ..operators._sorting import RANK_ROWS, SORT_ROWS
 
 
 def _with_subnormals(function):
@@ -36,27 +35,11 @@ def solve_blocks(
     sign = 1.0 if is_sort == descending else -1.0
     if is_sort and epsilon == 0:
         kind = _pav.QUADRATIC
-
-    def solve(part, keys, out, pools, weights):
-        keys = np.empty(part.shape) if keys is None else keys
-        if is_sort:
-            work = _pav.argsort_rows(part, sign, keys, out)
-            if work >= 0:
-                sort_rows = SORT_ROWS[part.dtype]
-                work = sort_rows(out, epsilon, kind, sign, pools, weights)
-        else:
-            rank_rows = RANK_ROWS[part.dtype]
-            work = rank_rows(part, epsilon, kind, sign, keys, out, pools, weights)
-        if work < 0:
-            raise nonfinite_error(
-                rows[~np.isnan(rows)] if omits_nan else rows, "values"
-            )
-
-    if omits_nan:
-        return solve_rows_without_nan(
-            rows, solve, kind, keep, None, in_place=not is_sort
-        )
-    return solve_rows(rows, solve, kind, keep, None)
+    solve = solve_rows_without_nan if omits_nan else solve_rows
+    solved = solve(rows, epsilon, kind, sign, is_sort=is_sort, keep=keep)
+    if solved is None or solved.has_infinite:
+        raise nonfinite_error(rows[~np.isnan(rows)] if omits_nan else rows, "values")
+    return solved
 
 
 @_with_subnormals

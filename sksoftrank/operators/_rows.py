@@ -1,4 +1,4 @@
-"""How soft sorts and ranks solve many rows: in chunks, by threads, without NaN; `k`."""
+"""How soft sorts and ranks solve many rows: by threads, without NaN, infinite; `k`."""
 
 from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral, Real
@@ -9,9 +9,17 @@ from joblib import effective_n_jobs
 from sklearn.utils import gen_batches
 
 from .. import _pav
+from .._rows import stand_ins, with_infinity
 
-# Rows are sorted and solved in chunks of about this many values, which stay in cache.
-CHUNK_SIZE = 2**15
+# The kernels by dtype: a lookup here costs less than dispatch on every call.
+RANK_ROWS = {
+    np.dtype(np.float32): _pav.rank_rows["float"],
+    np.dtype(np.float64): _pav.rank_rows["double"],
+}
+SORT_ROWS = {
+    np.dtype(np.float32): _pav.sort_rows["float"],
+    np.dtype(np.float64): _pav.sort_rows["double"],
+}
 
 
 class SolvedRows(NamedTuple):
@@ -25,82 +33,87 @@ class SolvedRows(NamedTuple):
     pools: np.ndarray | None
     weights: np.ndarray | None  # None also for uniform weights
     n_kept: np.ndarray | None = None  # entries that are not NaN; None: all of them
+    has_infinite: bool = False
 
 
-def solve_rows(rows, solve, kind, keep, n_jobs):
-    """Results of ``solve(rows, keys, out, pools, weights)``, which fills the arrays.
+def solve_rows(rows, epsilon, kind, sign, *, is_sort=False, keep=False, n_jobs=None):
+    """Soft ranks or sorts of rows; None where the kernel refuses one.
 
-    All but rows and out are None where the Jacobian is not to be kept.
+    That is NaN and infinite ones, but for ranks and hard sorts of infinite numbers.
     """
-    keys = pools = weights = None
+    order = pools = weights = None
     if keep:
         count, n = rows.shape
-        keys = np.empty(rows.shape)
-        pools = np.empty((count, n + 1), dtype=np.int64)
+        order = np.empty(rows.shape, np.int64)
+        pools = np.empty((count, n + 1), np.int64)
         pools[:, 0] = n  # rows the kernel does not see, those of n = 0, have no pools
         weights = None if kind == _pav.QUADRATIC else np.empty(rows.shape)
     out = np.empty(rows.shape, rows.dtype)
-    _in_chunks(solve, n_jobs, rows, keys, out, pools, weights)
-    return SolvedRows(out, keys.view(np.int64) if keep else None, pools, weights)
+    kernel = (SORT_ROWS if is_sort else RANK_ROWS)[rows.dtype]
+    solve = kernel if n_jobs is None else _by_threads(kernel, n_jobs)
+    options, results = (epsilon, kind, sign), (order, out, pools, weights)
+    if solve(rows, *options, *results) >= 0:
+        return SolvedRows(out, order, pools, weights)
+    finite = None if is_sort and epsilon > 0 else stand_ins(rows, epsilon)
+    if finite is None or solve(finite, *options, *results) < 0:
+        return None
+    if is_sort:
+        out = with_infinity(out, rows)
+    return SolvedRows(out, order, pools, weights, has_infinite=True)
 
 
-def solve_rows_without_nan(rows, *options, in_place):
+def solve_rows_without_nan(rows, *options, is_sort=False, **more_options):
     """`solve_rows` on what is not NaN; rows with equally many NaN go together.
 
-    With `in_place` results stand where their entries are, else first in the row; the
-    others are NaN. NaN have the first places, which leaves (m, ..., 1) of rho to the
-    m other entries: as if they were alone.
+    Ranks stand where their entries are, sorts first in the row; the others are NaN.
+    NaN have the first places, which leaves (m, ..., 1) of rho to the m other entries:
+    as if they were alone.
     """
     n = rows.shape[1]
     is_nan = np.isnan(rows)
+    more_options["is_sort"] = is_sort
     if not is_nan.any():
-        return solve_rows(rows, *options)
+        return solve_rows(rows, *options, **more_options)
     n_kept = n - np.count_nonzero(is_nan, axis=1)
     order = np.argsort(~is_nan, axis=1, kind="stable").astype(np.int64, copy=False)
     out = np.full(rows.shape, np.nan, rows.dtype)
     pools = np.empty((len(rows), n + 1), dtype=np.int64)
-    weights = np.zeros(rows.shape)
+    weights, has_infinite = np.zeros(rows.shape), False
     for m in np.unique(n_kept):
         group = np.flatnonzero(n_kept == m)
         kept = order[group, n - m :]
-        part = solve_rows(np.take_along_axis(rows[group], kept, axis=1), *options)
-        out[group[:, None], kept if in_place else np.arange(m)] = part.out
+        part = np.take_along_axis(rows[group], kept, axis=1)
+        part = solve_rows(part, *options, **more_options)
+        if part is None:
+            return None
+        has_infinite |= part.has_infinite
+        out[group[:, None], np.arange(m) if is_sort else kept] = part.out
         if part.order is not None:
             order[group, n - m :] = np.take_along_axis(kept, part.order, axis=1)
             pools[group, : m + 1] = part.pools + (n - m)
         if part.weights is not None:
             weights[group, n - m :] = part.weights
-    return SolvedRows(
-        out, order, pools, None if part.weights is None else weights, n_kept
-    )
+    weights = None if part.weights is None else weights
+    return SolvedRows(out, order, pools, weights, n_kept, has_infinite)
 
 
-def _in_chunks(solve, n_jobs, rows, *arrays):
-    """Call `solve` on chunks of the rows of all arrays; None stays None."""
-    if n_jobs is None and rows.size <= CHUNK_SIZE:
-        solve(rows, *arrays)
-        return
+def _by_threads(kernel, n_jobs):
+    """The kernel, with its rows spread over threads."""
     n_threads = _check_n_jobs(n_jobs)
-    n_rows, n = rows.shape
-    if n_threads == 1:
-        size = max(1, CHUNK_SIZE // max(n, 1))
-    else:
-        # One chunk a thread: they need the GIL between chunks.
-        size = max(1, -(-n_rows // n_threads))
-    if n_rows <= size:
-        solve(rows, *arrays)
-        return
-    chunks = [
-        [None if array is None else array[batch] for array in (rows, *arrays)]
-        for batch in gen_batches(n_rows, size)
-    ]
-    if n_threads == 1:
-        for chunk in chunks:
-            solve(*chunk)
-    else:
+
+    def solve(rows, epsilon, kind, sign, *results):
+        size = max(1, -(-len(rows) // n_threads))
+        if n_threads == 1 or len(rows) <= size:
+            return kernel(rows, epsilon, kind, sign, *results)
+
+        def solve_batch(batch):
+            parts = [None if array is None else array[batch] for array in results]
+            return kernel(rows[batch], epsilon, kind, sign, *parts)
+
         with ThreadPoolExecutor(n_threads) as threads:
-            # list: raise what a thread raised.
-            list(threads.map(lambda chunk: solve(*chunk), chunks))
+            return min(threads.map(solve_batch, gen_batches(len(rows), size)))
+
+    return solve
 
 
 def _check_n_jobs(n_jobs):

@@ -14,19 +14,9 @@ from .._checks import (
 )
 from .._group_layout import solve_by_group
 from .._row_groups import FirstPlace, OwnPlace, needs_groups, solve_groups
-from .._rows import Slices, rounded, stand_ins, with_infinity
+from .._rows import Slices, rounded
 from ..projections import ProjectionJacobian
 from ._rows import solve_rows, solve_rows_without_nan
-
-# The kernels by dtype: a lookup here costs less than dispatch on every call.
-RANK_ROWS = {
-    np.dtype(np.float32): _pav.rank_rows["float"],
-    np.dtype(np.float64): _pav.rank_rows["double"],
-}
-SORT_ROWS = {
-    np.dtype(np.float32): _pav.sort_rows["float"],
-    np.dtype(np.float64): _pav.sort_rows["double"],
-}
 
 
 def soft_rank(
@@ -145,28 +135,19 @@ def soft_rank(
     slices = Slices(values.shape, axis)
     # The kernel works on z = values / epsilon (ascending ranks) or its negative.
     sign = -1.0 if descending else 1.0
-    rank_rows = RANK_ROWS[values.dtype]
-    infinite_chunks = []
-
-    def solve(rows, keys, out, pools, weights):
-        if keys is None:  # without a Jacobian the order is not kept
-            keys = np.empty(rows.shape)
-        work = rank_rows(rows, epsilon, kind, sign, keys, out, pools, weights)
-        if work < 0 and (finite := stand_ins(rows, epsilon)) is not None:
-            work = rank_rows(finite, epsilon, kind, sign, keys, out, pools, weights)
-            infinite_chunks.append(finite)
-        return work
-
-    solved = _solve(
-        values, slices, omits_nan, solve, kind, return_jacobian, n_jobs, in_place=True
-    )
+    rows = slices.to_rows(values)
+    solve = solve_rows_without_nan if omits_nan else solve_rows
+    solved = solve(rows, epsilon, kind, sign, keep=return_jacobian, n_jobs=n_jobs)
+    if solved is None:
+        raise nonfinite_error(
+            values[~np.isnan(values)] if omits_nan else values, "values"
+        )
     ranks = slices.from_rows(solved.out)
     if not return_jacobian:
         return ranks
     matrix = _isotonic.COVARIANCE if kind == _pav.KL else _isotonic.DEVIATION
-    own_rows = slices.to_rows(values)
-    own_rows, is_kept = own_rows.copy(), None  # the caller may change the values
-    if infinite_chunks:  # infinite ones are ties: any number stands for them
+    own_rows, is_kept = rows.copy(), None  # the caller may change the values
+    if solved.has_infinite:  # they are ties: any number stands for them
         is_kept = ~np.isinf(own_rows)
         own_rows[~is_kept] = 0
 
@@ -302,36 +283,20 @@ def soft_sort(
     sign = 1.0 if descending else -1.0
     # At epsilon = 0 no pools form, whatever the regularization.
     kind = kind if epsilon > 0 else _pav.QUADRATIC
-    sort_rows = SORT_ROWS[values.dtype]
-
-    def solve(rows, keys, out, pools, weights):
-        if keys is None:  # values alone sort faster than with their order
-            out[...] = rows
-            out.sort(axis=1)
-            if descending:
-                out[...] = out[:, ::-1]
-            work = 0
-        else:
-            work = _pav.argsort_rows(rows, sign, keys, out)
-        return work if work < 0 else sort_rows(out, epsilon, kind, sign, pools, weights)
-
-    def solve_any(rows, keys, out, pools, weights):
-        work = solve(rows, keys, out, pools, weights)
-        if work < 0 and epsilon == 0 and (finite := stand_ins(rows, 0.0)) is not None:
-            work = solve(finite, keys, out, pools, weights)
-            out[...] = with_infinity(out, rows)
-        return work
-
-    solved = _solve(
-        values,
-        slices,
-        omits_nan,
-        solve_any,
+    solve = solve_rows_without_nan if omits_nan else solve_rows
+    solved = solve(
+        slices.to_rows(values),
+        epsilon,
         kind,
-        return_jacobian,
-        n_jobs,
-        in_place=False,
+        sign,
+        is_sort=True,
+        keep=return_jacobian,
+        n_jobs=n_jobs,
     )
+    if solved is None:
+        raise nonfinite_error(
+            values[~np.isnan(values)] if omits_nan else values, "values"
+        )
     sorted_values = slices.from_rows(solved.out)
     if not return_jacobian:
         return sorted_values
@@ -356,22 +321,6 @@ def soft_sort(
         find_wrt_epsilon=find_wrt_epsilon,
     )
     return sorted_values, jacobian
-
-
-def _solve(values, slices, omits_nan, solve, kind, keep, n_jobs, *, in_place):
-    """`solve_rows` on the slices of the values, or without their NaN."""
-
-    def solve_finite(rows, keys, out, pools, weights):
-        if solve(rows, keys, out, pools, weights) < 0:
-            kept = values[~np.isnan(values)] if omits_nan else values
-            raise nonfinite_error(kept, "values")
-
-    rows = slices.to_rows(values)
-    if omits_nan:
-        return solve_rows_without_nan(
-            rows, solve_finite, kind, keep, n_jobs, in_place=in_place
-        )
-    return solve_rows(rows, solve_finite, kind, keep, n_jobs)
 
 
 def rank_wrt_epsilon(rows, solved, epsilon, matrix, sign):

@@ -209,7 +209,8 @@ class _TopValues:
         self.pools = np.empty((count, n + 1), dtype=np.int64)
         if keep and kind == _pav.ENTROPIC:
             self.weights = np.empty((count, n))
-        _pav.sort_rows(self.sorted, epsilon, kind, 1.0, self.pools, self.weights)
+        found = self.sorted, self.pools, self.weights
+        _pav.sort_rows(self.sorted, epsilon, kind, 1.0, None, *found)
         if logits is not None:
             self.weights[:, m:] *= np.exp(logits)
         self.is_done = _do_pools_end(self.pools, n, k, m) if m < n else None
