@@ -8,7 +8,6 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _isotonic, _pav
 from .._checks import KINDS, check_weights, moderate, nonfinite_error
 from .._group_layout import GroupLayout
-from ..operators._rows import CHUNK_SIZE
 
 
 class GroupRanks:
@@ -38,34 +37,29 @@ class GroupRanks:
         self._kind = KINDS[regularization]
         self._sign = -1.0 if descending else 1.0
         epsilons = np.broadcast_to(epsilon, len(layout.buckets)).tolist()
-        # Chunks that stay in cache: numbers, their places, and those of their pools.
-        self._chunks = []
+        # Groups of one size: their numbers, and where their pools are.
+        self._sizes = []
         n_pools = 0
         for (groups, part), own in zip(layout.buckets, epsilons, strict=True):
             size = (part.stop - part.start) // groups.size
-            step = max(1, CHUNK_SIZE // size)
-            for first in range(0, groups.size, step):
-                count = min(step, groups.size - first)
-                start = part.start + first * size
-                cells = slice(start, start + count * size)
-                pools = slice(n_pools, n_pools + count * (size + 1))
-                self._chunks.append((cells, pools, (count, size), own))
-                n_pools = pools.stop
+            pools = slice(n_pools, n_pools + groups.size * (size + 1))
+            self._sizes.append((part, pools, (groups.size, size), own))
+            n_pools = pools.stop
         n = layout.order.size
-        self._keys, self._pools = np.empty(n), np.empty(n_pools, dtype=np.int64)
+        self._order, self._pools = np.empty(n, np.int64), np.empty(n_pools, np.int64)
         self._weights = None if self._kind == _pav.QUADRATIC else np.empty(n)
 
     def __call__(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """The ranks."""
         ranks = np.empty_like(scores)
         rank_rows = _pav.rank_rows["double"]
-        for cells, pools, shape, epsilon in self._chunks:
+        for cells, pools, shape, epsilon in self._sizes:
             work = rank_rows(
                 scores[cells].reshape(shape),
                 epsilon,
                 self._kind,
                 self._sign,
-                self._keys[cells].reshape(shape),
+                self._order[cells].reshape(shape),
                 ranks[cells].reshape(shape),
                 self._pools[pools].reshape(shape[0], -1),
                 _rows(self._weights, cells, shape),
@@ -77,10 +71,9 @@ class GroupRanks:
     def pull_back(self, gradient: NDArray[np.float64]) -> NDArray[np.float64]:
         """The gradient in the numbers of the last call, for one in their ranks."""
         out = np.empty_like(gradient)
-        orders = self._keys.view(np.int64)
         matrix = _isotonic.COVARIANCE if self._kind == _pav.KL else _isotonic.DEVIATION
-        for cells, pools, shape, epsilon in self._chunks:
-            order = orders[cells].reshape(shape)
+        for cells, pools, shape, epsilon in self._sizes:
+            order = self._order[cells].reshape(shape)
             _isotonic.pool_product_rows(
                 gradient[cells].reshape(shape),
                 order,
