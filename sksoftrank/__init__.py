@@ -1,13 +1,9 @@
 """Scikit-learn compatible estimators on soft sorting and ranking operators."""
 
+from ._jacobian import Jacobian
 from .classification import SoftTopKClassifier
 from .label_ranking import DummyLabelRanker, SoftSpearmanLabelRanker
 from .operators import (
-    LocationJacobian,
-    SortWithJacobian,
-    TopKJacobian,
-    TopKRankJacobian,
-    WinsorizeJacobian,
     epsilon_bounds,
     soft_median,
     soft_quantile,
@@ -28,11 +24,7 @@ from .preprocessing import (
     SoftQuantileNormalizer,
     SoftRankTransformer,
 )
-from .projections import (
-    ProjectionJacobian,
-    isotonic_projection,
-    project_permutahedron,
-)
+from .projections import isotonic_projection, project_permutahedron
 from .robust import (
     SoftLQSRegressor,
     SoftLTSRegressor,
@@ -48,10 +40,9 @@ __all__ = [
     "DummyLabelRanker",
     "EpsilonPathDisplay",
     "IsotonicProjection",
-    "LocationJacobian",
+    "Jacobian",
     "OutlierMapDisplay",
     "PermutahedronProjection",
-    "ProjectionJacobian",
     "SoftLQSRegressor",
     "SoftLTSRegressor",
     "SoftLTSRegressorCV",
@@ -61,10 +52,6 @@ __all__ = [
     "SoftTopKClassifier",
     "SoftTrimmedClassifier",
     "SoftTrimmedRegressor",
-    "SortWithJacobian",
-    "TopKJacobian",
-    "TopKRankJacobian",
-    "WinsorizeJacobian",
     "epsilon_bounds",
     "isotonic_projection",
     "project_permutahedron",

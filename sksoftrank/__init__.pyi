@@ -1,19 +1,13 @@
-from functools import cached_property
-from typing import Any, Literal, TypeAlias, overload
+from typing import Literal, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import sparray, spmatrix
 
-from ._jacobian import RowwiseJacobian
+from ._jacobian import Jacobian as Jacobian
 from .classification import SoftTopKClassifier
 from .label_ranking import DummyLabelRanker, SoftSpearmanLabelRanker
 from .operators import (
-    LocationJacobian,
-    SortWithJacobian,
-    TopKJacobian,
-    TopKRankJacobian,
-    WinsorizeJacobian,
     epsilon_bounds,
     soft_median,
     soft_quantile,
@@ -49,10 +43,9 @@ __all__ = [
     "DummyLabelRanker",
     "EpsilonPathDisplay",
     "IsotonicProjection",
-    "LocationJacobian",
+    "Jacobian",
     "OutlierMapDisplay",
     "PermutahedronProjection",
-    "ProjectionJacobian",
     "SoftLQSRegressor",
     "SoftLTSRegressor",
     "SoftLTSRegressorCV",
@@ -62,10 +55,6 @@ __all__ = [
     "SoftTopKClassifier",
     "SoftTrimmedClassifier",
     "SoftTrimmedRegressor",
-    "SortWithJacobian",
-    "TopKJacobian",
-    "TopKRankJacobian",
-    "WinsorizeJacobian",
     "epsilon_bounds",
     "isotonic_projection",
     "project_permutahedron",
@@ -89,27 +78,6 @@ _RankRegularization: TypeAlias = Literal["quadratic", "entropic", "kl"]
 _Features: TypeAlias = ArrayLike | spmatrix | sparray
 _RandomState: TypeAlias = int | np.random.RandomState | None
 
-class ProjectionJacobian(RowwiseJacobian):
-    wrt_w: ProjectionJacobian | None
-    def __init__(
-        self,
-        input_shape: Any,
-        slices: Any,
-        pools: Any,
-        *,
-        dtype: Any,
-        weights: Any = None,
-        input_order: Any = None,
-        output_order: Any = None,
-        is_kept: Any = None,
-        matrix: Any = ...,
-        divisor: Any = 1.0,
-        wrt_w: Any = None,
-        find_wrt_epsilon: Any = None,
-    ) -> None: ...
-    @cached_property
-    def wrt_epsilon(self) -> NDArray[np.floating] | None: ...
-
 @overload
 def isotonic_projection(
     s: ArrayLike,
@@ -127,7 +95,7 @@ def isotonic_projection(
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     return_jacobian: Literal[True],
-) -> tuple[NDArray[np.floating], ProjectionJacobian]: ...
+) -> tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def isotonic_projection(
     s: ArrayLike,
@@ -136,7 +104,7 @@ def isotonic_projection(
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     return_jacobian: bool = False,
-) -> NDArray[np.floating] | tuple[NDArray[np.floating], ProjectionJacobian]: ...
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def project_permutahedron(
     z: ArrayLike,
@@ -154,7 +122,7 @@ def project_permutahedron(
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     return_jacobian: Literal[True],
-) -> tuple[NDArray[np.floating], ProjectionJacobian]: ...
+) -> tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def project_permutahedron(
     z: ArrayLike,
@@ -163,4 +131,4 @@ def project_permutahedron(
     regularization: _Regularization = "quadratic",
     axis: int | None = -1,
     return_jacobian: bool = False,
-) -> NDArray[np.floating] | tuple[NDArray[np.floating], ProjectionJacobian]: ...
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]: ...

@@ -21,7 +21,7 @@ from ._checks import (
     inexact_array,
     nonfinite_error,
 )
-from ._jacobian import RowwiseJacobian
+from ._jacobian import Jacobian
 from ._row_groups import needs_groups, one_a_row
 from ._rows import Slices
 
@@ -271,29 +271,35 @@ def solve_by_group(
     return (out, _join(parts, values)) if parts else out
 
 
-def _join(
-    parts: list[tuple[Any, NDArray[np.intp]]], values: NDArray[Any]
-) -> RowwiseJacobian:
-    """One Jacobian of the flat array, of the class of those of the parts."""
+def _join(parts: list[tuple[Any, NDArray[np.intp]]], values: NDArray[Any]) -> Jacobian:
+    """One Jacobian of the flat array, of those of the parts."""
+    shape, dtype = values.shape, values.dtype
 
     def multiply(rows: NDArray[Any], *, transpose: bool) -> NDArray[Any]:
         out = np.zeros_like(rows)
         for jacobian, index in parts:
-            out[0, index] = jacobian.multiply_rows(rows[0, index], transpose=transpose)
+            out[0, index] = jacobian._multiply(rows[0, index], transpose=transpose)
         return out
 
-    def find_wrt_epsilon(_: Any) -> NDArray[Any]:
-        out = np.zeros_like(values)
+    def find_wrt_epsilon() -> NDArray[Any]:
+        out = np.zeros(shape, dtype)
         for jacobian, index in parts:
             out[index] = jacobian.wrt_epsilon
         return out
 
-    cls: Any = type(parts[0][0])
-    joined = cls.__new__(cls)
-    slices = Slices(values.shape, 0)
-    shapes = (values.shape, values.shape)
-    RowwiseJacobian.__init__(
-        joined, slices, slices, multiply, shapes=shapes, dtype=values.dtype
+    def squares() -> NDArray[Any]:
+        out = np.zeros((1, *shape))
+        for jacobian, index in parts:
+            out[0, index] = jacobian._squares_of_rows()
+        return out
+
+    slices = Slices(shape, 0)
+    return Jacobian(
+        slices,
+        slices,
+        multiply,
+        shapes=(shape, shape),
+        dtype=dtype,
+        derivatives={"wrt_epsilon": find_wrt_epsilon},
+        squares=squares,
     )
-    vars(joined).update(wrt_w=None, _find_wrt_epsilon=find_wrt_epsilon)
-    return joined

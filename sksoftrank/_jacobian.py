@@ -1,59 +1,147 @@
-"""The Jacobian object of operators that treat each slice of an array by itself."""
+"""The one Jacobian of the package: derivatives as objects, which form no matrix."""
 
 import math
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from joblib import wrap_non_picklable_objects
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import LinearOperator
 
-from ._rows import rounded
+from ._rows import Slices, rounded
 
 # Above this order `toarray` would fill the memory of an ordinary machine.
 MAX_DENSE_SIZE = 10_000
 
 
-class RowwiseJacobian(LinearOperator):
-    """Jacobian of an operator on the slices of an array; never formed.
+class Jacobian(LinearOperator):
+    """Derivative of the result of an operator in its first argument.
 
-    A `scipy.sparse.linalg.LinearOperator` on the raveled (C order) arrays, of shape
-    ``(result.size, input.size)``: ``@``, ``.T``, ``.H`` and sums or products with other
-    operators work.
+    Operators return it with ``return_jacobian=True``. Its matrix is never formed: the
+    products cost about as much as the operator itself, without another sort. It can be
+    pickled, and does not look at arrays that the caller may have changed since.
+
+    It is a `scipy.sparse.linalg.LinearOperator` on the raveled (C order) arrays, of
+    shape ``(result.size, input.size)``: ``@``, ``.T``, ``.H`` and sums or products with
+    other operators work.
 
     Attributes
     ----------
     input_shape, output_shape : tuple of int
         Shapes of the differentiated argument and of the result.
+    shape : tuple of int
+        Shape of the matrix.
+    dtype : dtype
+        That of the result.
+    wrt_epsilon : ndarray of shape `output_shape`
+        The derivative in `epsilon`, of all operators on projections and soft choices;
+        a number where the result is one.
+    wrt_k : ndarray of shape `output_shape`
+        That of `soft_topk` in `k`.
+    wrt_q : ndarray of shape `output_shape`
+        That of quantiles in `q`.
+    wrt_cut : pair of ndarrays of shape `output_shape`
+        Those of `soft_trimmed_mean` and `soft_winsorize` in the lower and the upper
+        cut.
+    wrt_weights : Jacobian
+        The derivative in the weights, at weights of one for ``weights=None``: of
+        `soft_topk`, quantiles, `soft_trimmed_mean` and `soft_winsorize`.
+    wrt_w : Jacobian
+        That of `isotonic_projection` and `project_permutahedron` in `w`.
+    wrt_criterion : Jacobian
+        That of `soft_sort_with` in the criterion.
+    permutation : ndarray of shape (n, n)
+        The soft permutation matrix of `soft_sort_with`, of which row k has the shares
+        of all records in place k.
 
-    See Also
-    --------
-    ProjectionJacobian : The same for the operators on permutahedra.
+    Notes
+    -----
+    Derivatives ``wrt_...`` are computed when they are first asked for. An operator has
+    those of its own arguments; others raise an `AttributeError`.
+
+    In the sorted order of a slice the derivatives of projections are block diagonal: an
+    average over each block, uniform for the quadratic regularization, softmax-weighted
+    for the entropic one ([1]_, Lemma 2 and Proposition 4). Those of soft choices with
+    the slope f of the parts p, weights a, ``c = a f / sum(a f)`` and directions u, v
+    and w in values, weights and k are ``f (u - sum(c u)) / epsilon + f (w - sum(p v)) /
+    sum(a f)``.
+
+    References
+    ----------
+    .. [1] M. Blondel, O. Teboul, Q. Berthet, J. Djolonga, "Fast Differentiable Sorting
+       and Ranking", ICML 2020, arXiv:2002.08871.
 
     Examples
     --------
-    >>> from sksoftrank.pairwise import all_pairs_rank
-    >>> ranks, jacobian = all_pairs_rank([0.0, 0.0], return_jacobian=True)
-    >>> jacobian.vjp([1.0, 0.0])
-    array([ 0.25, -0.25])
+    >>> from sksoftrank import soft_rank
+    >>> ranks, jacobian = soft_rank([0.0, 1.0, 4.0], 2.0, return_jacobian=True)
+    >>> jacobian.vjp([1.0, 0.0, 0.0])
+    array([ 0.25, -0.25,  0.  ])
+    >>> jacobian.toarray()
+    array([[ 0.25, -0.25,  0.  ],
+           [-0.25,  0.25,  0.  ],
+           [ 0.  ,  0.  ,  0.  ]])
+    >>> jacobian.wrt_epsilon
+    array([ 0.125, -0.125,  0.   ])
     """
 
-    def __init__(self, input_slices, output_slices, multiply, *, shapes, dtype):
-        self.input_shape, self.output_shape = (tuple(shape) for shape in shapes)
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    wrt_epsilon: NDArray[np.floating]
+    wrt_k: NDArray[np.floating]
+    wrt_q: NDArray[np.floating]
+    wrt_cut: tuple[NDArray[np.floating], NDArray[np.floating]]
+    wrt_weights: "Jacobian"
+    wrt_w: "Jacobian"
+    wrt_criterion: "Jacobian"
+    permutation: NDArray[np.float64]
+
+    def __init__(
+        self,
+        input_slices: Slices,
+        output_slices: Slices,
+        multiply: Callable[..., NDArray[np.float64]],
+        *,
+        shapes: tuple[tuple[int, ...], tuple[int, ...]],
+        dtype: np.dtype[Any],
+        derivatives: Mapping[str, Callable[[], Any]] | None = None,
+        squares: Callable[[], NDArray[np.float64]] | None = None,
+    ) -> None:
+        self.input_shape, self.output_shape = shapes
+        self.dtype = dtype
         self._slices = input_slices, output_slices
-        # multiply(rows, transpose=...) of float64 rows
+        # multiply(rows, transpose=...) of float64 rows, the slices
         self._multiply = multiply
-        super().__init__(
-            dtype=np.dtype(dtype),
-            shape=(math.prod(self.output_shape), math.prod(self.input_shape)),
+        self._derivatives = derivatives or {}
+        # Sums of squares of the columns as rows of the input, if there is a formula.
+        self._squares = squares
+
+    def __getattr__(self, name: str) -> Any:
+        own = vars(self)
+        if name in own.get("_derivatives", ()):
+            setattr(self, name, own["_derivatives"][name]())
+            return own[name]
+        # What SciPy's operators need is set up when they are used as such.
+        if "dtype" in own and "shape" not in own and not name.startswith("__"):
+            sizes = math.prod(self.output_shape), math.prod(self.input_shape)
+            super().__init__(self.dtype, sizes)
+            if name in own:
+                return own[name]
+        others = ", ".join(own.get("_derivatives", ())) or "no derivatives of that kind"
+        raise AttributeError(
+            f"{type(self).__name__!r} object has no attribute {name!r}: this operator "
+            f"has {others}."
         )
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         # The products are closures, for which pickle needs help.
         return {"state": wrap_non_picklable_objects(self.__dict__, keep_wrapper=False)}
 
-    def __setstate__(self, pickled):
+    def __setstate__(self, pickled: dict[str, Any]) -> None:
         self.__dict__.update(pickled["state"])
 
-    def jvp(self, u):
+    def jvp(self, u: ArrayLike) -> NDArray[np.floating]:
         """Jacobian-vector product: the directional derivative along `u`.
 
         Parameters
@@ -68,7 +156,7 @@ class RowwiseJacobian(LinearOperator):
         """
         return self._product(u, "u", transpose=False)
 
-    def vjp(self, g):
+    def vjp(self, g: ArrayLike) -> NDArray[np.floating]:
         """Vector-Jacobian product: the gradient of a scalar whose gradient in the
         result is `g`.
 
@@ -84,7 +172,40 @@ class RowwiseJacobian(LinearOperator):
         """
         return self._product(g, "g", transpose=True)
 
-    def toarray(self):
+    def diagonal(self) -> NDArray[np.floating]:
+        """Diagonal of J'J, for the Jacobian J: sums of squares of its columns.
+
+        It is what a Gauss-Newton or boosting step divides by. In closed form for
+        projections, soft sorts, ranks and choices, and locations; of others by as many
+        products as a slice has values.
+
+        Returns
+        -------
+        ndarray of shape `input_shape`
+            The diagonal.
+        """
+        with np.errstate(over="ignore"):
+            rows = self._squares_of_rows().reshape(self._slices[0].count, -1)
+        array = self._slices[0].from_rows(rows).reshape(self.input_shape)
+        return rounded(array, self.dtype)
+
+    def _squares_of_rows(self) -> NDArray[np.float64]:
+        """`diagonal` as float64 rows: the slices."""
+        if self._squares is not None:
+            return self._squares()
+        count, length = self._slices[0].count, self._slices[0].length
+        out = np.zeros((count, length))
+        for j in range(length):  # one value of each slice, which are independent
+            probe = np.zeros((count, length))
+            probe[:, j] = 1
+            column = self._multiply(probe, transpose=False) ** 2
+            if count == len(column):
+                out[:, j] = column.sum(axis=1)
+            else:  # one slice serves all
+                out[:, j] = column.sum()
+        return out
+
+    def toarray(self) -> NDArray[np.floating]:
         """The dense matrix, for small inputs.
 
         Returns
@@ -107,28 +228,28 @@ class RowwiseJacobian(LinearOperator):
             return np.zeros(self.shape, dtype=self.dtype)
         return self @ np.eye(self.shape[1], dtype=self.dtype)
 
-    def multiply_rows(self, rows, *, transpose):
-        """`jvp`, or `vjp` with `transpose`, of float64 rows: the slices, unchecked."""
-        return self._multiply(rows, transpose=transpose)
-
-    def _product(self, direction, name, *, transpose):
+    def _product(
+        self, direction: ArrayLike, name: str, *, transpose: bool
+    ) -> NDArray[np.floating]:
         shapes, slices = (self.input_shape, self.output_shape), self._slices
         if transpose:
             shapes, slices = shapes[::-1], slices[::-1]
-        direction = check_direction(direction, shapes[0], name)
-        rows = slices[0].to_rows(direction.astype(np.float64, copy=False))
+        array = check_direction(direction, shapes[0], name)
+        rows = slices[0].to_rows(array.astype(np.float64, copy=False))
         result = slices[1].from_rows(self._multiply(rows, transpose=transpose))
-        dtype = np.result_type(self.dtype, direction.dtype)
+        dtype = np.result_type(self.dtype, array.dtype)
         return rounded(result.reshape(shapes[1]), dtype)
 
-    def _matvec(self, x):
+    def _matvec(self, x: NDArray[Any]) -> NDArray[np.floating]:
         return self.jvp(np.reshape(x, self.input_shape)).ravel()
 
-    def _rmatvec(self, x):
+    def _rmatvec(self, x: NDArray[Any]) -> NDArray[np.floating]:
         return self.vjp(np.reshape(x, self.output_shape)).ravel()
 
 
-def check_direction(direction, shape, name):
+def check_direction(
+    direction: ArrayLike, shape: tuple[int, ...], name: str
+) -> NDArray[np.floating]:
     """Return `direction` as floats, or say what is wrong with it."""
     array = np.asarray(direction)
     if array.dtype.kind not in "fiub":

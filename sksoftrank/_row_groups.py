@@ -21,11 +21,8 @@ from ._checks import (
     check_nan_policy,
     check_weights,
 )
-from ._jacobian import RowwiseJacobian
+from ._jacobian import Jacobian
 from ._rows import Slices
-
-# Derivatives that are arrays like the result.
-ARRAYS = ("wrt_epsilon", "wrt_k", "wrt_q")
 
 
 def needs_groups(*options, nan_policy="raise", straight_through=False):
@@ -196,62 +193,54 @@ class RowGroups:
         return place.to_array(rows, slices, self._slices), slices
 
     def _join_jacobians(self, place, slices, shape):
-        """One Jacobian, of the class of those of the groups."""
-        first = self._groups[0].jacobian
+        """One Jacobian of those of the groups, with their derivatives."""
+        return self._join_products(
+            place, slices, shape, lambda own: own, self._slices, self._values.shape
+        )
 
-        def join_jacobians(cls, get, input_slices, input_shape):
-            joined = cls.__new__(cls)
-            RowwiseJacobian.__init__(
-                joined,
-                input_slices,
-                slices,
-                _JoinedProduct(
-                    [
-                        (get(g.jacobian), g.index, g.kept, place.cells(g, self._slices))
-                        for g in self._groups
-                        if not g.is_empty
-                    ],
-                    (input_slices, slices),
-                ),
-                shapes=(input_shape, shape),
-                dtype=self._values.dtype,
-            )
-            return joined
+    def _join_products(self, place, slices, shape, get, input_slices, input_shape):
+        """The Jacobian of which `get` finds the parts in those of the groups."""
+        parts = [
+            (get(g.jacobian), g.index, g.kept, place.cells(g, self._slices))
+            for g in self._groups
+            if not g.is_empty
+        ]
+        product = _JoinedProduct(parts, (input_slices, slices))
+        names = get(self._groups[0].jacobian)._derivatives
+        return Jacobian(
+            input_slices,
+            slices,
+            product,
+            shapes=(input_shape, shape),
+            dtype=self._values.dtype,
+            derivatives={
+                name: partial(self._join_derivative, name, place, slices, shape)
+                for name in names
+            },
+            squares=product.squares,
+        )
 
+    def _join_derivative(self, name, place, slices, shape):
         def join_arrays(get):
             return self._join_arrays(
                 place, 0.0, lambda group: place.to_rows(get(group.jacobian))
             )[0]
 
-        def join_weights():
-            weights = self._values if self._weights is None else self._weights
-            is_shared = weights.shape != self._values.shape
-            return join_jacobians(
-                RowwiseJacobian,
-                attrgetter("wrt_weights"),
-                Slices(weights.shape, 0) if is_shared else self._slices,
-                weights.shape,
+        get = attrgetter(name)
+        first = get(self._groups[0].jacobian)
+        if isinstance(first, tuple):
+            return tuple(
+                join_arrays(lambda jacobian, i=i: get(jacobian)[i])
+                for i in range(len(first))
             )
-
-        find = {name: partial(join_arrays, attrgetter(name)) for name in ARRAYS}
-        find["wrt_cut"] = lambda: tuple(
-            join_arrays(lambda jacobian, i=i: jacobian.wrt_cut[i]) for i in (0, 1)
+        if not isinstance(first, Jacobian):
+            return join_arrays(get)
+        weights = self._values if self._weights is None else self._weights
+        is_shared = weights.shape != self._values.shape
+        weight_slices = Slices(weights.shape, 0) if is_shared else self._slices
+        return self._join_products(
+            place, slices, shape, get, weight_slices, weights.shape
         )
-        find["wrt_weights"] = join_weights
-        # Those that are found when they are asked for stay so.
-        names = vars(first)
-        if "_find_wrt_epsilon" in names:
-            attributes = {"wrt_w": None}
-            attributes["_find_wrt_epsilon"] = lambda _: find["wrt_epsilon"]()
-        elif "_find" in names:
-            attributes = {"_find": {name: find[name] for name in names["_find"]}}
-        else:
-            attributes = {name: find[name]() for name in names if name in find}
-        joined = join_jacobians(
-            type(first), lambda own: own, self._slices, self._values.shape
-        )
-        vars(joined).update(attributes)
-        return joined
 
 
 class _Group:
@@ -322,12 +311,19 @@ class _JoinedProduct:
         for jacobian, index, *columns in self._parts:
             source, target = columns[::-1] if transpose else columns
             part = rows[_entries(index, source, len(rows))]
-            product = jacobian.multiply_rows(part, transpose=transpose)
+            product = jacobian._multiply(part, transpose=transpose)
             entries = _entries(index, target, len(out))
             if transpose and self._slices[0].count < self._slices[1].count:
                 np.add.at(out, entries, product)
             else:
                 out[entries] = product
+        return out
+
+    def squares(self):
+        """Sums of squares of the columns of that Jacobian."""
+        out = np.zeros((self._slices[0].count, self._slices[0].length))
+        for jacobian, index, kept, _ in self._parts:
+            np.add.at(out, _entries(index, kept, len(out)), jacobian._squares_of_rows())
         return out
 
 

@@ -100,3 +100,35 @@ def tie_bounds(rows):
     firsts = np.maximum.accumulate(np.where(is_first, index, 0), axis=1)
     lasts = np.minimum.accumulate(np.where(is_last, index, n)[:, ::-1], axis=1)
     return firsts, lasts[:, ::-1]
+
+
+def in_order(rows, order):
+    """The rows in this order of each; None for the order that they have."""
+    return rows if order is None else np.take_along_axis(rows, order, axis=1)
+
+
+def unsorted(rows, order):
+    """The inverse of `in_order`."""
+    if order is None:
+        return rows
+    out = np.empty_like(rows)
+    np.put_along_axis(out, order, rows, axis=1)
+    return out
+
+
+def first_places(pools, n):
+    """For each place of each row of the kernel's pools where its block begins."""
+    first = np.broadcast_to(np.arange(n), (len(pools), n)).copy()
+    row, start, _, inside = inside_pools(pools, n)
+    first[row, start + inside] = start
+    return first
+
+
+def inside_pools(pools, n):
+    """Of places in pools: row, start and size of the pool, and the place in it."""
+    start, end = pools[:, 0 : n - 1 : 2], pools[:, 1:n:2]
+    # What follows a start of n is not a pool.
+    is_pool = np.logical_and.accumulate(start < n, axis=1)
+    row, start, size = np.nonzero(is_pool)[0], start[is_pool], (end - start)[is_pool]
+    inside = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
+    return (*(np.repeat(array, size) for array in (row, start, size)), inside)

@@ -1,7 +1,8 @@
 """Correlations of soft ranks: between features, and with a target."""
 
+import math
+
 import numpy as np
-from scipy.sparse.linalg import LinearOperator
 from scipy.stats import t as t_distribution
 from sklearn.utils import check_consistent_length, column_or_1d
 
@@ -15,96 +16,37 @@ from ._checks import (
     check_values,
     exact_differences,
 )
-from ._jacobian import check_direction
+from ._jacobian import Jacobian
+from ._rows import Slices
 from ._sklearn import check_array, check_X_y
 from .operators import soft_rank
 from .preprocessing._soft_cdf import interquartile_gradient, interquartile_range
 
-__all__ = ["CorrelationJacobian", "soft_spearman", "soft_spearman_corr"]
+__all__ = ["soft_spearman", "soft_spearman_corr"]
 
 
-class CorrelationJacobian(LinearOperator):
-    """Jacobian of a matrix of soft rank correlations, in O(n) memory a column.
+def _jacobian(blocks, shape):
+    """The Jacobian of the correlations of blocks of X, in O(n) memory a column."""
+    n_features = shape[1]
+    slices = [Slices((math.prod(whole),), 0) for whole in (shape, (n_features,) * 2)]
 
-    A `scipy.sparse.linalg.LinearOperator` on the raveled (C order) arrays, of shape
-    ``(n_features**2, n_samples * n_features)``. A column that is constant has no
-    correlations; their derivatives are 0 here.
-
-    Attributes
-    ----------
-    input_shape, output_shape : tuple of int
-        Shapes of the data and of the matrix of correlations.
-
-    See Also
-    --------
-    soft_spearman_corr : Returns it.
-
-    Examples
-    --------
-    >>> from sksoftrank.feature_selection import soft_spearman_corr
-    >>> X = [[0.0, 2.0], [1.0, 5.0], [2.0, 3.0]]
-    >>> _, jacobian = soft_spearman_corr(X, 2.0, return_jacobian=True)
-    >>> jacobian.vjp([[0.0, 1.0], [0.0, 0.0]]).round(3)
-    array([[ 0.   , -0.209],
-           [ 0.   , -0.104],
-           [ 0.   ,  0.313]])
-    """
-
-    def __init__(self, blocks, n_samples, n_features):
-        self._blocks = blocks
-        self.input_shape = n_samples, n_features
-        self.output_shape = n_features, n_features
-        super().__init__(
-            dtype=np.dtype(np.float64),
-            shape=(n_features**2, n_samples * n_features),
-        )
-
-    def jvp(self, u):
-        """Jacobian-vector product: the directional derivative along `u`.
-
-        Parameters
-        ----------
-        u : array-like of shape (n_samples, n_features)
-            Direction in the data.
-
-        Returns
-        -------
-        ndarray of shape (n_features, n_features)
-            The change of the correlations for a unit step along `u`.
-        """
-        u = check_direction(u, self.input_shape, "u").astype(np.float64, copy=False)
-        change = np.zeros(self.output_shape)
-        for block in self._blocks:
+    def multiply(rows, *, transpose):
+        given = rows.reshape((n_features, n_features) if transpose else shape)
+        found = np.zeros(shape if transpose else (n_features, n_features))
+        for block in blocks:
             cells = np.ix_(block.columns, block.columns)
-            change[cells] += block.is_own * block.jvp(u[block.cells])
-        return change
+            if transpose:
+                found[block.cells] += block.vjp(block.is_own * given[cells])
+            else:
+                found[cells] += block.is_own * block.jvp(given[block.cells])
+        return found.reshape(1, -1)
 
-    def vjp(self, g):
-        """Vector-Jacobian product: the gradient of a scalar whose gradient in the
-        correlations is `g`.
-
-        Parameters
-        ----------
-        g : array-like of shape (n_features, n_features)
-            Gradient in the correlations.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features)
-            Gradient in the data.
-        """
-        g = check_direction(g, self.output_shape, "g").astype(np.float64, copy=False)
-        gradient = np.zeros(self.input_shape)
-        for block in self._blocks:
-            cells = np.ix_(block.columns, block.columns)
-            gradient[block.cells] += block.vjp(block.is_own * g[cells])
-        return gradient
-
-    def _matvec(self, x):
-        return self.jvp(np.reshape(x, self.input_shape)).ravel()
-
-    def _rmatvec(self, x):
-        return self.vjp(np.reshape(x, self.output_shape)).ravel()
+    return Jacobian(
+        *slices,
+        multiply,
+        shapes=(shape, (n_features, n_features)),
+        dtype=np.dtype(np.float64),
+    )
 
 
 class _Block:
@@ -207,7 +149,7 @@ def soft_spearman_corr(
         Symmetric. NaN in the rows and columns of a feature that is constant, and for
         pairs that are where both are known, or known in less than two rows; 1 elsewhere
         on the diagonal.
-    jacobian : CorrelationJacobian
+    jacobian : Jacobian
         The derivative in `X`, with methods ``jvp`` and ``vjp``. Only with
         ``return_jacobian=True``.
 
@@ -259,7 +201,7 @@ def soft_spearman_corr(
         correlation[cells] = np.where(is_own, block.correlation, correlation[cells])
     if not return_jacobian:
         return correlation
-    return correlation, CorrelationJacobian(blocks, *X.shape)
+    return correlation, _jacobian(blocks, X.shape)
 
 
 def _pairwise_complete(is_missing):

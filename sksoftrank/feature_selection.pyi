@@ -1,19 +1,11 @@
-from typing import Any, Literal, overload
+from typing import Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse.linalg import LinearOperator
 
-from . import _RankRegularization
+from . import Jacobian, _RankRegularization
 
-__all__ = ["CorrelationJacobian", "soft_spearman", "soft_spearman_corr"]
-
-class CorrelationJacobian(LinearOperator):
-    input_shape: tuple[int, int]
-    output_shape: tuple[int, int]
-    def __init__(self, blocks: Any, n_samples: int, n_features: int) -> None: ...
-    def jvp(self, u: ArrayLike) -> NDArray[np.float64]: ...
-    def vjp(self, g: ArrayLike) -> NDArray[np.float64]: ...
+__all__ = ["soft_spearman", "soft_spearman_corr"]
 
 def soft_spearman(
     X: ArrayLike,
@@ -42,7 +34,7 @@ def soft_spearman_corr(
     scale: Literal["iqr"] | None = "iqr",
     nan_policy: Literal["raise", "omit"] = "raise",
     return_jacobian: Literal[True],
-) -> tuple[NDArray[np.float64], CorrelationJacobian]: ...
+) -> tuple[NDArray[np.float64], Jacobian]: ...
 @overload
 def soft_spearman_corr(
     X: ArrayLike,
@@ -52,4 +44,4 @@ def soft_spearman_corr(
     scale: Literal["iqr"] | None = "iqr",
     nan_policy: Literal["raise", "omit"] = "raise",
     return_jacobian: bool = False,
-) -> NDArray[np.float64] | tuple[NDArray[np.float64], CorrelationJacobian]: ...
+) -> NDArray[np.float64] | tuple[NDArray[np.float64], Jacobian]: ...

@@ -1,7 +1,6 @@
-"""Isotonic and permutahedron projections, and the Jacobian object of every operator."""
+"""Isotonic and permutahedron projections, and Jacobians that are made of pools."""
 
 import math
-from functools import cached_property
 
 import numpy as np
 
@@ -12,105 +11,113 @@ from ._checks import (
     check_flag,
     check_regularization,
 )
-from ._jacobian import RowwiseJacobian
-from ._rows import Slices, argsort_rows, rounded
+from ._jacobian import Jacobian
+from ._rows import (
+    Slices,
+    argsort_rows,
+    first_places,
+    in_order,
+    rounded,
+    unsorted,
+)
 
 
-class ProjectionJacobian(RowwiseJacobian):
-    """Jacobian of a projection or of an operator built on one, in O(n) memory.
+def pool_jacobian(
+    input_shape,
+    slices,
+    pools,
+    *,
+    dtype,
+    weights=None,
+    input_order=None,
+    output_order=None,
+    is_kept=None,
+    matrix=_isotonic.AVERAGE,
+    divisor=1.0,
+    derivatives=None,
+):
+    """Jacobian of which each slice is block diagonal in the sorted order.
 
-    A `scipy.sparse.linalg.LinearOperator` on the raveled (C order) arrays, of shape
-    ``(result.size, input.size)``: ``@``, ``.T``, ``.H`` and sums or products with other
-    operators work. It is never formed: both products cost O(n), without a sort.
-
-    Attributes
+    Parameters
     ----------
-    input_shape, output_shape : tuple of int
-        Shapes of the differentiated argument and of the result.
-    wrt_w : ProjectionJacobian or None
-        The derivative with respect to `w`, for `isotonic_projection` and
-        `project_permutahedron`; None for the operators that have no `w`.
-    wrt_epsilon : ndarray of shape `output_shape` or None
-        The derivative in `epsilon`, for `soft_rank` and `soft_sort`; None for the
-        projections, which have no `epsilon`.
-
-    Notes
-    -----
-    In the sorted order of a slice the derivative of the optimal v is block diagonal: an
-    average over each block, uniform for the quadratic regularization, softmax-weighted
-    for the entropic one ([1]_, Lemma 2 and Proposition 4).
-
-    References
-    ----------
-    .. [1] M. Blondel, O. Teboul, Q. Berthet, J. Djolonga, "Fast Differentiable Sorting
-       and Ranking", ICML 2020, arXiv:2002.08871.
-
-    Examples
-    --------
-    >>> from sksoftrank import soft_rank
-    >>> ranks, jacobian = soft_rank([0.0, 1.0, 4.0], 2.0, return_jacobian=True)
-    >>> jacobian.vjp([1.0, 0.0, 0.0])
-    array([ 0.25, -0.25,  0.  ])
-    >>> jacobian.toarray()
-    array([[ 0.25, -0.25,  0.  ],
-           [-0.25,  0.25,  0.  ],
-           [ 0.  ,  0.  ,  0.  ]])
+    input_shape : tuple of int
+        That of `slices`, or of one slice that serves all.
+    slices : Slices
+        Of the result.
+    pools, weights, input_order, output_order, matrix, divisor
+        As `pool_product_rows` of the kernel has them.
+    dtype : dtype
+    is_kept : ndarray of bool, shape (count, n), default=None
+        Which results may move. None means all.
+    derivatives : dict of callables, default=None
+        Those in other arguments.
     """
+    # One 1-D input may have served every slice.
+    is_shared = math.prod(input_shape) != slices.count * slices.length
 
-    def __init__(
-        self,
-        input_shape,
-        slices,
-        pools,
-        *,
-        dtype,
-        weights=None,
-        input_order=None,
-        output_order=None,
-        is_kept=None,
-        matrix=_isotonic.AVERAGE,
-        divisor=1.0,
-        wrt_w=None,
-        find_wrt_epsilon=None,
-    ):
-        # One 1-D input may have served every slice.
-        is_shared = math.prod(input_shape) != slices.count * slices.length
-
-        def multiply(rows, *, transpose):
-            if is_shared and not transpose:
-                rows = np.broadcast_to(rows, (slices.count, slices.length))
-            if is_kept is not None and transpose:
-                rows = rows * is_kept
-            out = np.empty(rows.shape)
-            orders = (input_order, output_order)
-            _isotonic.pool_product_rows(
-                np.ascontiguousarray(rows),
-                *(orders[::-1] if transpose else orders),
-                pools,
-                weights,
-                matrix,
-                transpose,
-                divisor,
-                out,
-            )
-            if is_kept is not None and not transpose:
-                out *= is_kept
-            return out.sum(axis=0, keepdims=True) if is_shared and transpose else out
-
-        super().__init__(
-            Slices((slices.length,), 0) if is_shared else slices,
-            slices,
-            multiply,
-            shapes=(input_shape, slices.shape),
-            dtype=dtype,
+    def multiply(rows, *, transpose):
+        if is_shared and not transpose:
+            rows = np.broadcast_to(rows, (slices.count, slices.length))
+        if is_kept is not None and transpose:
+            rows = rows * is_kept
+        out = np.empty(rows.shape)
+        orders = (input_order, output_order)
+        _isotonic.pool_product_rows(
+            np.ascontiguousarray(rows),
+            *(orders[::-1] if transpose else orders),
+            pools,
+            weights,
+            matrix,
+            transpose,
+            divisor,
+            out,
         )
-        self.wrt_w = wrt_w
-        self._find_wrt_epsilon = find_wrt_epsilon
+        if is_kept is not None and not transpose:
+            out *= is_kept
+        return out.sum(axis=0, keepdims=True) if is_shared and transpose else out
 
-    @cached_property
-    def wrt_epsilon(self):
-        """The derivative with respect to `epsilon`, or None for a plain projection."""
-        return self._find_wrt_epsilon and self._find_wrt_epsilon(self)
+    def squares():
+        found = pool_squares(pools, weights, matrix, divisor)
+        if is_kept is not None:  # pools hold no other places
+            found *= in_order(is_kept, output_order)
+        found = unsorted(found, input_order)
+        return found.sum(axis=0, keepdims=True) if is_shared else found
+
+    return Jacobian(
+        Slices((slices.length,), 0) if is_shared else slices,
+        slices,
+        multiply,
+        shapes=(input_shape, slices.shape),
+        dtype=dtype,
+        derivatives=derivatives,
+        squares=squares,
+    )
+
+
+def pool_squares(pools, weights, matrix, divisor, n_places=None):
+    """Sums of squares of the columns of `pool_product_rows`, in the sorted order.
+
+    With `n_places` only so many places of each row have a result.
+    """
+    count, n = len(pools), pools.shape[1] - 1
+    first = first_places(pools, n)
+    block = first + n * np.arange(count)[:, None]
+
+    def of_blocks(terms=None):
+        terms = None if terms is None else terms.ravel()
+        return np.bincount(block.ravel(), terms, minlength=count * n)[block]
+
+    size = of_blocks()
+    p = 1.0 / size if weights is None else np.where(size > 1, weights, 1.0)
+    if matrix == _isotonic.AVERAGE:
+        rows = size if n_places is None else np.clip(n_places - first, 0, size)
+        sums = rows * p**2
+    elif matrix == _isotonic.DEVIATION:
+        sums = (1 - p) ** 2 + (size - 1) * p**2
+    else:
+        total = size * (n - first - 0.5 * (size - 1))  # of rho in the block
+        sums = (total * p) ** 2 * ((1 - p) ** 2 + np.maximum(of_blocks(p**2) - p**2, 0))
+    return sums / divisor**2
 
 
 def isotonic_projection(
@@ -136,7 +143,7 @@ def isotonic_projection(
     -------
     v : ndarray of the shape of `s`
         The solution; float32 where `s` and `w` are, else float64.
-    jacobian : ProjectionJacobian
+    jacobian : Jacobian
         dv/ds, with dv/dw as its attribute `wrt_w`. Only with ``return_jacobian=True``.
 
     Raises
@@ -199,7 +206,7 @@ def project_permutahedron(
     -------
     projection : ndarray of the shape of `z`
         float32 where `z` and `w` are, else float64.
-    jacobian : ProjectionJacobian
+    jacobian : Jacobian
         The derivative in z, with the derivative in w as its attribute `wrt_w`. Only
         with ``return_jacobian=True``.
 
@@ -275,22 +282,25 @@ def _solve(s, w, slices, name, kind, return_jacobian, *, project):
         s_rows, w_rows, 1.0, kind, project, out, pools, s_weights, w_weights
     )
     if project:
-        sorted_out, out = out, np.empty_like(out)
-        np.put_along_axis(out, s_order, sorted_out, axis=1)
+        out = unsorted(out, s_order)
     result = rounded(slices.from_rows(out), dtype)
     if not return_jacobian:
         return result
-    wrt_w = ProjectionJacobian(
-        w.shape,
-        slices,
-        pools,
-        dtype=dtype,
-        weights=w_weights,
-        input_order=w_order,
-        output_order=s_order,
-        divisor=1.0 if project else -1.0,
-    )
-    jacobian = ProjectionJacobian(
+    w_shape = w.shape
+
+    def find_wrt_w():
+        return pool_jacobian(
+            w_shape,
+            slices,
+            pools,
+            dtype=dtype,
+            weights=w_weights,
+            input_order=w_order,
+            output_order=s_order,
+            divisor=1.0 if project else -1.0,
+        )
+
+    jacobian = pool_jacobian(
         s.shape,
         slices,
         pools,
@@ -299,6 +309,6 @@ def _solve(s, w, slices, name, kind, return_jacobian, *, project):
         input_order=s_order,
         output_order=s_order,
         matrix=_isotonic.DEVIATION if project else _isotonic.AVERAGE,
-        wrt_w=wrt_w,
+        derivatives={"wrt_w": find_wrt_w},
     )
     return result, jacobian

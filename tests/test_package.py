@@ -92,7 +92,7 @@ def documented():
 @pytest.mark.parametrize("path", list(documented()))
 def test_docstrings_follow_numpydoc(path):
     ignored = IGNORED
-    if path.endswith("Jacobian"):
+    if path.endswith(".Jacobian"):
         ignored = ignored | {"PR01"}  # made by the operators, not by users
     errors = [error for error in validate(path)["errors"] if error[0] not in ignored]
     assert errors == []
@@ -100,8 +100,6 @@ def test_docstrings_follow_numpydoc(path):
 
 @pytest.mark.parametrize("thing", PUBLIC)
 def test_public_objects_have_an_example(thing):
-    if thing.__name__.endswith("Jacobian"):
-        return  # in those of the operators that return it
     assert ">>> " in thing.__doc__
 
 

@@ -15,13 +15,12 @@ from sksoftrank import (
     _bridge,
     _choices,
     _isotonic,
-    _jacobian,
     _pav,
     _selection,
     _subnormals,
 )
 
-PUBLIC_MODULES = [*MODULES, _jacobian]
+PUBLIC_MODULES = MODULES
 EMPTY = inspect.Parameter.empty
 
 

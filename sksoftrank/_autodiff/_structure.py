@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import _isotonic, _pav, _subnormals
 from .._checks import check_epsilon, check_finite, nonfinite_error
-from .._rows import Slices, argsort_rows
+from .._rows import Slices, argsort_rows, first_places
 from ..operators._capped_choice import CappedChoice, WeightedRows
 from ..operators._rows import solve_rows, solve_rows_without_nan
 
@@ -87,20 +87,6 @@ def solved_blocks(rows, solved, epsilon, is_sort):
         order = np.take_along_axis(order, place, axis=1)
         first = (np.take_along_axis(first, place, axis=1) - shift) % n
     return order, first
-
-
-def first_places(pools, n):
-    """For each place of each row the one at which its block begins."""
-    first = np.broadcast_to(np.arange(n), (len(pools), n)).copy()
-    start, end = pools[:, 0 : n - 1 : 2], pools[:, 1:n:2]
-    # What follows a start of n is not a pool.
-    is_pool = np.logical_and.accumulate(start < n, axis=1)
-    row, start, end = np.nonzero(is_pool)[0], start[is_pool], end[is_pool]
-    size = end - start
-    starts = np.repeat(start, size)
-    inside = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
-    first[np.repeat(row, size), starts + inside] = starts
-    return first
 
 
 @_with_subnormals

@@ -1,22 +1,16 @@
 """Soft sorts, ranks, quantiles and choices of the k largest, on exact projections."""
 
 from ._bounds import epsilon_bounds
-from ._location import LocationJacobian
 from ._normalization import soft_quantile_normalize
 from ._quantiles import soft_median, soft_quantile, soft_trimmed_mean
-from ._sort_with import SortWithJacobian, soft_sort_with
+from ._sort_with import soft_sort_with
 from ._sorting import soft_rank, soft_sort
-from ._topk import TopKJacobian, soft_topk
-from ._topk_rank import TopKRankJacobian, soft_topk_rank
+from ._topk import soft_topk
+from ._topk_rank import soft_topk_rank
 from ._topk_sort import soft_topk_sort
-from ._winsorize import WinsorizeJacobian, soft_winsorize
+from ._winsorize import soft_winsorize
 
 __all__ = [
-    "LocationJacobian",
-    "SortWithJacobian",
-    "TopKJacobian",
-    "TopKRankJacobian",
-    "WinsorizeJacobian",
     "epsilon_bounds",
     "soft_median",
     "soft_quantile",

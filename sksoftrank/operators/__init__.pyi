@@ -1,19 +1,13 @@
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any, Literal, Protocol, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import ProjectionJacobian, _RankRegularization, _Regularization
-from .._jacobian import RowwiseJacobian
+from .. import _RankRegularization, _Regularization
+from .._jacobian import Jacobian
 
 __all__ = [
-    "LocationJacobian",
-    "SortWithJacobian",
-    "TopKJacobian",
-    "TopKRankJacobian",
-    "WinsorizeJacobian",
     "epsilon_bounds",
     "soft_median",
     "soft_quantile",
@@ -45,59 +39,6 @@ class _Distribution(Protocol):
 class _DiscreteDistribution(Protocol):
     def ppf(self, q: Any, /) -> Any: ...
     def pmf(self, k: Any, /) -> Any: ...
-
-class _JacobianInEpsilon(RowwiseJacobian):
-    # A `RowwiseJacobian` that was given the attribute.
-    wrt_epsilon: NDArray[np.floating]
-
-class LocationJacobian(RowwiseJacobian):
-    wrt_epsilon: _Location
-    wrt_weights: RowwiseJacobian
-    # Of quantiles only.
-    wrt_q: _Location
-    # Of trimmed means only.
-    wrt_cut: tuple[_Location, _Location]
-
-class SortWithJacobian(RowwiseJacobian):
-    permutation: NDArray[np.float64]
-    def __init__(self, rows: Any, records: Any, order: Any, dtype: Any) -> None: ...
-    @cached_property
-    def wrt_criterion(self) -> RowwiseJacobian: ...
-    @cached_property
-    def wrt_epsilon(self) -> NDArray[np.floating]: ...
-
-class TopKJacobian(RowwiseJacobian):
-    wrt_k: NDArray[np.floating]
-    wrt_epsilon: NDArray[np.floating]
-    wrt_weights: RowwiseJacobian
-    def __init__(
-        self,
-        values: Any,
-        slices: Any,
-        choice: Any,
-        chosen: Any,
-        largest: Any,
-        signs: Any,
-    ) -> None: ...
-
-class TopKRankJacobian(RowwiseJacobian):
-    wrt_epsilon: NDArray[np.floating]
-    def __init__(
-        self,
-        values: Any,
-        slices: Any,
-        rows: Any,
-        tops: Any,
-        epsilon: Any,
-        largest: Any,
-        signs: Any,
-    ) -> None: ...
-
-class WinsorizeJacobian(RowwiseJacobian):
-    wrt_epsilon: NDArray[np.floating]
-    wrt_weights: RowwiseJacobian
-    wrt_cut: tuple[NDArray[np.floating], NDArray[np.floating]]
-    def __init__(self, slices: Any, sides: Any, quantiles: Any) -> None: ...
 
 def epsilon_bounds(
     values: ArrayLike,
@@ -136,7 +77,7 @@ def soft_median(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: Literal[True],
-) -> tuple[_Location, LocationJacobian]: ...
+) -> tuple[_Location, Jacobian]: ...
 @overload
 def soft_median(
     values: ArrayLike,
@@ -148,7 +89,7 @@ def soft_median(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: bool = False,
-) -> _Location | tuple[_Location, LocationJacobian]: ...
+) -> _Location | tuple[_Location, Jacobian]: ...
 @overload
 def soft_quantile(
     values: ArrayLike,
@@ -174,7 +115,7 @@ def soft_quantile(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: Literal[True],
-) -> tuple[_Location, LocationJacobian]: ...
+) -> tuple[_Location, Jacobian]: ...
 @overload
 def soft_quantile(
     values: ArrayLike,
@@ -187,7 +128,7 @@ def soft_quantile(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: bool = False,
-) -> _Location | tuple[_Location, LocationJacobian]: ...
+) -> _Location | tuple[_Location, Jacobian]: ...
 @overload
 def soft_quantile_normalize(
     values: ArrayLike,
@@ -211,7 +152,7 @@ def soft_quantile_normalize(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: Literal[True],
-) -> tuple[NDArray[np.floating], _JacobianInEpsilon]: ...
+) -> tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def soft_quantile_normalize(
     values: ArrayLike,
@@ -223,7 +164,7 @@ def soft_quantile_normalize(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: bool = False,
-) -> NDArray[np.floating] | tuple[NDArray[np.floating], _JacobianInEpsilon]: ...
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def soft_rank(
     values: ArrayLike,
@@ -251,7 +192,7 @@ def soft_rank(
     return_jacobian: Literal[True],
     n_jobs: int | None = None,
     groups: ArrayLike | None = None,
-) -> tuple[NDArray[np.floating], ProjectionJacobian]: ...
+) -> tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def soft_rank(
     values: ArrayLike,
@@ -265,7 +206,7 @@ def soft_rank(
     return_jacobian: bool = False,
     n_jobs: int | None = None,
     groups: ArrayLike | None = None,
-) -> NDArray[np.floating] | tuple[NDArray[np.floating], ProjectionJacobian]: ...
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def soft_sort(
     values: ArrayLike,
@@ -293,7 +234,7 @@ def soft_sort(
     return_jacobian: Literal[True],
     n_jobs: int | None = None,
     groups: ArrayLike | None = None,
-) -> tuple[NDArray[np.floating], ProjectionJacobian]: ...
+) -> tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def soft_sort(
     values: ArrayLike,
@@ -307,7 +248,7 @@ def soft_sort(
     return_jacobian: bool = False,
     n_jobs: int | None = None,
     groups: ArrayLike | None = None,
-) -> NDArray[np.floating] | tuple[NDArray[np.floating], ProjectionJacobian]: ...
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def soft_sort_with(
     values: ArrayLike,
@@ -333,7 +274,7 @@ def soft_sort_with(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: Literal[True],
-) -> tuple[NDArray[np.floating], SortWithJacobian]: ...
+) -> tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def soft_sort_with(
     values: ArrayLike,
@@ -346,7 +287,7 @@ def soft_sort_with(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: bool = False,
-) -> NDArray[np.floating] | tuple[NDArray[np.floating], SortWithJacobian]: ...
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def soft_topk(
     values: ArrayLike,
@@ -376,7 +317,7 @@ def soft_topk(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: Literal[True],
-) -> tuple[NDArray[np.floating], TopKJacobian]: ...
+) -> tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def soft_topk(
     values: ArrayLike,
@@ -391,7 +332,7 @@ def soft_topk(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: bool = False,
-) -> NDArray[np.floating] | tuple[NDArray[np.floating], TopKJacobian]: ...
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def soft_topk_rank(
     values: ArrayLike,
@@ -419,7 +360,7 @@ def soft_topk_rank(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: Literal[True],
-) -> tuple[NDArray[np.floating], TopKRankJacobian]: ...
+) -> tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def soft_topk_rank(
     values: ArrayLike,
@@ -433,7 +374,7 @@ def soft_topk_rank(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: bool = False,
-) -> NDArray[np.floating] | tuple[NDArray[np.floating], TopKRankJacobian]: ...
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def soft_topk_sort(
     values: ArrayLike,
@@ -459,7 +400,7 @@ def soft_topk_sort(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: Literal[True],
-) -> tuple[NDArray[np.floating], _JacobianInEpsilon]: ...
+) -> tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def soft_topk_sort(
     values: ArrayLike,
@@ -472,7 +413,7 @@ def soft_topk_sort(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: bool = False,
-) -> NDArray[np.floating] | tuple[NDArray[np.floating], _JacobianInEpsilon]: ...
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def soft_trimmed_mean(
     values: ArrayLike,
@@ -498,7 +439,7 @@ def soft_trimmed_mean(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: Literal[True],
-) -> tuple[_Location, LocationJacobian]: ...
+) -> tuple[_Location, Jacobian]: ...
 @overload
 def soft_trimmed_mean(
     values: ArrayLike,
@@ -511,7 +452,7 @@ def soft_trimmed_mean(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: bool = False,
-) -> _Location | tuple[_Location, LocationJacobian]: ...
+) -> _Location | tuple[_Location, Jacobian]: ...
 @overload
 def soft_winsorize(
     values: ArrayLike,
@@ -537,7 +478,7 @@ def soft_winsorize(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: Literal[True],
-) -> tuple[NDArray[np.floating], WinsorizeJacobian]: ...
+) -> tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def soft_winsorize(
     values: ArrayLike,
@@ -550,4 +491,4 @@ def soft_winsorize(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: bool = False,
-) -> NDArray[np.floating] | tuple[NDArray[np.floating], WinsorizeJacobian]: ...
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]: ...

@@ -17,7 +17,9 @@ def many_quantiles(data, q, epsilon, is_logistic):
     """
     weights = data.kernel_weights
     is_hard = epsilon == 0
-    if q.size < MANY or data.infinite is not None or (is_logistic and not is_hard):
+    if q.size < MANY or not len(data.rows) or data.infinite is not None:
+        return None
+    if is_logistic and not is_hard:
         return None
     if weights is not None and (is_hard or weights.min(initial=np.inf) <= 0):
         return None

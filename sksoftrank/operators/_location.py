@@ -11,7 +11,7 @@ from .._checks import (
     check_values,
     nonfinite_error,
 )
-from .._jacobian import RowwiseJacobian
+from .._jacobian import Jacobian
 from .._rows import Slices, rounded
 from ._capped_choice import WeightedRows
 from ._window_mean import WindowMean
@@ -21,48 +21,6 @@ FEW = 8
 
 # Derivatives in tiny weights are as good as infinite, but products with 0 are 0.
 LARGEST = 1e290
-
-
-class LocationJacobian(RowwiseJacobian):
-    """Jacobian of a soft quantile or trimmed mean.
-
-    A `scipy.sparse.linalg.LinearOperator` with methods ``jvp``, ``vjp`` and
-    ``toarray``, like all Jacobians here.
-
-    Attributes
-    ----------
-    input_shape, output_shape : tuple of int
-        Shapes of the differentiated argument and of the result.
-    wrt_epsilon : ndarray of shape `output_shape`
-        The derivative in `epsilon`.
-    wrt_weights : RowwiseJacobian
-        The derivative in the weights, for ``weights=None`` at weights of one.
-    wrt_q : ndarray of shape `output_shape`
-        The derivative of quantiles in `q`.
-    wrt_cut : pair of ndarrays of shape `output_shape`
-        Those of a trimmed mean in the lower and the upper cut.
-
-    See Also
-    --------
-    ProjectionJacobian : The same for soft sorts and ranks.
-
-    Examples
-    --------
-    >>> from sksoftrank import soft_median
-    >>> median, jacobian = soft_median([0.0, 1.0, 5.0], 2.0, return_jacobian=True)
-    >>> jacobian.vjp(1.0)
-    array([0.25, 0.75, 0.  ])
-    """
-
-    def __getattr__(self, name):
-        # Derivatives beside that in the values are found when they are asked for.
-        find = vars(self).get("_find", {}).get(name)
-        if find is None:
-            raise AttributeError(
-                f"{type(self).__name__!r} object has no attribute {name!r}"
-            )
-        setattr(self, name, find())
-        return vars(self)[name]
 
 
 class Location:
@@ -128,23 +86,18 @@ class Location:
         data, slices = self.data, self.slices
         if data.is_shared:
             slices = Slices((slices.length,), 0)
-        jacobian = self._operator(
-            LocationJacobian,
-            WindowMean.wrt_values,
-            self.slices,
-            (self.values.shape, means.shape),
-        )
-        jacobian._find = derivatives | {
+        derivatives = derivatives | {
             "wrt_epsilon": lambda: self.derivative(
                 WindowMean.wrt_epsilon, leading_shape
             ),
             "wrt_weights": lambda: self._operator(
-                RowwiseJacobian,
-                self._wrt_given_weights,
-                slices,
-                (data.weights_shape, means.shape),
+                self._wrt_given_weights, slices, (data.weights_shape, means.shape)
             ),
         }
+        shapes = self.values.shape, means.shape
+        jacobian = self._operator(
+            WindowMean.wrt_values, self.slices, shapes, derivatives
+        )
         return means[()], jacobian
 
     def derivative(self, function, leading_shape):
@@ -190,14 +143,14 @@ class Location:
         shape = leading_shape + self.slices.other_shape
         return rounded(columns.T.reshape(shape), self.values.dtype)
 
-    def _operator(self, cls, find_matrix, input_slices, shapes):
+    def _operator(self, find_matrix, input_slices, shapes, derivatives=None):
         """Jacobian of which ``find_matrix(mean)[i]`` is the row of a mean in slice i.
 
         Of few means these are kept, so the Jacobian of many is not dense.
         """
         count, is_empty, kept = self.slices.count, self.data.is_empty, []
 
-        def each_matrix():
+        def find_matrices():
             for mean in self._each():
                 with np.errstate(over="ignore"):
                     matrix = find_matrix(mean)
@@ -205,28 +158,38 @@ class Location:
                     matrix = np.where(is_empty, 0.0, matrix)
                 yield matrix
 
-        def multiply(rows, *, transpose):
+        def each_matrix():
             if not kept and self._count <= FEW:
-                kept.extend(each_matrix())
-            matrices = kept or each_matrix()
+                kept.extend(find_matrices())
+            return kept or find_matrices()
+
+        def multiply(rows, *, transpose):
             if not transpose:
                 products = np.empty((count, self._count))
-                for k, matrix in enumerate(matrices):
+                for k, matrix in enumerate(each_matrix()):
                     products[:, k] = np.sum(matrix * rows, axis=1)
                 return products
+            return pulled(lambda matrix, k: matrix * rows[:, k, None])
+
+        def squares():
+            return pulled(lambda matrix, _: matrix**2)
+
+        def pulled(terms):
             total = np.zeros((count, input_slices.length))
-            for k, matrix in enumerate(matrices):
-                total += matrix * rows[:, k, None]
+            for k, matrix in enumerate(each_matrix()):
+                total += terms(matrix, k)
             if input_slices.count != count:
                 total = np.sum(total, axis=0, keepdims=True)
             return total
 
-        return cls(
+        return Jacobian(
             input_slices,
             Slices((self._count, count), 0),
             multiply,
             shapes=shapes,
             dtype=self.values.dtype,
+            derivatives=derivatives,
+            squares=squares,
         )
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._checks import check_differences, check_exact, check_finite, check_flag
-from .._jacobian import RowwiseJacobian
+from .._jacobian import Jacobian
 from .._rows import Slices, rounded
 from ._sorting import soft_rank
 
@@ -51,7 +51,7 @@ def soft_quantile_normalize(
     Returns
     -------
     normalized : ndarray of the shape of `values`
-    jacobian : RowwiseJacobian
+    jacobian : Jacobian
         The derivative in `values`, with methods ``jvp`` and ``vjp`` and the attribute
         ``wrt_epsilon``. Only with ``return_jacobian=True``. NaN have the derivative 0.
 
@@ -128,12 +128,21 @@ def soft_quantile_normalize(
         with np.errstate(over="ignore"):
             return np.where(factor == 0, 0.0, product) * factor
 
-    jacobian = RowwiseJacobian(
-        whole, whole, multiply, shapes=(values.shape, ranks.shape), dtype=values.dtype
+    dtype = values.dtype
+
+    def find_wrt_epsilon():
+        with np.errstate(over="ignore"):
+            change = np.where(factor == 0, 0.0, rank_jacobian.wrt_epsilon) * factor
+        return rounded(change, dtype)
+
+    jacobian = Jacobian(
+        whole,
+        whole,
+        multiply,
+        shapes=(values.shape, ranks.shape),
+        dtype=dtype,
+        derivatives={"wrt_epsilon": find_wrt_epsilon},
     )
-    with np.errstate(over="ignore"):
-        change = np.where(factor == 0, 0.0, rank_jacobian.wrt_epsilon) * factor
-    jacobian.wrt_epsilon = rounded(change, values.dtype)
     return normalized, jacobian
 
 

@@ -64,7 +64,7 @@ def soft_quantile(
     -------
     quantiles : ndarray or float
         Of the shape of `q` followed by that of `values` without `axis`.
-    jacobian : LocationJacobian
+    jacobian : Jacobian
         The derivative in `values`, with methods ``jvp`` and ``vjp`` and attributes
         ``wrt_q``, ``wrt_epsilon`` and ``wrt_weights``. Only with
         ``return_jacobian=True``. At kinks derivatives lie between the one-sided ones;
@@ -202,7 +202,7 @@ def soft_median(
     -------
     median : ndarray or float
         Of the shape of `values` without `axis`.
-    jacobian : LocationJacobian
+    jacobian : Jacobian
         The derivative, as of `soft_quantile`. Only with ``return_jacobian=True``.
 
     Raises
@@ -279,7 +279,7 @@ def soft_trimmed_mean(
     -------
     mean : ndarray or float
         Of the shape of `values` without `axis`.
-    jacobian : LocationJacobian
+    jacobian : Jacobian
         The derivative in `values`, with methods ``jvp`` and ``vjp`` and attributes
         ``wrt_cut`` (a pair: in the lower and in the upper share), ``wrt_epsilon`` and
         ``wrt_weights``. Only with ``return_jacobian=True``.

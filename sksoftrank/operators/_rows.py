@@ -1,12 +1,12 @@
 """How soft sorts and ranks solve many rows: by threads, without NaN, infinite; `k`."""
 
-from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
 from joblib import effective_n_jobs
 from sklearn.utils import gen_batches
+from sklearn.utils.parallel import Parallel, delayed
 
 from .. import _pav
 from .._rows import stand_ins, with_infinity
@@ -110,8 +110,9 @@ def _by_threads(kernel, n_jobs):
             parts = [None if array is None else array[batch] for array in results]
             return kernel(rows[batch], epsilon, kind, sign, *parts)
 
-        with ThreadPoolExecutor(n_threads) as threads:
-            return min(threads.map(solve_batch, gen_batches(len(rows), size)))
+        parallel = Parallel(n_jobs=n_threads, require="sharedmem")
+        batches = gen_batches(len(rows), size)
+        return min(parallel(delayed(solve_batch)(batch) for batch in batches))
 
     return solve
 

@@ -13,7 +13,7 @@ from .._checks import (
     check_nan_policy,
     check_regularization,
 )
-from .._jacobian import RowwiseJacobian
+from .._jacobian import Jacobian
 from .._rows import Slices, rounded, stand_ins
 from ._capped_choice import CappedChoice, WeightedRows, steepness_of
 
@@ -65,7 +65,7 @@ def soft_sort_with(
     -------
     sorted_values : ndarray of the shape of `values`
         float32 where `values` and `criterion` are, else float64.
-    jacobian : SortWithJacobian
+    jacobian : Jacobian
         The derivative in `values`, with methods ``jvp`` and ``vjp``, and attributes
         ``wrt_criterion``, ``wrt_epsilon`` and ``permutation``. Only with
         ``return_jacobian=True``.
@@ -146,7 +146,7 @@ def soft_sort_with(
     mixed = rounded(mixed, dtype)
     if not return_jacobian:
         return mixed
-    return mixed, SortWithJacobian(rows, records, order, dtype)
+    return mixed, _jacobian(rows, records, order, dtype)
 
 
 class _Records:
@@ -177,81 +177,63 @@ class _Records:
         return out
 
 
-class SortWithJacobian(RowwiseJacobian):
-    """Jacobian of records sorted by a criterion.
+def _jacobian(rows, records, order, dtype):
+    """The Jacobian of the sorted records in their values, with those in the others."""
+    slices = records.slices
 
-    A `scipy.sparse.linalg.LinearOperator` with methods ``jvp``, ``vjp`` and
-    ``toarray``, like all Jacobians here.
+    def multiply(rows, *, transpose):
+        part = records.take(rows, of_places=transpose)
+        shares = order.permutation.T if transpose else order.permutation
+        return records.fill(_by_row(shares, part), of_places=not transpose)
 
-    Attributes
-    ----------
-    input_shape, output_shape : tuple of int
-        Shapes of the differentiated argument and of the result.
-    permutation : ndarray of shape (n, n)
-        The soft permutation matrix, of which row k has the shares of all records in
-        place k. Along its axis it maps `values` to the result.
-    wrt_criterion : RowwiseJacobian
-        The derivative in the criterion.
-    wrt_epsilon : ndarray of shape `output_shape`
-        The derivative in `epsilon`.
-
-    See Also
-    --------
-    ProjectionJacobian : The same for soft sorts and ranks.
-
-    Examples
-    --------
-    >>> from sksoftrank import soft_sort_with
-    >>> records, criterion = [5.0, 7.0], [0.0, 1.0]
-    >>> _, jacobian = soft_sort_with(records, criterion, 2.0, return_jacobian=True)
-    >>> jacobian.permutation
-    array([[0.75, 0.25],
-           [0.25, 0.75]])
-    >>> jacobian.wrt_criterion.vjp([1.0, 0.0])
-    array([ 0.5, -0.5])
-    """
-
-    def __init__(self, rows, records, order, dtype):
-        slices, self._records = records.slices, records
-        # Of places and records that are left out the shares are 0.
-        full = records.fill(order.permutation.T).T
-        self.permutation = records.fill(full, of_places=False)
-
-        def multiply(rows, *, transpose):
-            part = records.take(rows, of_places=transpose)
-            shares = order.permutation.T if transpose else order.permutation
-            return records.fill(_by_row(shares, part), of_places=not transpose)
-
-        shapes = (slices.shape, slices.shape)
-        super().__init__(slices, slices, multiply, shapes=shapes, dtype=dtype)
-        # Rows of the permutation have the sum 1: the mean moves nothing.
-        with np.errstate(over="ignore"):
-            mean = rows.mean(axis=1, keepdims=True)
-        self._centred = rows - np.where(np.isfinite(mean), mean, rows[:, :1])
-        self._order = order
-
-    @cached_property
-    def wrt_criterion(self):
-        order, records = self._order, self._records
-        shape = (records.slices.length,)
-
-        def multiply(rows, *, transpose):
-            part = records.take(rows, of_places=transpose)
-            product = (order.pull if transpose else order.push)(self._centred, part)
-            return records.fill(product, of_places=not transpose)
-
-        return RowwiseJacobian(
-            Slices(shape, 0),
-            self._slices[1],
-            multiply,
-            shapes=(shape, self.output_shape),
-            dtype=self.dtype,
+    def squares():
+        sums = np.sum(order.permutation**2, axis=0, keepdims=True)
+        return np.broadcast_to(
+            records.fill(sums, of_places=False), (slices.count, slices.length)
         )
 
-    @cached_property
-    def wrt_epsilon(self):
-        change = self._records.fill(self._order.push_epsilon(self._centred))
-        return rounded(self._slices[1].from_rows(change), self.dtype)
+    # Rows of the permutation have the sum 1: the mean moves nothing.
+    with np.errstate(over="ignore"):
+        mean = rows.mean(axis=1, keepdims=True)
+    centred = rows - np.where(np.isfinite(mean), mean, rows[:, :1])
+
+    def multiply_criterion(rows, *, transpose):
+        part = records.take(rows, of_places=transpose)
+        product = (order.pull if transpose else order.push)(centred, part)
+        return records.fill(product, of_places=not transpose)
+
+    def find_wrt_criterion():
+        shape = (slices.length,)
+        return Jacobian(
+            Slices(shape, 0),
+            slices,
+            multiply_criterion,
+            shapes=(shape, slices.shape),
+            dtype=dtype,
+        )
+
+    def find_wrt_epsilon():
+        change = records.fill(order.push_epsilon(centred))
+        return rounded(slices.from_rows(change), dtype)
+
+    def find_permutation():
+        # Of places and records that are left out the shares are 0.
+        full = records.fill(order.permutation.T).T
+        return records.fill(full, of_places=False)
+
+    return Jacobian(
+        slices,
+        slices,
+        multiply,
+        shapes=(slices.shape, slices.shape),
+        dtype=dtype,
+        derivatives={
+            "wrt_criterion": find_wrt_criterion,
+            "wrt_epsilon": find_wrt_epsilon,
+            "permutation": find_permutation,
+        },
+        squares=squares,
+    )
 
 
 class _SoftOrder:

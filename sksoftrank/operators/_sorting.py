@@ -14,8 +14,8 @@ from .._checks import (
 )
 from .._group_layout import solve_by_group
 from .._row_groups import FirstPlace, OwnPlace, needs_groups, solve_groups
-from .._rows import Slices, rounded
-from ..projections import ProjectionJacobian
+from .._rows import Slices, inside_pools, rounded
+from ..projections import pool_jacobian
 from ._rows import solve_rows, solve_rows_without_nan
 
 
@@ -78,7 +78,7 @@ def soft_rank(
     Returns
     -------
     ranks : ndarray of the shape of `values`
-    jacobian : ProjectionJacobian
+    jacobian : Jacobian
         The derivative in `values`, with methods ``jvp`` and ``vjp``. Only with
         ``return_jacobian=True``. It is zero where the ranks are hard and for NaN.
         Its attribute ``wrt_epsilon`` is the derivative in `epsilon`.
@@ -151,11 +151,11 @@ def soft_rank(
         is_kept = ~np.isinf(own_rows)
         own_rows[~is_kept] = 0
 
-    def find_wrt_epsilon(_):
+    def find_wrt_epsilon():
         change = rank_wrt_epsilon(own_rows, solved, epsilon, matrix, sign)
-        return rounded(slices.from_rows(change), values.dtype)
+        return rounded(slices.from_rows(change), own_rows.dtype)
 
-    jacobian = ProjectionJacobian(
+    jacobian = pool_jacobian(
         values.shape,
         slices,
         solved.pools,
@@ -166,7 +166,7 @@ def soft_rank(
         is_kept=is_kept,
         matrix=matrix,
         divisor=sign * epsilon or 1.0,
-        find_wrt_epsilon=find_wrt_epsilon,
+        derivatives={"wrt_epsilon": find_wrt_epsilon},
     )
     return ranks, jacobian
 
@@ -229,7 +229,7 @@ def soft_sort(
     Returns
     -------
     sorted_values : ndarray of the shape of `values`
-    jacobian : ProjectionJacobian
+    jacobian : Jacobian
         The derivative in `values`, with methods ``jvp`` and ``vjp``. Only with
         ``return_jacobian=True``. It is a permutation where the result is hard, and
         zero for NaN. Its attribute ``wrt_epsilon`` is the derivative in `epsilon`.
@@ -306,10 +306,10 @@ def soft_sort(
         is_kept = place < n_kept
         output_order = (place + n_kept) % slices.length
 
-    def find_wrt_epsilon(_):
+    def find_wrt_epsilon():
         return sort_wrt_epsilon(solved, slices, output_order, epsilon, kind, sign)
 
-    jacobian = ProjectionJacobian(
+    jacobian = pool_jacobian(
         values.shape,
         slices,
         solved.pools,
@@ -318,7 +318,7 @@ def soft_sort(
         input_order=solved.order,
         output_order=output_order,
         is_kept=is_kept,
-        find_wrt_epsilon=find_wrt_epsilon,
+        derivatives={"wrt_epsilon": find_wrt_epsilon},
     )
     return sorted_values, jacobian
 
@@ -360,7 +360,7 @@ def sort_wrt_epsilon(solved, slices, output_order, epsilon, kind, sign):
     weights = None
     if kind == _pav.ENTROPIC:
         weights = _softmax_of_rho(solved.pools, slices.length, epsilon)
-    centred_rho = ProjectionJacobian(
+    centred_rho = pool_jacobian(
         rho.shape,
         slices,
         solved.pools,
@@ -376,15 +376,9 @@ def sort_wrt_epsilon(solved, slices, output_order, epsilon, kind, sign):
 
 def _softmax_of_rho(pools, n, epsilon):
     """Softmax of rho / epsilon within the pools of each row."""
-    start, end = pools[:, 0 : n - 1 : 2], pools[:, 1:n:2]
-    # What follows a start of n is not a pool.
-    is_pool = np.logical_and.accumulate(start < n, axis=1)
-    row, start, end = np.nonzero(is_pool)[0], start[is_pool], end[is_pool]
-    size = end - start
-    inside = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
+    row, start, size, inside = inside_pools(pools, n)
     weights = np.ones((len(pools), n))
     with np.errstate(over="ignore", invalid="ignore"):
         top = np.expm1(-1 / epsilon) / np.expm1(-size / epsilon)
-        softmax = np.repeat(top, size) * np.exp(-inside / epsilon)
-    weights[np.repeat(row, size), np.repeat(start, size) + inside] = softmax
+        weights[row, start + inside] = top * np.exp(-inside / epsilon)
     return weights

@@ -10,7 +10,7 @@ from .._checks import (
     check_regularization,
     check_share,
 )
-from .._jacobian import RowwiseJacobian
+from .._jacobian import Jacobian
 from .._row_groups import OwnPlace, needs_groups, solve_groups
 from .._rows import Slices, rounded
 from ._capped_choice import CappedChoice, WeightedRows, steepness_of
@@ -74,7 +74,7 @@ def soft_topk(
     Returns
     -------
     parts : ndarray of the shape of `values`
-    jacobian : TopKJacobian
+    jacobian : Jacobian
         The derivative in `values`, with methods ``jvp`` and ``vjp`` and attributes
         ``wrt_k``, ``wrt_epsilon`` and ``wrt_weights``. Only with
         ``return_jacobian=True``. At kinks it is that of one of the adjacent pieces, and
@@ -151,90 +151,76 @@ def soft_topk(
         check_share(float(k), data.total.max(initial=0.0), "k")
     if largest:
         data.rows = -data.rows
+    elif return_jacobian:
+        data.rows = data.rows.copy()  # which the caller may change
     choice = CappedChoice(data, mass, data.total - mass, epsilon, kind)
     chosen = choice.parts()
     parts = rounded(slices.from_rows(chosen.part), values.dtype)
     if not return_jacobian:
         return parts
-    return parts, TopKJacobian(values, slices, choice, chosen, largest, signs)
+    return parts, _jacobian(values, slices, choice, chosen, largest, signs)
 
 
-class TopKJacobian(RowwiseJacobian):
-    """Jacobian of a soft choice of the k largest values.
+def _jacobian(values, slices, choice, chosen, largest, signs):
+    """The Jacobian of the parts, of rows that are negated for the largest values."""
+    data, epsilon, dtype = choice.data, choice.epsilon, values.dtype
+    slope = chosen.slope()
+    reach = _sum(data.weights * slope)
+    # No part is open: nothing moves but with k and the weights, by a jump.
+    per_mass = np.divide(slope, reach, out=np.zeros_like(slope), where=reach > 0)
+    pull = data.weights * per_mass
+    steepness = steepness_of(epsilon) * (1.0 if largest else -1.0)
 
-    A `scipy.sparse.linalg.LinearOperator` with methods ``jvp``, ``vjp`` and
-    ``toarray``, like all Jacobians here. Products cost O(n).
+    def multiply(rows, *, transpose):
+        scaled = steepness * slope * rows
+        if transpose:
+            return scaled - pull * _sum(scaled)
+        return scaled - steepness * slope * _sum(pull * rows)
 
-    Attributes
-    ----------
-    input_shape, output_shape : tuple of int
-        Shapes of the differentiated argument and of the result.
-    wrt_k, wrt_epsilon : ndarray of shape `output_shape`
-        The derivatives in `k` and in `epsilon`.
-    wrt_weights : RowwiseJacobian
-        The derivative in the weights, for ``weights=None`` at weights of one.
+    def squares():
+        steep = steepness * slope
+        others = np.maximum(_sum(steep**2) - steep**2, 0)
+        found = steep**2 * (1 - pull) ** 2 + pull**2 * others
+        return found if signs is None else found * signs**2
 
-    See Also
-    --------
-    ProjectionJacobian : The same for soft sorts and ranks.
+    def multiply_weights(rows, *, transpose):
+        if not transpose:
+            return -per_mass * _sum(chosen.part * rows)
+        products = -chosen.part * _sum(per_mass * rows)
+        return products if not data.is_shared else products.sum(0, keepdims=True)
 
-    Notes
-    -----
-    With the slope f of the parts, ``c = a f / sum(a f)`` and the directions u, v and w
-    in values, weights and k, the derivative is ``f (u - sum(c u)) / epsilon + f (w -
-    sum(p v)) / sum(a f)``.
-
-    Examples
-    --------
-    >>> from sksoftrank import soft_topk
-    >>> parts, jacobian = soft_topk([3.0, 0.0, 1.0], 1, 5.0, return_jacobian=True)
-    >>> jacobian.vjp([1.0, 0.0, 0.0]).round(3)
-    array([ 0.133, -0.067, -0.067])
-    """
-
-    def __init__(self, values, slices, choice, chosen, largest, signs):
-        data, epsilon = choice.data, choice.epsilon
-        slope = chosen.slope()
-        reach = _sum(data.weights * slope)
-        # No part is open: nothing moves but with k and the weights, by a jump.
-        per_mass = np.divide(slope, reach, out=np.zeros_like(slope), where=reach > 0)
-        pull = data.weights * per_mass
-        steepness = steepness_of(epsilon) * (1.0 if largest else -1.0)
-
-        def multiply(rows, *, transpose):
-            scaled = steepness * slope * rows
-            if transpose:
-                return scaled - pull * _sum(scaled)
-            return scaled - steepness * slope * _sum(pull * rows)
-
-        def multiply_weights(rows, *, transpose):
-            if not transpose:
-                return -per_mass * _sum(chosen.part * rows)
-            products = -chosen.part * _sum(per_mass * rows)
-            return products if not data.is_shared else products.sum(0, keepdims=True)
-
-        dtype = values.dtype
-        shapes = (values.shape, slices.shape)
-        by_value = signed(multiply, signs)
-        super().__init__(slices, slices, by_value, shapes=shapes, dtype=dtype)
-        weight_slices = Slices((slices.length,), 0) if data.is_shared else slices
-        self.wrt_weights = RowwiseJacobian(
-            weight_slices,
+    def find_wrt_weights():
+        return Jacobian(
+            Slices((slices.length,), 0) if data.is_shared else slices,
             slices,
             multiply_weights,
             shapes=(data.weights_shape, slices.shape),
             dtype=dtype,
         )
 
-        def as_values(rows):
-            return rounded(slices.from_rows(rows), dtype)
+    def as_values(rows):
+        return rounded(slices.from_rows(rows), dtype)
 
-        self.wrt_k = as_values(per_mass)
+    def find_wrt_epsilon():
         # Rows are negated for the largest values, with the same formula.
         deviation = data.rows - choice.centre
         change = slope * (deviation - _sum(pull * deviation))
         # Not by the square, which may overflow: open values are closer than epsilon.
-        self.wrt_epsilon = as_values(steepness * (steepness * change))
+        return as_values(steepness * (steepness * change))
+
+    return Jacobian(
+        slices,
+        slices,
+        signed(multiply, signs),
+        shapes=(values.shape, slices.shape),
+        dtype=dtype,
+        derivatives={
+            "wrt_k": lambda: as_values(per_mass),
+            "wrt_epsilon": find_wrt_epsilon,
+            "wrt_weights": find_wrt_weights,
+        },
+        squares=squares,
+    )
 
 
 def _sum(array):

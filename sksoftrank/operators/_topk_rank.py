@@ -13,9 +13,10 @@ from .._checks import (
     check_flag,
     check_regularization,
 )
-from .._jacobian import RowwiseJacobian
+from .._jacobian import Jacobian
 from .._row_groups import OwnPlace, needs_groups, solve_groups
 from .._rows import Slices, argsort_rows, rounded, stand_ins
+from ..projections import pool_squares
 from ._capped_choice import steepness_of
 from ._rows import check_whole_k, signed
 
@@ -72,7 +73,7 @@ def soft_topk_rank(
     Returns
     -------
     ranks : ndarray of the shape of `values`
-    jacobian : TopKRankJacobian
+    jacobian : Jacobian
         The derivative in `values`, with methods ``jvp`` and ``vjp`` and the attribute
         ``wrt_epsilon``. Only with ``return_jacobian=True``.
 
@@ -153,69 +154,61 @@ def soft_topk_rank(
     result = rounded(slices.from_rows(ranks), values.dtype)
     if not return_jacobian:
         return result
-    return result, TopKRankJacobian(values, slices, rows, tops, epsilon, largest, signs)
+    return result, _jacobian(values, slices, rows, tops, epsilon, largest, signs)
 
 
-class TopKRankJacobian(RowwiseJacobian):
-    """Jacobian of soft ranks of the k largest values.
+def _jacobian(values, slices, rows, tops, epsilon, largest, signs):
+    """The Jacobian of the ranks; but for their tops nothing moves."""
+    sign, dtype = 1.0 if largest else -1.0, values.dtype
+    steepness = steepness_of(epsilon)
+    if np.may_share_memory(rows, values):
+        rows = rows.copy()
 
-    A `scipy.sparse.linalg.LinearOperator` with methods ``jvp``, ``vjp`` and
-    ``toarray``, like all Jacobians here.
+    def deviations(rows, *, transpose=False, anchored=False):
+        """From means over the pools, 0 outside; or the transpose of that map."""
+        out = np.zeros(rows.shape)
+        for top in tops:
+            product = np.empty(top.ranks.shape)
+            _isotonic.pool_product_rows(
+                rows[top.cells],
+                None,
+                None,
+                top.pools,
+                top.weights,
+                _isotonic.DEVIATION,
+                transpose,
+                1.0,
+                product,
+                anchored,
+            )
+            out[top.cells] = product
+        return out
 
-    Attributes
-    ----------
-    input_shape, output_shape : tuple of int
-        Shapes of the differentiated argument and of the result.
-    wrt_epsilon : ndarray of shape `output_shape`
-        The derivative in `epsilon`.
+    def multiply(rows, *, transpose):
+        return -sign * steepness * deviations(rows, transpose=transpose)
 
-    See Also
-    --------
-    ProjectionJacobian : The same for soft sorts and ranks.
+    def squares():
+        out = np.zeros(rows.shape)
+        for top in tops:
+            found = pool_squares(top.pools, top.weights, _isotonic.DEVIATION, 1.0)
+            out[top.cells] = found
+        out *= steepness**2
+        return out if signs is None else out * signs**2
 
-    Examples
-    --------
-    >>> from sksoftrank import soft_topk_rank
-    >>> values = [3.0, 0.0, 1.0, 2.5]
-    >>> ranks, jacobian = soft_topk_rank(values, 2, 1.0, return_jacobian=True)
-    >>> jacobian.jvp([1.0, 0.0, 0.0, 0.0]).round(3) + 0.0
-    array([-0.5,  0. ,  0. ,  0.5])
-    """
-
-    def __init__(self, values, slices, rows, tops, epsilon, largest, signs):
-        sign = 1.0 if largest else -1.0
-        steepness = steepness_of(epsilon)
-
-        def deviations(rows, *, transpose=False, anchored=False):
-            """From means over the pools, 0 outside; or the transpose of that map."""
-            out = np.zeros(rows.shape)
-            for top in tops:
-                product = np.empty(top.ranks.shape)
-                _isotonic.pool_product_rows(
-                    rows[top.cells],
-                    None,
-                    None,
-                    top.pools,
-                    top.weights,
-                    _isotonic.DEVIATION,
-                    transpose,
-                    1.0,
-                    product,
-                    anchored,
-                )
-                out[top.cells] = product
-            return out
-
-        def multiply(rows, *, transpose):
-            return -sign * steepness * deviations(rows, transpose=transpose)
-
-        shapes, dtype = (values.shape, slices.shape), values.dtype
-        by_value = signed(multiply, signs)
-        super().__init__(slices, slices, by_value, shapes=shapes, dtype=dtype)
+    def find_wrt_epsilon():
         # The ranks of a pool are affine in values / epsilon.
         change = sign * steepness * deviations(rows, anchored=True)
-        change = slices.from_rows(steepness * change)
-        self.wrt_epsilon = rounded(change, values.dtype)
+        return rounded(slices.from_rows(steepness * change), dtype)
+
+    return Jacobian(
+        slices,
+        slices,
+        signed(multiply, signs),
+        shapes=(values.shape, slices.shape),
+        dtype=dtype,
+        derivatives={"wrt_epsilon": find_wrt_epsilon},
+        squares=squares,
+    )
 
 
 def _solve_tops(rows, k, epsilon, kind):

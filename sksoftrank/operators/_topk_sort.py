@@ -12,9 +12,17 @@ from .._checks import (
     check_flag,
     check_regularization,
 )
-from .._jacobian import RowwiseJacobian
+from .._jacobian import Jacobian
 from .._row_groups import FirstPlace, needs_groups, solve_groups
-from .._rows import Slices, argsort_rows, rounded, stand_ins, with_infinity
+from .._rows import (
+    Slices,
+    argsort_rows,
+    rounded,
+    stand_ins,
+    unsorted,
+    with_infinity,
+)
+from ..projections import pool_squares
 from ._rows import SolvedRows, check_whole_k
 from ._sorting import sort_wrt_epsilon
 
@@ -65,7 +73,7 @@ def soft_topk_sort(
     Returns
     -------
     sorted_values : ndarray of shape (..., k, ...)
-    jacobian : RowwiseJacobian
+    jacobian : Jacobian
         The derivative in `values`, with methods ``jvp`` and ``vjp`` and the attribute
         ``wrt_epsilon``. Only with ``return_jacobian=True``.
 
@@ -154,17 +162,27 @@ def soft_topk_sort(
         )
         return out if transpose else out[:, :k]
 
-    jacobian = RowwiseJacobian(
+    dtype = values.dtype
+
+    def squares():
+        found = pool_squares(top.pools, top.weights, _isotonic.AVERAGE, 1.0, k)
+        return unsorted(found, top.index)
+
+    def find_wrt_epsilon():
+        solved = SolvedRows(top.sorted, top.index, top.pools, top.weights)
+        plain = Slices(top.sorted.shape, 1)
+        change = sort_wrt_epsilon(solved, plain, None, epsilon, kind, 1.0)[:, :k]
+        return rounded(top_slices.from_rows(sign * change), dtype)
+
+    jacobian = Jacobian(
         slices,
         top_slices,
         multiply,
         shapes=(values.shape, top_slices.shape),
-        dtype=values.dtype,
+        dtype=dtype,
+        derivatives={"wrt_epsilon": find_wrt_epsilon},
+        squares=squares,
     )
-    solved = SolvedRows(top.sorted, top.index, top.pools, top.weights)
-    plain = Slices(rows.shape, 1)
-    change = sign * sort_wrt_epsilon(solved, plain, None, epsilon, kind, 1.0)[:, :k]
-    jacobian.wrt_epsilon = rounded(top_slices.from_rows(change), values.dtype)
     return result, jacobian
 
 

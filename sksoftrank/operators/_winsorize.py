@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from .._checks import check_exact, check_flag
-from .._jacobian import RowwiseJacobian
+from .._jacobian import Jacobian
 from .._rows import Slices, rounded
 from ._location import check_cut
 from ._quantiles import soft_quantile
@@ -53,7 +53,7 @@ def soft_winsorize(
     Returns
     -------
     winsorized : ndarray of the shape of `values`
-    jacobian : WinsorizeJacobian
+    jacobian : Jacobian
         The derivative in `values`, with methods ``jvp`` and ``vjp`` and attributes
         ``wrt_cut``, ``wrt_epsilon`` and ``wrt_weights``. Only with
         ``return_jacobian=True``. NaN have the derivative 0.
@@ -109,83 +109,80 @@ def soft_winsorize(
     has_met = (high == low) | (high - low <= 8 * np.finfo(rows.dtype).eps * size)
     is_above = (rows > high) | (has_met & ~is_nan)
     sides = (rows < low) & ~is_above, is_above, is_nan
-    return result, WinsorizeJacobian(slices, sides, bounds_jacobian)
+    return result, _jacobian(slices, sides, bounds_jacobian)
 
 
-class WinsorizeJacobian(RowwiseJacobian):
-    """Jacobian of winsorized values.
+def _jacobian(slices, sides, quantiles):
+    """The Jacobian of values that are clipped, by that of the quantiles."""
+    is_below, is_above, is_nan = sides
+    is_inside = ~(is_below | is_above | is_nan)
+    dtype = quantiles.dtype
 
-    A `scipy.sparse.linalg.LinearOperator` with methods ``jvp``, ``vjp`` and
-    ``toarray``, like all Jacobians here.
+    def spread(bounds):
+        """Both bounds, by slice, to the values that are clipped at them."""
+        low, high = np.reshape(bounds, (2, -1, 1))
+        return np.where(is_below, low, np.where(is_above, high, 0.0))
 
-    Attributes
-    ----------
-    input_shape, output_shape : tuple of int
-        Shapes of the differentiated argument and of the result.
-    wrt_epsilon : ndarray of shape `output_shape`
-        The derivative in `epsilon`.
-    wrt_weights : RowwiseJacobian
-        The derivative in the weights, for ``weights=None`` at weights of one.
-    wrt_cut : pair of ndarrays of shape `output_shape`
-        The derivatives in the lower and the upper cut.
+    def collect(rows):
+        """The transpose of `spread`."""
+        sums = [np.sum(rows * side, axis=1) for side in (is_below, is_above)]
+        return np.reshape(sums, quantiles.output_shape)
 
-    See Also
-    --------
-    ProjectionJacobian : The same for soft sorts and ranks.
+    def multiply(rows, *, transpose):
+        if transpose:
+            pulled = quantiles.vjp(collect(rows))
+            return rows * is_inside + slices.to_rows(pulled)
+        u = slices.from_rows(rows).reshape(quantiles.input_shape)
+        return rows * is_inside + spread(quantiles.jvp(u))
 
-    Examples
-    --------
-    >>> from sksoftrank import soft_winsorize
-    >>> values = [0.0, 1.0, 2.0, 100.0]
-    >>> _, jacobian = soft_winsorize(values, 0.25, 0.5, return_jacobian=True)
-    >>> jacobian.vjp([0.0, 0.0, 0.0, 1.0])
-    array([0.  , 0.  , 0.75, 0.25])
-    """
+    def squares():
+        found = is_inside.astype(np.float64)
+        for i, side in enumerate((is_below, is_above)):
+            bound = np.zeros(quantiles.output_shape)
+            bound[i] = 1
+            found += slices.to_rows(quantiles.vjp(bound)) ** 2 * _sum(side)
+        return found
 
-    def __init__(self, slices, sides, quantiles):
-        is_below, is_above, is_nan = sides
-        is_inside = ~(is_below | is_above | is_nan)
-
-        def spread(bounds):
-            """Both bounds, by slice, to the values that are clipped at them."""
-            low, high = np.reshape(bounds, (2, -1, 1))
-            return np.where(is_below, low, np.where(is_above, high, 0.0))
-
-        def collect(rows):
-            """The transpose of `spread`."""
-            sums = [np.sum(rows * side, axis=1) for side in (is_below, is_above)]
-            return np.reshape(sums, quantiles.output_shape)
-
-        def multiply(rows, *, transpose):
-            if transpose:
-                pulled = quantiles.vjp(collect(rows))
-                return rows * is_inside + slices.to_rows(pulled)
-            u = slices.from_rows(rows).reshape(quantiles.input_shape)
-            return rows * is_inside + spread(quantiles.jvp(u))
-
+    def find_wrt_weights():
         wrt_weights = quantiles.wrt_weights
-        whole = Slices((math.prod(wrt_weights.input_shape),), 0)
 
         def multiply_weights(rows, *, transpose):
             if transpose:
                 return wrt_weights.vjp(collect(rows)).reshape(1, -1)
             return spread(wrt_weights.jvp(rows.reshape(wrt_weights.input_shape)))
 
-        def as_values(bounds):
-            return rounded(slices.from_rows(spread(bounds)), self.dtype)
-
-        shapes, dtype = (quantiles.input_shape, slices.shape), quantiles.dtype
-        super().__init__(slices, slices, multiply, shapes=shapes, dtype=dtype)
-        self.wrt_weights = RowwiseJacobian(
-            whole,
+        return Jacobian(
+            Slices((math.prod(wrt_weights.input_shape),), 0),
             slices,
             multiply_weights,
             shapes=(wrt_weights.input_shape, slices.shape),
             dtype=dtype,
         )
-        self.wrt_epsilon = as_values(quantiles.wrt_epsilon)
+
+    def as_values(bounds):
+        return rounded(slices.from_rows(spread(bounds)), dtype)
+
+    def find_wrt_cut():
         in_lower, in_upper = quantiles.wrt_q
-        self.wrt_cut = (
+        return (
             as_values([in_lower, np.zeros_like(in_upper)]),
             as_values([np.zeros_like(in_lower), -in_upper]),
         )
+
+    return Jacobian(
+        slices,
+        slices,
+        multiply,
+        shapes=(quantiles.input_shape, slices.shape),
+        dtype=dtype,
+        derivatives={
+            "wrt_cut": find_wrt_cut,
+            "wrt_epsilon": lambda: as_values(quantiles.wrt_epsilon),
+            "wrt_weights": find_wrt_weights,
+        },
+        squares=squares,
+    )
+
+
+def _sum(array):
+    return np.sum(array, axis=1, keepdims=True)

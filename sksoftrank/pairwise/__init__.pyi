@@ -3,7 +3,7 @@ from typing import Literal, TypeAlias, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._jacobian import RowwiseJacobian
+from .._jacobian import Jacobian
 
 __all__ = [
     "all_pairs_rank",
@@ -35,7 +35,7 @@ def all_pairs_rank(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: Literal[True],
-) -> tuple[NDArray[np.floating], RowwiseJacobian]: ...
+) -> tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def all_pairs_rank(
     values: ArrayLike,
@@ -46,7 +46,7 @@ def all_pairs_rank(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: bool = False,
-) -> NDArray[np.floating] | tuple[NDArray[np.floating], RowwiseJacobian]: ...
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def gaussian_soft_rank(
     values: ArrayLike,
@@ -68,7 +68,7 @@ def gaussian_soft_rank(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: Literal[True],
-) -> tuple[NDArray[np.floating], RowwiseJacobian]: ...
+) -> tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def gaussian_soft_rank(
     values: ArrayLike,
@@ -79,7 +79,7 @@ def gaussian_soft_rank(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: bool = False,
-) -> NDArray[np.floating] | tuple[NDArray[np.floating], RowwiseJacobian]: ...
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def neural_sort(
     values: ArrayLike,
@@ -103,7 +103,7 @@ def neural_sort(
     straight_through: bool = False,
     return_matrix: bool = False,
     return_jacobian: Literal[True],
-) -> tuple[NDArray[np.floating], RowwiseJacobian]: ...
+) -> tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def neural_sort(
     values: ArrayLike,
@@ -115,7 +115,7 @@ def neural_sort(
     straight_through: bool = False,
     return_matrix: bool = False,
     return_jacobian: bool = False,
-) -> NDArray[np.floating] | tuple[NDArray[np.floating], RowwiseJacobian]: ...
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def soft_sort_permutation(
     values: ArrayLike,
@@ -141,7 +141,7 @@ def soft_sort_permutation(
     straight_through: bool = False,
     return_matrix: bool = False,
     return_jacobian: Literal[True],
-) -> tuple[NDArray[np.floating], RowwiseJacobian]: ...
+) -> tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def soft_sort_permutation(
     values: ArrayLike,
@@ -154,4 +154,4 @@ def soft_sort_permutation(
     straight_through: bool = False,
     return_matrix: bool = False,
     return_jacobian: bool = False,
-) -> NDArray[np.floating] | tuple[NDArray[np.floating], RowwiseJacobian]: ...
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]: ...

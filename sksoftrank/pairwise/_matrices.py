@@ -13,7 +13,7 @@ from .._checks import (
     check_finite,
     check_flag,
 )
-from .._jacobian import RowwiseJacobian
+from .._jacobian import Jacobian
 from .._rows import Slices, argsort_rows, tie_bounds
 
 # Blocks of pairs have about this many entries, which stay in cache.
@@ -305,7 +305,7 @@ def comparison_rank(cdf, density, values, epsilon, axis, descending, return_jaco
     if not return_jacobian:
         return ranks
     multiply = partial(_multiply_ranks, signed, epsilon, density, descending)
-    jacobian = RowwiseJacobian(
+    jacobian = Jacobian(
         slices,
         slices,
         multiply,
@@ -347,7 +347,7 @@ def permutation_sort(
     result = result.reshape(shape)
     if not return_jacobian:
         return result
-    jacobian = RowwiseJacobian(
+    jacobian = Jacobian(
         slices, out_slices, multiply, shapes=(values.shape, shape), dtype=values.dtype
     )
     return result, jacobian

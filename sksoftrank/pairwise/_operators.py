@@ -56,7 +56,7 @@ def all_pairs_rank(
     Returns
     -------
     ranks : ndarray of the shape of `values`
-    jacobian : RowwiseJacobian
+    jacobian : Jacobian
         The derivative in `values`, with methods ``jvp`` and ``vjp``. Only with
         ``return_jacobian=True``. It is zero where ``epsilon=0``.
 
@@ -132,7 +132,7 @@ def gaussian_soft_rank(
     Returns
     -------
     ranks : ndarray of the shape of `values`
-    jacobian : RowwiseJacobian
+    jacobian : Jacobian
         The derivative in `values`, with methods ``jvp`` and ``vjp``. Only with
         ``return_jacobian=True``. It is zero where ``epsilon=0``.
 
@@ -215,7 +215,7 @@ def neural_sort(
     sorted_values : ndarray of the shape of `values`
         With ``return_matrix=True`` of shape (..., n, n): the shape of `values` without
         `axis`, then positions and values. Columns of NaN are 0.
-    jacobian : RowwiseJacobian
+    jacobian : Jacobian
         The derivative in `values`, with methods ``jvp`` and ``vjp``. Only with
         ``return_jacobian=True``.
 
@@ -313,7 +313,7 @@ def soft_sort_permutation(
     sorted_values : ndarray of the shape of `values`
         With ``return_matrix=True`` of shape (..., n, n): the shape of `values` without
         `axis`, then positions and values. Columns of NaN are 0.
-    jacobian : RowwiseJacobian
+    jacobian : Jacobian
         The derivative in `values`, with methods ``jvp`` and ``vjp``. Only with
         ``return_jacobian=True``.
 

@@ -4,7 +4,7 @@ from typing import Literal, TypeAlias, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._jacobian import RowwiseJacobian
+from .._jacobian import Jacobian
 
 __all__ = ["sinkhorn_cdf", "sinkhorn_quantile", "sinkhorn_rank", "sinkhorn_sort"]
 
@@ -48,7 +48,7 @@ def sinkhorn_cdf(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: Literal[True],
-) -> tuple[NDArray[np.floating], RowwiseJacobian]: ...
+) -> tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def sinkhorn_cdf(
     values: ArrayLike,
@@ -65,7 +65,7 @@ def sinkhorn_cdf(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: bool = False,
-) -> NDArray[np.floating] | tuple[NDArray[np.floating], RowwiseJacobian]: ...
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def sinkhorn_quantile(
     values: ArrayLike,
@@ -99,7 +99,7 @@ def sinkhorn_quantile(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: Literal[True],
-) -> tuple[NDArray[np.floating], RowwiseJacobian]: ...
+) -> tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def sinkhorn_quantile(
     values: ArrayLike,
@@ -116,7 +116,7 @@ def sinkhorn_quantile(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: bool = False,
-) -> NDArray[np.floating] | tuple[NDArray[np.floating], RowwiseJacobian]: ...
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def sinkhorn_rank(
     values: ArrayLike,
@@ -152,7 +152,7 @@ def sinkhorn_rank(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: Literal[True],
-) -> tuple[NDArray[np.floating], RowwiseJacobian]: ...
+) -> tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def sinkhorn_rank(
     values: ArrayLike,
@@ -170,7 +170,7 @@ def sinkhorn_rank(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: bool = False,
-) -> NDArray[np.floating] | tuple[NDArray[np.floating], RowwiseJacobian]: ...
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def sinkhorn_sort(
     values: ArrayLike,
@@ -206,7 +206,7 @@ def sinkhorn_sort(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: Literal[True],
-) -> tuple[NDArray[np.floating], RowwiseJacobian]: ...
+) -> tuple[NDArray[np.floating], Jacobian]: ...
 @overload
 def sinkhorn_sort(
     values: ArrayLike,
@@ -224,4 +224,4 @@ def sinkhorn_sort(
     nan_policy: _NanPolicy = "raise",
     straight_through: bool = False,
     return_jacobian: bool = False,
-) -> NDArray[np.floating] | tuple[NDArray[np.floating], RowwiseJacobian]: ...
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]: ...

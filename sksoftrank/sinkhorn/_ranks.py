@@ -79,7 +79,7 @@ def sinkhorn_rank(
     Returns
     -------
     ranks : ndarray of the shape of `values`
-    jacobian : RowwiseJacobian
+    jacobian : Jacobian
         The derivative in `values`, with methods ``jvp`` and ``vjp``. Only with
         ``return_jacobian=True``. It is zero where ``epsilon=0``.
 
@@ -200,7 +200,7 @@ def sinkhorn_cdf(
     Returns
     -------
     probabilities : ndarray of the shape of `values`
-    jacobian : RowwiseJacobian
+    jacobian : Jacobian
         The derivative in `values`, with methods ``jvp`` and ``vjp``. Only with
         ``return_jacobian=True``.
 

@@ -16,7 +16,7 @@ from .._checks import (
     check_weights,
     moderate,
 )
-from .._jacobian import RowwiseJacobian
+from .._jacobian import Jacobian
 from .._rows import Slices
 from ._squashing import SquashedSlices
 from ._transport import TransportMeans, make_cost
@@ -103,7 +103,7 @@ class SinkhornOperator:
         array = slices.from_rows(rows).reshape(shape)
         if not self.return_jacobian:
             return array
-        jacobian = RowwiseJacobian(
+        jacobian = Jacobian(
             self.slices,
             slices,
             partial(_multiply_moderately, multiply, size),

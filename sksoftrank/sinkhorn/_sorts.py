@@ -77,7 +77,7 @@ def sinkhorn_sort(
     Returns
     -------
     sorted_values : ndarray of shape (..., m, ...)
-    jacobian : RowwiseJacobian
+    jacobian : Jacobian
         The derivative in `values`, with methods ``jvp`` and ``vjp``. Only with
         ``return_jacobian=True``.
 
@@ -191,7 +191,7 @@ def sinkhorn_quantile(
     quantiles : ndarray
         As for ``numpy.quantile``: of the shape of `values` without `axis`, with the
         quantiles along a new first axis if `q` is not a scalar.
-    jacobian : RowwiseJacobian
+    jacobian : Jacobian
         The derivative in `values`, with methods ``jvp`` and ``vjp``. Only with
         ``return_jacobian=True``.
 
