@@ -30,8 +30,6 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	PATH="$(BIN):$$PATH" cython-lint sksoftrank
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest sksoftrank \
-	    --mypy-config-file pyproject.toml --allowlist .ci/stubtest.txt
 
 .venv/installed: pyproject.toml setup.py $(wildcard sksoftrank/*.pyx sksoftrank/*.pxd)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \

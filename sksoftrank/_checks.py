@@ -4,6 +4,7 @@ import math
 import operator
 import sys
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -17,6 +18,7 @@ from ._exact import (
     is_exact,
     is_number,
 )
+from ._typing import Array
 
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
@@ -29,7 +31,7 @@ SMALLEST_SHARE = 2.0**-52
 KINDS = {"quadratic": _pav.QUADRATIC, "entropic": _pav.ENTROPIC, "kl": _pav.KL}
 
 
-def check_values(values, name):
+def check_values(values, name) -> Array:
     """Return `values` as a float32 or float64 array, or say what is wrong with it."""
     # A plain array, the usual case, is spared the slow tests.
     array = values if type(values) is np.ndarray else as_array(values, name)
@@ -42,7 +44,7 @@ def check_values(values, name):
     return array
 
 
-def as_array(values, name):
+def as_array(values, name) -> Array:
     """Return `values` as an array of any kind, or say why it is none."""
     if sparse.issparse(values):
         raise TypeError(
@@ -64,7 +66,7 @@ def as_array(values, name):
         ) from error
 
 
-def traced_by(value):
+def traced_by(value) -> str | None:
     """The framework that differentiates or traces an array, or one in a list, or None.
 
     Such an array has no numbers for NumPy.
@@ -74,15 +76,16 @@ def traced_by(value):
     framework = type(value).__module__.partition(".")[0]
     if framework in ("jax", "jaxlib"):
         return "jax" if isinstance(value, sys.modules["jax"].core.Tracer) else None
-    torch = sys.modules.get("torch")
-    if not isinstance(value, getattr(torch, "Tensor", ())):
+    torch: Any = sys.modules.get("torch")
+    tensor: type[Any] | tuple[()] = getattr(torch, "Tensor", ())
+    if not isinstance(value, tensor):
         return None
     # Inside of a transformation even a tensor without a gradient is wrapped.
     transforms = getattr(torch._C, "_are_functorch_transforms_active", bool)
     return "torch" if value.requires_grad or transforms() else None
 
 
-def refuse_traced(value, name):
+def refuse_traced(value, name) -> None:
     """Say which module has the functions for an array that is differentiated."""
     framework = traced_by(value)
     if framework is not None:
@@ -93,7 +96,7 @@ def refuse_traced(value, name):
         )
 
 
-def _as_floats(array, name):
+def _as_floats(array, name) -> Array:
     kind = array.dtype.kind
     if kind == "O":
         # astype would take text for numbers.
@@ -120,14 +123,14 @@ def _as_floats(array, name):
     return short
 
 
-def without_na(array):
+def without_na(array) -> Array:
     """An array of objects with NaN in place of None and of pandas' NA."""
     # Recognised by its name, for pandas need not be there.
     is_na = [item is None or type(item).__name__ == "NAType" for item in array.flat]
     return np.where(np.reshape(is_na, array.shape), math.nan, array)
 
 
-def nan_for_na(values):
+def nan_for_na(values) -> Any:
     """Return lists and arrays with NaN for NA; what else there is, as it is.
 
     For scikit-learn's checks, which know NA in frames of pandas only.
@@ -143,7 +146,7 @@ def nan_for_na(values):
     return without_na(array)
 
 
-def check_differences(values, name, axis=-1):
+def check_differences(values, name, axis=-1) -> Array:
     """`check_values` for functions of differences along `axis`: `exact_differences`."""
     # Plain floats are as exact as they can be.
     if type(values) is np.ndarray and values.dtype in FLOATS:
@@ -151,7 +154,7 @@ def check_differences(values, name, axis=-1):
     return check_values(exact_differences(values, name, axis), name)
 
 
-def check_exact(values, name):
+def check_exact(values, name) -> Array:
     """`check_values` for functions that return values: no integer may be rounded."""
     if type(values) is np.ndarray and values.dtype in FLOATS:
         return check_values(values, name)
@@ -159,7 +162,7 @@ def check_exact(values, name):
     return check_values(values, name)
 
 
-def exact_table(values, name):
+def exact_table(values, name) -> Any:
     """Return a table for scikit-learn's checks, or say that float64 rounds it.
 
     No integer may be rounded, and long doubles of a column that differ must not tie.
@@ -192,7 +195,7 @@ def _refuse_rounded(array, name):
         )
 
 
-def exact_differences(values, name, axis=-1):
+def exact_differences(values, name, axis=-1) -> Any:
     """Return `values` for `check_values`, so that float64 keeps order and differences.
 
     Integers beyond 2**53, and long doubles, lose digits in float64 and may tie there.
@@ -281,7 +284,7 @@ def exact_row(row, name):
     return out
 
 
-def check_finite(array, name, factor=1.0):
+def check_finite(array, name, factor=1.0) -> Array:
     """Return `array` if `factor` times its range is finite, or say what is not."""
     if array.size:
         # One number tells of NaN, infinity and a range that overflows.
@@ -291,7 +294,7 @@ def check_finite(array, name, factor=1.0):
     return array
 
 
-def check_weights(weights, name, shapes, *, finite_sum=False):
+def check_weights(weights, name, shapes, *, finite_sum=False) -> Array:
     """Return `weights` as a C-contiguous float64 array of one of these shapes.
 
     Or say what is wrong: they must be finite, at least 0 and, if there are any, not all
@@ -318,7 +321,7 @@ def check_weights(weights, name, shapes, *, finite_sum=False):
     return weights
 
 
-def check_share(amount, total, name):
+def check_share(amount, total, name) -> None:
     """Refuse an amount that quadratic choices do not tell from nothing of `total`."""
     if amount < SMALLEST_SHARE * total:
         raise ValueError(
@@ -327,13 +330,13 @@ def check_share(amount, total, name):
         )
 
 
-def moderate(weights):
+def moderate(weights) -> Array:
     """The weights times a power of two, which is exact; the largest becomes near 1."""
     _, exponent = np.frexp(weights.max(initial=0.0))
     return np.ldexp(weights, -exponent)
 
 
-def as_frequencies(weights, total=None):
+def as_frequencies(weights, total=None) -> Array:
     """Weights, along the last axis, as frequencies: the rule of the whole package.
 
     Weights whose mean over the positive ones is below one, such as those of sum one,
@@ -353,7 +356,7 @@ def as_frequencies(weights, total=None):
     return scaled
 
 
-def check_sigma(sigma, n_samples):
+def check_sigma(sigma, n_samples) -> Array | None:
     """Standard deviations of the errors in float64, or say what is wrong with them."""
     if isinstance(sigma, Real):
         sigma = np.full(n_samples, sigma)
@@ -406,21 +409,21 @@ def check_epsilon(epsilon):
     return value
 
 
-def check_flag(value, name):
+def check_flag(value, name) -> bool:
     """Return `value` if it is True or False, or say that it is not."""
     if value is not True and value is not False and not isinstance(value, np.bool_):
         raise TypeError(f"{name} must be True or False, got {value!r}.")
     return bool(value)
 
 
-def check_nan_policy(nan_policy):
+def check_nan_policy(nan_policy) -> bool:
     """Return whether `nan_policy` is to omit NaN, or say that it is not known."""
     if not isinstance(nan_policy, str) or nan_policy not in ("raise", "omit"):
         raise ValueError(f"nan_policy must be 'raise' or 'omit', got {nan_policy!r}.")
     return nan_policy == "omit"
 
 
-def check_regularization(regularization, allowed):
+def check_regularization(regularization, allowed) -> int:
     """Return the kernel's number of `regularization`."""
     if not isinstance(regularization, str) or regularization not in allowed:
         options = " or ".join(repr(option) for option in allowed)
@@ -428,7 +431,7 @@ def check_regularization(regularization, allowed):
     return KINDS[regularization]
 
 
-def check_axis(axis, ndim):
+def check_axis(axis, ndim) -> int:
     """Return `axis` in [0, ndim), or say what is wrong with it."""
     try:
         axis = operator.index(axis)

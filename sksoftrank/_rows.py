@@ -6,6 +6,7 @@ import numpy as np
 
 from . import _pav
 from ._checks import check_axis
+from ._typing import Array
 
 
 class Slices:
@@ -24,13 +25,13 @@ class Slices:
         # Moving an axis costs more than a short row: skipped where it is last.
         self._is_last = axis == ndim - 1
 
-    def to_rows(self, array):
+    def to_rows(self, array) -> Array:
         """C-contiguous (count, length) array; a view where the layout allows."""
         if not self._is_last:
             array = np.moveaxis(array.reshape(self.shape), self.axis, -1)
         return np.ascontiguousarray(array.reshape(self.count, self.length))
 
-    def from_rows(self, rows):
+    def from_rows(self, rows) -> Array:
         """The C-contiguous array of `shape` whose rows are `rows`."""
         if self._is_last:
             return rows.reshape(self.shape)
@@ -65,14 +66,14 @@ def finite_ends(rows):
     return np.where(has_any, low, 0.0), np.where(has_any, high, 0.0)
 
 
-def with_infinity(result, rows):
+def with_infinity(result, rows) -> Array:
     """Hard results of the stand-ins: infinite beyond the finite numbers."""
     low, high = finite_ends(rows)
     result = np.where(result > high, np.inf, result)
     return np.where(result < low, -np.inf, result).astype(rows.dtype)
 
 
-def rounded(array, dtype):
+def rounded(array, dtype) -> Array:
     """The array in this dtype, in which what is too large is infinite."""
     if array.dtype == dtype:
         return array
@@ -80,7 +81,7 @@ def rounded(array, dtype):
         return array.astype(dtype)
 
 
-def argsort_rows(rows, *, descending):
+def argsort_rows(rows, *, descending) -> tuple[Array, Array] | None:
     """Stable argsort of each row, and the sorted rows; None if a row is not finite."""
     order, sorted_rows = np.empty(rows.shape, np.int64), np.empty_like(rows)
     sign = 1.0 if descending else -1.0
@@ -89,7 +90,7 @@ def argsort_rows(rows, *, descending):
     return order, sorted_rows
 
 
-def tie_bounds(rows):
+def tie_bounds(rows) -> tuple[Array, Array]:
     """Indices of the first and of the last equal of each entry of sorted `rows`."""
     count, n = rows.shape
     is_first = np.ones((count, n), dtype=bool)

@@ -5,11 +5,13 @@ supported versions 1.6 to 1.9.
 """
 
 import inspect
+from collections.abc import Callable
 from functools import wraps
+from typing import Any, TypeVar
 
 from sklearn import get_config, utils
 from sklearn.base import BaseEstimator as _BaseEstimator
-from sklearn.base import _fit_context as fit_context
+from sklearn.base import _fit_context
 from sklearn.metrics._scorer import _Scorer as Scorer
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils import validation
@@ -18,8 +20,8 @@ from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
     StrOptions,
-    validate_params,
 )
+from sklearn.utils._param_validation import validate_params as _validate_params
 from sklearn.utils.metadata_routing import _raise_for_params as raise_for_params
 from sklearn.utils.metaestimators import _safe_split as safe_split
 from sklearn.utils.validation import _check_method_params as check_method_params
@@ -55,6 +57,8 @@ __all__ = [
     "validate_params",
 ]
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 # Where the site is published.
 SITE = "https://sksoftrank.github.io/sksoftrank"
 
@@ -64,6 +68,20 @@ class BaseEstimator(_BaseEstimator):
 
     _doc_link_module = "sksoftrank"
     _doc_link_template = SITE + "/api/generated/sksoftrank.{estimator_name}.html"
+
+
+def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[F], F]:
+    """scikit-learn's decorator of `fit`, which checks parameters, with a type."""
+    return _fit_context(prefer_skip_nested_validation=prefer_skip_nested_validation)
+
+
+def validate_params(
+    constraints: dict[str, Any], *, prefer_skip_nested_validation: bool
+) -> Callable[[F], F]:
+    """scikit-learn's decorator of functions, which checks parameters, with a type."""
+    return _validate_params(
+        constraints, prefer_skip_nested_validation=prefer_skip_nested_validation
+    )
 
 
 def refuse_other_arrays(*arrays):

@@ -1,9 +1,10 @@
 """Classification: linear scores that put the true class among the k best."""
 
 from numbers import Integral, Real
-from typing import ClassVar
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
@@ -20,6 +21,7 @@ from ._sklearn import (
     fit_context,
     validate_data,
 )
+from ._typing import Features, Growth, TopKOperator, TopKSquashing
 from .linear._design import LinearDesign, PenalizedLoss
 from .linear._models import FEATURES, LinearScoresMixin, lbfgs, score_attributes
 from .losses._topk import GROWTHS, OPERATORS, TopKLoss, check_k
@@ -180,22 +182,33 @@ class SoftTopKClassifier(
         "verbose": ["verbose"],
     }
 
+    alpha_: float
+    classes_: NDArray[Any]
+    coef_: NDArray[np.floating]
+    intercept_: NDArray[np.floating]
+    init_coef_: NDArray[np.floating]
+    init_intercept_: NDArray[np.floating]
+    objective_: float
+    n_iter_: int
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+
     def __init__(
         self,
         *,
-        k=1,
-        epsilon=0.3,
-        operator="quadratic",
-        growth="bounded",
-        squashing=None,
-        alpha=None,
-        fit_intercept=True,
-        class_weight=None,
-        max_iter=1000,
-        tol=1e-4,
-        warm_start=False,
-        verbose=0,
-    ):
+        k: int | dict[int, float] = 1,
+        epsilon: float = 0.3,
+        operator: TopKOperator = "quadratic",
+        growth: Growth = "bounded",
+        squashing: TopKSquashing | None = None,
+        alpha: float | None = None,
+        fit_intercept: bool = True,
+        class_weight: dict[Any, float] | Literal["balanced"] | None = None,
+        max_iter: int = 1000,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        verbose: int = 0,
+    ) -> None:
         self.k = k
         self.epsilon = epsilon
         self.operator = operator
@@ -210,7 +223,9 @@ class SoftTopKClassifier(
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(
+        self, X: Features, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Fit the scores.
 
         Parameters
@@ -268,7 +283,7 @@ class SoftTopKClassifier(
         callbacks.end_fit()
         return self
 
-    def decision_function(self, X):
+    def decision_function(self, X: Features) -> NDArray[np.floating]:
         """Scores of the classes.
 
         Parameters
@@ -285,7 +300,7 @@ class SoftTopKClassifier(
         scores = self._predict_linear(X)
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
-    def predict(self, X):
+    def predict(self, X: Features) -> NDArray[Any]:
         """Predict the class of largest score.
 
         Parameters
@@ -301,7 +316,7 @@ class SoftTopKClassifier(
         best = self._scores(X).argmax(axis=1)
         return self.classes_[best]
 
-    def predict_topk(self, X, k=None):
+    def predict_topk(self, X: Features, k: int | None = None) -> NDArray[Any]:
         """Predict the k classes of largest scores.
 
         Parameters

@@ -3,10 +3,12 @@
 from numbers import Integral, Real
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn.utils import check_random_state
 
 from ._sklearn import Interval, StrOptions, validate_params
+from ._typing import Contamination, RandomState
 
 __all__ = ["make_contaminated_regression", "make_label_ranking"]
 
@@ -28,15 +30,17 @@ TILT = 5.0
     prefer_skip_nested_validation=True,
 )
 def make_contaminated_regression(
-    n_samples=100,
-    n_features=5,
+    n_samples: int = 100,
+    n_features: int = 5,
     *,
-    contamination=0.2,
-    kind="vertical",
-    distance=10.0,
-    noise=1.0,
-    random_state=None,
-):
+    contamination: float = 0.2,
+    kind: Contamination = "vertical",
+    distance: float = 10.0,
+    noise: float = 1.0,
+    random_state: RandomState = None,
+) -> tuple[
+    NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]
+]:
     """Make data of a linear model, some rows of which follow another one.
 
     The good rows have standard normal features and coefficients, the intercept 0 and
@@ -146,14 +150,14 @@ def make_contaminated_regression(
     prefer_skip_nested_validation=True,
 )
 def make_label_ranking(
-    n_samples=100,
-    n_features=5,
-    n_labels=5,
+    n_samples: int = 100,
+    n_features: int = 5,
+    n_labels: int = 5,
     *,
-    noise=0.1,
-    missing=0.0,
-    random_state=None,
-):
+    noise: float = 0.1,
+    missing: float = 0.0,
+    random_state: RandomState = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Make rankings of labels by linear scores.
 
     The features and the coefficients are standard normal.

@@ -1,8 +1,10 @@
 """Correlations of soft ranks: between features, and with a target."""
 
 import math
+from typing import Literal, overload
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as t_distribution
 from sklearn.utils import check_consistent_length, column_or_1d
 
@@ -19,6 +21,7 @@ from ._checks import (
 from ._jacobian import Jacobian
 from ._rows import Slices
 from ._sklearn import check_array, check_X_y
+from ._typing import RankRegularization
 from .operators import soft_rank
 from .preprocessing._soft_cdf import interquartile_gradient, interquartile_range
 
@@ -109,15 +112,39 @@ class _Block:
         return (x - self._unit * along) * self._inverse_norm
 
 
+@overload
 def soft_spearman_corr(
-    X,
-    epsilon=1.0,
+    X: ArrayLike,
+    epsilon: float = ...,
     *,
-    regularization="quadratic",
-    scale="iqr",
-    nan_policy="raise",
-    return_jacobian=False,
-):
+    regularization: RankRegularization = ...,
+    scale: Literal["iqr"] | None = ...,
+    nan_policy: Literal["raise", "omit"] = ...,
+    return_jacobian: Literal[False] = ...,
+) -> NDArray[np.float64]: ...
+
+
+@overload
+def soft_spearman_corr(
+    X: ArrayLike,
+    epsilon: float = ...,
+    *,
+    regularization: RankRegularization = ...,
+    scale: Literal["iqr"] | None = ...,
+    nan_policy: Literal["raise", "omit"] = ...,
+    return_jacobian: Literal[True],
+) -> tuple[NDArray[np.float64], Jacobian]: ...
+
+
+def soft_spearman_corr(
+    X: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    regularization: RankRegularization = "quadratic",
+    scale: Literal["iqr"] | None = "iqr",
+    nan_policy: Literal["raise", "omit"] = "raise",
+    return_jacobian: bool = False,
+) -> NDArray[np.float64] | tuple[NDArray[np.float64], Jacobian]:
     """Correlations of the soft ranks of the columns of X.
 
     Spearman's correlation for ``epsilon=0``, and with ``regularization="quadratic"``
@@ -232,7 +259,14 @@ def _patterns(is_missing):
         yield np.flatnonzero(number.ravel() == i), pattern
 
 
-def soft_spearman(X, y, *, epsilon=1.0, regularization="quadratic", nan_policy="raise"):
+def soft_spearman(
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    epsilon: float = 1.0,
+    regularization: RankRegularization = "quadratic",
+    nan_policy: Literal["raise", "omit"] = "raise",
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Strength of the monotone relation of each feature with the target.
 
     The absolute correlation of their soft ranks: Spearman's for ``epsilon=0``, and with

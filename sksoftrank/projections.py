@@ -1,8 +1,10 @@
 """Isotonic and permutahedron projections, and Jacobians that are made of pools."""
 
 import math
+from typing import Literal, overload
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from . import _isotonic, _pav
 from ._checks import (
@@ -20,6 +22,7 @@ from ._rows import (
     rounded,
     unsorted,
 )
+from ._typing import Regularization
 
 
 def pool_jacobian(
@@ -120,9 +123,36 @@ def pool_squares(pools, weights, matrix, divisor, n_places=None):
     return sums / divisor**2
 
 
+@overload
 def isotonic_projection(
-    s, w=None, *, regularization="quadratic", axis=-1, return_jacobian=False
-):
+    s: ArrayLike,
+    w: ArrayLike | None = ...,
+    *,
+    regularization: Regularization = ...,
+    axis: int | None = ...,
+    return_jacobian: Literal[False] = ...,
+) -> NDArray[np.floating]: ...
+
+
+@overload
+def isotonic_projection(
+    s: ArrayLike,
+    w: ArrayLike | None = ...,
+    *,
+    regularization: Regularization = ...,
+    axis: int | None = ...,
+    return_jacobian: Literal[True],
+) -> tuple[NDArray[np.floating], Jacobian]: ...
+
+
+def isotonic_projection(
+    s: ArrayLike,
+    w: ArrayLike | None = None,
+    *,
+    regularization: Regularization = "quadratic",
+    axis: int | None = -1,
+    return_jacobian: bool = False,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
     """Solve isotonic optimisation: the best non-increasing v for `s` and `w`.
 
     Parameters
@@ -180,9 +210,36 @@ def isotonic_projection(
     return _solve(s, w, slices, "s", kind, return_jacobian, project=False)
 
 
+@overload
 def project_permutahedron(
-    z, w, *, regularization="quadratic", axis=-1, return_jacobian=False
-):
+    z: ArrayLike,
+    w: ArrayLike,
+    *,
+    regularization: Regularization = ...,
+    axis: int | None = ...,
+    return_jacobian: Literal[False] = ...,
+) -> NDArray[np.floating]: ...
+
+
+@overload
+def project_permutahedron(
+    z: ArrayLike,
+    w: ArrayLike,
+    *,
+    regularization: Regularization = ...,
+    axis: int | None = ...,
+    return_jacobian: Literal[True],
+) -> tuple[NDArray[np.floating], Jacobian]: ...
+
+
+def project_permutahedron(
+    z: ArrayLike,
+    w: ArrayLike,
+    *,
+    regularization: Regularization = "quadratic",
+    axis: int | None = -1,
+    return_jacobian: bool = False,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
     """Project `z` on the permutahedron of `w`.
 
     The permutahedron P(w) is the convex hull of all permutations of w.

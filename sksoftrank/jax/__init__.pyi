@@ -4,7 +4,8 @@ from typing import Literal, TypeAlias
 from jax import Array
 from numpy.typing import ArrayLike as _ArrayLike
 
-from .. import _RankRegularization, _Regularization
+from .._typing import RankRegularization as _RankRegularization
+from .._typing import Regularization as _Regularization
 
 __all__ = [
     "isotonic_projection",

@@ -1,8 +1,11 @@
 """Orders of labels, such as lists from the best to the worst, and ranks."""
 
+from collections.abc import Iterable
 from numbers import Real
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 # A row of y has the ranks of labels; so much less may be left by the features of a
 # row's order before y is taken for orders. Of rankings it is .89 or more.
@@ -12,7 +15,12 @@ ROWS_PER_COEFFICIENT = 5
 MAX_ROWS = 1000
 
 
-def ranks_from_orders(orders, labels=None, *, unlisted=None):
+def ranks_from_orders(
+    orders: Iterable[Iterable[Any]],
+    labels: ArrayLike | None = None,
+    *,
+    unlisted: Literal["last", "missing"] | None = None,
+) -> tuple[NDArray[np.float64], NDArray[Any]]:
     """Ranks of labels from orders, which list the labels from the best to the worst.
 
     Label rankers take ranks: a column for each label. An order, such as ``["c", "a",

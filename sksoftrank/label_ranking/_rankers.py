@@ -3,10 +3,12 @@
 import math
 import warnings
 from numbers import Integral, Real
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn import (
@@ -18,6 +20,7 @@ from .._sklearn import (
     fit_context,
     validate_data,
 )
+from .._typing import Features, RankRegularization, Target
 from ..linear._design import LinearDesign, PenalizedLoss
 from ..linear._models import FEATURES, LinearScoresMixin, lbfgs
 from ..losses._ranking import SpearmanLoss
@@ -153,20 +156,27 @@ class SoftSpearmanLabelRanker(
         "verbose": ["verbose"],
     }
 
+    coef_: NDArray[np.floating]
+    intercept_: NDArray[np.floating]
+    objective_: float
+    n_iter_: int
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+
     def __init__(
         self,
         *,
-        regularization="quadratic",
-        epsilon=1.0,
-        alpha=1e-3,
-        fit_intercept=True,
-        target="ranks",
-        init_scale=2.0,
-        max_iter=1000,
-        tol=1e-3,
-        warm_start=False,
-        verbose=0,
-    ):
+        regularization: RankRegularization | None = "quadratic",
+        epsilon: float = 1.0,
+        alpha: float = 1e-3,
+        fit_intercept: bool = True,
+        target: Target = "ranks",
+        init_scale: float = 2.0,
+        max_iter: int = 1000,
+        tol: float = 1e-3,
+        warm_start: bool = False,
+        verbose: int = 0,
+    ) -> None:
         self.regularization = regularization
         self.epsilon = epsilon
         self.alpha = alpha
@@ -179,7 +189,9 @@ class SoftSpearmanLabelRanker(
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(
+        self, X: Features, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Fit the scores.
 
         Parameters
@@ -240,7 +252,7 @@ class SoftSpearmanLabelRanker(
         callbacks.end_fit()
         return self
 
-    def decision_function(self, X):
+    def decision_function(self, X: Features) -> NDArray[np.floating]:
         """Scores of the labels.
 
         Parameters
@@ -330,11 +342,17 @@ class DummyLabelRanker(LabelRankerMixin, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict] = {"target": [TARGETS]}
 
-    def __init__(self, *, target="ranks"):
+    borda_: NDArray[np.float64]
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+
+    def __init__(self, *, target: Target = "ranks") -> None:
         self.target = target
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(
+        self, X: Features, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Count the preferences.
 
         Parameters
@@ -363,7 +381,7 @@ class DummyLabelRanker(LabelRankerMixin, BaseEstimator):
         )
         return self
 
-    def decision_function(self, X):
+    def decision_function(self, X: Features) -> NDArray[np.float64]:
         """Scores of the labels.
 
         Parameters
@@ -387,7 +405,7 @@ class DummyLabelRanker(LabelRankerMixin, BaseEstimator):
         )
         return np.tile(self.borda_, (X.shape[0], 1))
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.string = True

@@ -1,13 +1,17 @@
 """What label rankers share: reading rankings, and ranks from scores."""
 
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
-from sklearn.utils import check_consistent_length
+from sklearn.utils import Tags, check_consistent_length
 
 from .._checks import exact_differences
 from .._sklearn import StrOptions, check_sample_weight, validate_data
+from .._typing import Features, Target
 from ..metrics import spearman_score
 from ..metrics._labels import align_labels, label_names
 from ._orders import looks_like_zeros_for_unranked
@@ -40,7 +44,11 @@ class LabelRankerMixin:
     array([[1., 2., 3.]])
     """
 
-    def predict(self, X):
+    target: Target
+    decision_function: Callable[..., NDArray[np.floating]]
+    labels_: NDArray[Any]
+
+    def predict(self, X: Features) -> NDArray[np.float64]:
         """Predict the ranks of the labels.
 
         Parameters
@@ -56,7 +64,7 @@ class LabelRankerMixin:
         """
         return rankdata(-self.decision_function(X), axis=1)
 
-    def predict_order(self, X):
+    def predict_order(self, X: Features) -> NDArray[Any]:
         """Predict the labels in the order of preference.
 
         Parameters
@@ -73,7 +81,9 @@ class LabelRankerMixin:
         scores = self.decision_function(X)
         return self.labels_[np.argsort(-scores, axis=1, kind="stable")]
 
-    def score(self, X, y, sample_weight=None):
+    def score(
+        self, X: Features, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Mean of Spearman's rank correlation of true and predicted ranks.
 
         Parameters
@@ -96,8 +106,8 @@ class LabelRankerMixin:
         y = align_labels(y, self.labels_)
         return spearman_score(y, sign * ranks, sample_weight=sample_weight)
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
         tags.target_tags.required = True
         tags.target_tags.multi_output = True
         tags.target_tags.single_output = False

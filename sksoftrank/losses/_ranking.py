@@ -8,6 +8,7 @@ import math
 from numbers import Integral, Real
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 from sklearn.utils import gen_batches
 
@@ -22,6 +23,7 @@ from .._checks import (
     nonfinite_error,
 )
 from .._group_layout import check_flat, exact_within
+from .._typing import RankRegularization
 from ..operators import soft_rank
 from ._grouped import GroupRanks, check_group_weight
 
@@ -30,15 +32,15 @@ BATCH_SIZE = 2**15
 
 
 def soft_spearman_loss(
-    scores,
-    ranks,
-    epsilon=1.0,
+    scores: ArrayLike,
+    ranks: ArrayLike,
+    epsilon: float = 1.0,
     *,
-    regularization="quadratic",
-    top_weight=0.0,
-    sample_weight=None,
-    groups=None,
-):
+    regularization: RankRegularization = "quadratic",
+    top_weight: float = 0.0,
+    sample_weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+) -> tuple[float, NDArray[np.float64]]:
     """Squared distance between the soft ranks of scores and true ranks.
 
     With r the true ranks of a row and s the soft ranks of its scores, the value is the
@@ -127,15 +129,15 @@ def soft_spearman_loss(
 
 
 def soft_ndcg_loss(
-    scores,
-    relevance,
-    epsilon=1.0,
+    scores: ArrayLike,
+    relevance: ArrayLike,
+    epsilon: float = 1.0,
     *,
-    k=None,
-    regularization="quadratic",
-    sample_weight=None,
-    groups=None,
-):
+    k: int | None = None,
+    regularization: RankRegularization = "quadratic",
+    sample_weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+) -> tuple[float, NDArray[np.float64]]:
     """One minus the normalised discounted cumulative gain (NDCG) of soft ranks.
 
     With relevances g and soft ranks s of the scores of a row, its NDCG is ``sum_j g_j /

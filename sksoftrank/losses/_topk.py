@@ -4,6 +4,7 @@ from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 from sklearn.utils import gen_batches
 
@@ -15,6 +16,7 @@ from .._checks import (
     check_finite,
 )
 from .._group_layout import check_flat, exact_within
+from .._typing import Growth, TopKOperator, TopKSquashing
 from ..operators import soft_rank
 from ..pairwise import all_pairs_rank, gaussian_soft_rank
 from ..sinkhorn import sinkhorn_rank
@@ -39,17 +41,17 @@ GROWTHS = {
 
 
 def soft_topk_loss(
-    scores,
-    labels,
-    k=1,
-    epsilon=1.0,
+    scores: ArrayLike,
+    labels: ArrayLike,
+    k: int | dict[int, float] = 1,
+    epsilon: float = 1.0,
     *,
-    operator="quadratic",
-    growth="linear",
-    squashing=None,
-    sample_weight=None,
-    groups=None,
-):
+    operator: TopKOperator = "quadratic",
+    growth: Growth = "linear",
+    squashing: TopKSquashing | None = None,
+    sample_weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+) -> tuple[float, NDArray[np.float64]]:
     """Top-k loss of the soft rank of the true class.
 
     The largest score has rank 1. With s the soft rank of the true class of a row, its

@@ -8,6 +8,7 @@ and how much of each loss is kept or averaged.
 from numbers import Real
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .._checks import (
     check_epsilon,
@@ -27,7 +28,12 @@ from ._selection import (
 MAX_REPEATS = 10**9
 
 
-def selection_trimmed_loss(losses, n_kept, epsilon, sample_weight=None):
+def selection_trimmed_loss(
+    losses: ArrayLike,
+    n_kept: float,
+    epsilon: float,
+    sample_weight: ArrayLike | None = None,
+) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
     """Mean of the `n_kept` smallest losses with a soft choice of which to keep.
 
     The choice is a vector p of one number in [0, 1] per loss. With sample weights a,
@@ -108,7 +114,9 @@ def selection_trimmed_loss(losses, n_kept, epsilon, sample_weight=None):
     return value, gradient, selection
 
 
-def sorted_trimmed_loss(losses, n_kept, epsilon, counts=None):
+def sorted_trimmed_loss(
+    losses: ArrayLike, n_kept: int, epsilon: float, counts: ArrayLike | None = None
+) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
     """Mean of the `n_kept` smallest soft-sorted losses, eq. 26 of [1]_.
 
     It grows with `epsilon` from the mean of the `n_kept` smallest losses to the mean of
@@ -169,7 +177,12 @@ def sorted_trimmed_loss(losses, n_kept, epsilon, counts=None):
     return sorted_selection(losses, counts, int(n_kept), epsilon)
 
 
-def selection_quantile_loss(losses, n_kept, epsilon, sample_weight=None):
+def selection_quantile_loss(
+    losses: ArrayLike,
+    n_kept: float,
+    epsilon: float,
+    sample_weight: ArrayLike | None = None,
+) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
     """Smooth quantile of the losses: the derivative of a trimmed sum by its size.
 
     That is the derivative of `n_kept` times the value of `selection_trimmed_loss` by
@@ -245,7 +258,9 @@ def selection_quantile_loss(losses, n_kept, epsilon, sample_weight=None):
     return quantile_selection(losses, sample_weight, n_kept, epsilon, total)[:3]
 
 
-def sorted_quantile_loss(losses, position, epsilon, counts=None):
+def sorted_quantile_loss(
+    losses: ArrayLike, position: int, epsilon: float, counts: ArrayLike | None = None
+) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
     """One entry of the soft sort of the losses.
 
     For ``epsilon=0`` it is the loss at that position, for large `epsilon` the mean of

@@ -3,9 +3,11 @@
 from numbers import Real
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.metrics import make_scorer
 
 from .._sklearn import Interval, validate_params
+from .._typing import ScorerFunction
 from ._trimmed import check_targets, in_sigmas, makes_scorers
 
 CAP = Interval(Real, 0, None, closed="neither")
@@ -21,7 +23,14 @@ CAP = Interval(Real, 0, None, closed="neither")
     },
     prefer_skip_nested_validation=True,
 )
-def capped_mean_squared_error(y_true, y_pred, *, cap, sample_weight=None, sigma=None):
+def capped_mean_squared_error(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    cap: float,
+    sample_weight: ArrayLike | None = None,
+    sigma: ArrayLike | None = None,
+) -> float:
     """Mean of the squared errors, of which none counts more than the cap.
 
     No outlier in the targets or features of test data can add more than its share of
@@ -73,7 +82,7 @@ def capped_mean_squared_error(y_true, y_pred, *, cap, sample_weight=None, sigma=
 
 @makes_scorers
 @validate_params({"cap": [CAP]}, prefer_skip_nested_validation=True)
-def capped_scorer(cap):
+def capped_scorer(cap: float) -> ScorerFunction:
     """Make a scorer of regressors from minus the `capped_mean_squared_error`.
 
     Parameters

@@ -5,8 +5,10 @@ Arguments of one dimension are one ranking of all samples.
 """
 
 import warnings
+from typing import Literal, overload
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import ndcg_score as sklearn_ndcg_score
@@ -25,7 +27,36 @@ from ._correlations import (
 )
 
 
-def spearman_score(y_true, y_pred, *, sample_weight=None, average=True, groups=None):
+@overload
+def spearman_score(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = ...,
+    average: Literal[True] = ...,
+    groups: ArrayLike | None = ...,
+) -> float: ...
+
+
+@overload
+def spearman_score(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = ...,
+    average: Literal[False],
+    groups: ArrayLike | None = ...,
+) -> NDArray[np.float64]: ...
+
+
+def spearman_score(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    average: bool = True,
+    groups: ArrayLike | None = None,
+) -> float | NDArray[np.float64]:
     """Mean over rows of Spearman's rank correlation.
 
     Parameters
@@ -99,7 +130,36 @@ def spearman_score(y_true, y_pred, *, sample_weight=None, average=True, groups=N
     return _average(score, ranked, sample_weight, average, "spearman_score")
 
 
-def kendall_tau_score(y_true, y_pred, *, sample_weight=None, average=True, groups=None):
+@overload
+def kendall_tau_score(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = ...,
+    average: Literal[True] = ...,
+    groups: ArrayLike | None = ...,
+) -> float: ...
+
+
+@overload
+def kendall_tau_score(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = ...,
+    average: Literal[False],
+    groups: ArrayLike | None = ...,
+) -> NDArray[np.float64]: ...
+
+
+def kendall_tau_score(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    average: bool = True,
+    groups: ArrayLike | None = None,
+) -> float | NDArray[np.float64]:
     """Mean over rows of Kendall's rank correlation tau-b.
 
     Parameters
@@ -177,7 +237,14 @@ def kendall_tau_score(y_true, y_pred, *, sample_weight=None, average=True, group
     return _average(score, ranked, sample_weight, average, "kendall_tau_score")
 
 
-def ndcg_score(y_true, y_score, *, k=None, sample_weight=None, groups=None):
+def ndcg_score(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    k: int | None = None,
+    sample_weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+) -> float:
     """Mean over rows of the normalised discounted cumulative gain (NDCG).
 
     Parameters
@@ -263,7 +330,13 @@ def ndcg_score(y_true, y_score, *, k=None, sample_weight=None, groups=None):
     return _weighted_mean(scores, sums, "ndcg_score")
 
 
-def ndcg_score_of_ranks(y_true, y_pred, *, k=None, sample_weight=None):
+def ndcg_score_of_ranks(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    k: int | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
     """NDCG where truth and prediction are given as ranks.
 
     Parameters

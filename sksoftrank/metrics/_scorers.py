@@ -3,6 +3,7 @@
 from sklearn.metrics import make_scorer
 
 from .._sklearn import Scorer
+from .._typing import ScorerFunction
 from ._labels import align_labels
 from ._ranking import (
     check_rankings,
@@ -58,13 +59,13 @@ def _ranker(estimator):
             return estimator
 
 
-RANKING_SCORERS = {
+RANKING_SCORERS: dict[str, ScorerFunction] = {
     "spearman": RankingScorer(spearman_score),
     "kendall_tau": RankingScorer(kendall_tau_score),
     "ndcg": RankingScorer(ndcg_score_of_ranks),
 }
 
-REGRESSION_SCORERS = {
+REGRESSION_SCORERS: dict[str, ScorerFunction] = {
     "spearman": make_scorer(spearman_score),
     "kendall_tau": make_scorer(kendall_tau_score),
     "ndcg": make_scorer(ndcg_score),

@@ -3,14 +3,17 @@
 import warnings
 from functools import wraps
 from numbers import Real
+from typing import cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import make_scorer
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from .._checks import check_sigma, nan_for_na
-from .._sklearn import Interval, check_array, validate_params
+from .._sklearn import F, Interval, check_array, validate_params
+from .._typing import ScorerFunction
 from ..linear._robust_scale import scaled_variance, trimmed_variance
 
 TRIM = Interval(Real, 0, 0.5, closed="both")
@@ -33,8 +36,13 @@ LARGEST_DEVIATION = 1e100
     prefer_skip_nested_validation=True,
 )
 def trimmed_mean_squared_error(
-    y_true, y_pred, *, trim=0.5, sample_weight=None, sigma=None
-):
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    trim: float = 0.5,
+    sample_weight: ArrayLike | None = None,
+    sigma: ArrayLike | None = None,
+) -> float:
     """Mean of the smallest squared errors.
 
     Parameters
@@ -92,7 +100,14 @@ def trimmed_mean_squared_error(
     },
     prefer_skip_nested_validation=True,
 )
-def trimmed_r2_score(y_true, y_pred, *, trim=0.5, sample_weight=None, sigma=None):
+def trimmed_r2_score(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    trim: float = 0.5,
+    sample_weight: ArrayLike | None = None,
+    sigma: ArrayLike | None = None,
+) -> float:
     """R2 on the part of the data that the model predicts best.
 
     The ordinary R2 of test data with outliers is ruled by them. This score ignores
@@ -195,7 +210,7 @@ def _relative(sigma, n_samples):
     return sigma / sigma.max()
 
 
-def makes_scorers(make):
+def makes_scorers(make: F) -> F:
     """Decorator of a function that makes a scorer, and might be taken for one."""
 
     @wraps(make)
@@ -208,12 +223,12 @@ def makes_scorers(make):
             )
         return make(*args, **parameters)
 
-    return checked
+    return cast(F, checked)
 
 
 @makes_scorers
 @validate_params({"trim": [TRIM]}, prefer_skip_nested_validation=True)
-def trimmed_scorer(trim=0.5):
+def trimmed_scorer(trim: float = 0.5) -> ScorerFunction:
     """Make a scorer of regressors from `trimmed_r2_score`.
 
     Parameters

@@ -1,6 +1,7 @@
 """Which epsilon? The range in which it changes a soft operator."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._checks import (
     as_frequencies,
@@ -12,6 +13,7 @@ from .._checks import (
 )
 from .._row_groups import needs_groups, one_a_row
 from .._rows import Slices, tie_bounds
+from .._typing import Bound, BoundedOperator, Cut, NanPolicy, RankRegularization
 from ._capped_choice import WeightedRows
 from ._location import check_cut, check_fractions
 from ._rows import check_k
@@ -32,19 +34,19 @@ _UP = 1 + 1e-12
 
 
 def epsilon_bounds(
-    values,
+    values: ArrayLike,
     *,
-    operator="rank",
-    regularization="quadratic",
-    axis=-1,
-    descending=False,
-    k=None,
-    q=None,
-    cut=None,
-    largest=True,
-    weights=None,
-    nan_policy="raise",
-):
+    operator: BoundedOperator = "rank",
+    regularization: RankRegularization = "quadratic",
+    axis: int | None = -1,
+    descending: bool = False,
+    k: ArrayLike | None = None,
+    q: float | None = None,
+    cut: Cut | None = None,
+    largest: bool = True,
+    weights: ArrayLike | None = None,
+    nan_policy: NanPolicy = "raise",
+) -> tuple[Bound, Bound]:
     """The range of `epsilon` in which a soft operator is neither hard nor one block.
 
     Parameters

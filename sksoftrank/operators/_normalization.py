@@ -1,26 +1,63 @@
 """Soft quantile normalization: values mapped on a distribution by their ranks."""
 
+from typing import Any, Literal, overload
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .._checks import check_differences, check_exact, check_finite, check_flag
 from .._jacobian import Jacobian
 from .._rows import Slices, rounded
+from .._typing import (
+    ContinuousDistribution,
+    DiscreteDistribution,
+    NanPolicy,
+    RankRegularization,
+)
 from ._sorting import soft_rank
 
 SMALLEST_DENSITY = 1e-300
 
 
+@overload
 def soft_quantile_normalize(
-    values,
-    target,
-    epsilon=1.0,
+    values: ArrayLike,
+    target: ArrayLike | ContinuousDistribution | DiscreteDistribution,
+    epsilon: ArrayLike = ...,
     *,
-    regularization="quadratic",
-    axis=-1,
-    nan_policy="raise",
-    straight_through=False,
-    return_jacobian=False,
-):
+    regularization: RankRegularization = ...,
+    axis: int | None = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[False] = ...,
+) -> NDArray[np.floating]: ...
+
+
+@overload
+def soft_quantile_normalize(
+    values: ArrayLike,
+    target: ArrayLike | ContinuousDistribution | DiscreteDistribution,
+    epsilon: ArrayLike = ...,
+    *,
+    regularization: RankRegularization = ...,
+    axis: int | None = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[True],
+) -> tuple[NDArray[np.floating], Jacobian]: ...
+
+
+def soft_quantile_normalize(
+    values: ArrayLike,
+    target: ArrayLike | ContinuousDistribution | DiscreteDistribution,
+    epsilon: ArrayLike = 1.0,
+    *,
+    regularization: RankRegularization = "quadratic",
+    axis: int | None = -1,
+    nan_policy: NanPolicy = "raise",
+    straight_through: bool = False,
+    return_jacobian: bool = False,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
     """Values with their order, but the distribution of a target.
 
     Parameters
@@ -97,7 +134,7 @@ def soft_quantile_normalize(
             f"values must not be empty along axis, got shape {values.shape}."
         )
     quantile, slope = _quantile_function(target)
-    result = soft_rank(
+    result: Any = soft_rank(  # type: ignore[call-overload]
         values.astype(np.float64, copy=False),  # float32 would round the ranks
         epsilon,
         regularization=regularization,
@@ -106,6 +143,7 @@ def soft_quantile_normalize(
         straight_through=straight_through,
         return_jacobian=return_jacobian,
     )
+    rank_jacobian: Any
     ranks, rank_jacobian = result if return_jacobian else (result, None)
     is_kept = ~np.isnan(ranks)
     axis = 0 if axis is None else axis

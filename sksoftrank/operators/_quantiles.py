@@ -1,30 +1,64 @@
 """Soft quantiles, medians and trimmed means."""
 
+from typing import Literal, overload
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _pav
 from .._checks import as_frequencies
 from .._row_groups import CommonPlace, needs_groups, solve_groups
+from .._typing import Cut, NanPolicy, Regularization, ScalarOrArray
 from ._capped_choice import as_shares
 from ._levels import many_quantiles
-from ._location import Location, check_cut, check_fractions
+from ._location import Jacobian, Location, check_cut, check_fractions
 
 # Quantiles are differences of sums of masses that are 1 apart.
 MAX_TOTAL = 1e12
 
 
+@overload
 def soft_quantile(
-    values,
-    q,
-    epsilon=1.0,
+    values: ArrayLike,
+    q: ArrayLike,
+    epsilon: ArrayLike = ...,
     *,
-    weights=None,
-    regularization="quadratic",
-    axis=-1,
-    nan_policy="raise",
-    straight_through=False,
-    return_jacobian=False,
-):
+    weights: ArrayLike | None = ...,
+    regularization: Regularization = ...,
+    axis: int | None = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[False] = ...,
+) -> ScalarOrArray: ...
+
+
+@overload
+def soft_quantile(
+    values: ArrayLike,
+    q: ArrayLike,
+    epsilon: ArrayLike = ...,
+    *,
+    weights: ArrayLike | None = ...,
+    regularization: Regularization = ...,
+    axis: int | None = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[True],
+) -> tuple[ScalarOrArray, Jacobian]: ...
+
+
+def soft_quantile(
+    values: ArrayLike,
+    q: ArrayLike,
+    epsilon: ArrayLike = 1.0,
+    *,
+    weights: ArrayLike | None = None,
+    regularization: Regularization = "quadratic",
+    axis: int | None = -1,
+    nan_policy: NanPolicy = "raise",
+    straight_through: bool = False,
+    return_jacobian: bool = False,
+) -> ScalarOrArray | tuple[ScalarOrArray, Jacobian]:
     """Differentiable quantiles.
 
     As `epsilon` goes to 0 they become ``numpy.quantile(values, q, axis=axis)``; as it
@@ -161,17 +195,45 @@ def soft_quantile(
     return (quantiles, jacobian) if jacobian is not None else quantiles
 
 
+@overload
 def soft_median(
-    values,
-    epsilon=1.0,
+    values: ArrayLike,
+    epsilon: ArrayLike = ...,
     *,
-    weights=None,
-    regularization="quadratic",
-    axis=-1,
-    nan_policy="raise",
-    straight_through=False,
-    return_jacobian=False,
-):
+    weights: ArrayLike | None = ...,
+    regularization: Regularization = ...,
+    axis: int | None = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[False] = ...,
+) -> ScalarOrArray: ...
+
+
+@overload
+def soft_median(
+    values: ArrayLike,
+    epsilon: ArrayLike = ...,
+    *,
+    weights: ArrayLike | None = ...,
+    regularization: Regularization = ...,
+    axis: int | None = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[True],
+) -> tuple[ScalarOrArray, Jacobian]: ...
+
+
+def soft_median(
+    values: ArrayLike,
+    epsilon: ArrayLike = 1.0,
+    *,
+    weights: ArrayLike | None = None,
+    regularization: Regularization = "quadratic",
+    axis: int | None = -1,
+    nan_policy: NanPolicy = "raise",
+    straight_through: bool = False,
+    return_jacobian: bool = False,
+) -> ScalarOrArray | tuple[ScalarOrArray, Jacobian]:
     """Differentiable median, the soft quantile for q = 1/2.
 
     Between the median (`epsilon` = 0) and the mean (large `epsilon`).
@@ -221,7 +283,7 @@ def soft_median(
     >>> float(soft_median([0.0, 1.0, 2.0, 3.0, 100.0], epsilon=0.5))
     2.0
     """
-    return soft_quantile(
+    return soft_quantile(  # type: ignore[call-overload, misc]
         values,
         0.5,
         epsilon,
@@ -234,18 +296,48 @@ def soft_median(
     )
 
 
+@overload
 def soft_trimmed_mean(
-    values,
-    cut=0.25,
-    epsilon=1.0,
+    values: ArrayLike,
+    cut: Cut = ...,
+    epsilon: ArrayLike = ...,
     *,
-    weights=None,
-    regularization="quadratic",
-    axis=-1,
-    nan_policy="raise",
-    straight_through=False,
-    return_jacobian=False,
-):
+    weights: ArrayLike | None = ...,
+    regularization: Regularization = ...,
+    axis: int | None = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[False] = ...,
+) -> ScalarOrArray: ...
+
+
+@overload
+def soft_trimmed_mean(
+    values: ArrayLike,
+    cut: Cut = ...,
+    epsilon: ArrayLike = ...,
+    *,
+    weights: ArrayLike | None = ...,
+    regularization: Regularization = ...,
+    axis: int | None = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[True],
+) -> tuple[ScalarOrArray, Jacobian]: ...
+
+
+def soft_trimmed_mean(
+    values: ArrayLike,
+    cut: Cut = 0.25,
+    epsilon: ArrayLike = 1.0,
+    *,
+    weights: ArrayLike | None = None,
+    regularization: Regularization = "quadratic",
+    axis: int | None = -1,
+    nan_policy: NanPolicy = "raise",
+    straight_through: bool = False,
+    return_jacobian: bool = False,
+) -> ScalarOrArray | tuple[ScalarOrArray, Jacobian]:
     """Differentiable mean without the smallest and the largest values.
 
     Parameters

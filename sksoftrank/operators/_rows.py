@@ -117,7 +117,7 @@ def _by_threads(kernel, n_jobs):
     return solve
 
 
-def _check_n_jobs(n_jobs):
+def _check_n_jobs(n_jobs) -> int:
     """Number of threads that `n_jobs` asks for."""
     if n_jobs is not None and (
         not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool)
@@ -128,12 +128,12 @@ def _check_n_jobs(n_jobs):
     return effective_n_jobs(n_jobs)
 
 
-def check_k(k, total):
+def check_k(k, total) -> float:
     """Return `k` as a float above 0 and at most `total`, or say what is wrong."""
     if not isinstance(k, Real) or isinstance(k, (bool, np.bool_)):
         raise TypeError(f"k must be a real number, got {k!r}.")
     highest = float(total.min(initial=np.inf))
-    if not 0 < k <= highest:
+    if not 0 < float(k) <= highest:
         raise ValueError(
             f"k must be above 0 and at most {highest:g}, the number of values or the "
             f"sum of their weights, got {k}."
@@ -141,11 +141,11 @@ def check_k(k, total):
     return float(k)
 
 
-def check_whole_k(k, n):
+def check_whole_k(k, n) -> int:
     """Return `k` as an integer from 1 to n, or say what is wrong with it."""
     if not isinstance(k, Integral) or isinstance(k, bool):
         raise TypeError(f"k must be an integer, got {k!r}.")
-    if not 1 <= k <= n:
+    if not 1 <= int(k) <= n:
         raise ValueError(f"k must be from 1 to the number of values, {n}, got {k}.")
     return int(k)
 

@@ -1,8 +1,10 @@
 """Records in the soft order of a criterion."""
 
 from functools import cached_property
+from typing import Literal, overload
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .._checks import (
     check_differences,
@@ -15,21 +17,52 @@ from .._checks import (
 )
 from .._jacobian import Jacobian
 from .._rows import Slices, rounded, stand_ins
+from .._typing import NanPolicy, Regularization
 from ._capped_choice import CappedChoice, WeightedRows, steepness_of
 
 
+@overload
 def soft_sort_with(
-    values,
-    criterion,
-    epsilon=1.0,
+    values: ArrayLike,
+    criterion: ArrayLike,
+    epsilon: float = ...,
     *,
-    regularization="quadratic",
-    axis=0,
-    descending=False,
-    nan_policy="raise",
-    straight_through=False,
-    return_jacobian=False,
-):
+    regularization: Regularization = ...,
+    axis: int = ...,
+    descending: bool = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[False] = ...,
+) -> NDArray[np.floating]: ...
+
+
+@overload
+def soft_sort_with(
+    values: ArrayLike,
+    criterion: ArrayLike,
+    epsilon: float = ...,
+    *,
+    regularization: Regularization = ...,
+    axis: int = ...,
+    descending: bool = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[True],
+) -> tuple[NDArray[np.floating], Jacobian]: ...
+
+
+def soft_sort_with(
+    values: ArrayLike,
+    criterion: ArrayLike,
+    epsilon: float = 1.0,
+    *,
+    regularization: Regularization = "quadratic",
+    axis: int = 0,
+    descending: bool = False,
+    nan_policy: NanPolicy = "raise",
+    straight_through: bool = False,
+    return_jacobian: bool = False,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
     """Records sorted by a criterion, differentiable in both.
 
     As `epsilon` goes to 0 the result becomes ``values[numpy.argsort(criterion)]``, with

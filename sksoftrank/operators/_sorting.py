@@ -1,6 +1,9 @@
 """Soft sort and soft rank: thin names over projections on permutahedra."""
 
+from typing import Literal, overload
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .. import _isotonic, _pav
 from .._checks import (
@@ -13,25 +16,59 @@ from .._checks import (
     nonfinite_error,
 )
 from .._group_layout import solve_by_group
+from .._jacobian import Jacobian
 from .._row_groups import FirstPlace, OwnPlace, needs_groups, solve_groups
 from .._rows import Slices, inside_pools, rounded
+from .._typing import NanPolicy, RankRegularization, Regularization
 from ..projections import pool_jacobian
 from ._rows import solve_rows, solve_rows_without_nan
 
 
+@overload
 def soft_rank(
-    values,
-    epsilon=1.0,
+    values: ArrayLike,
+    epsilon: ArrayLike = ...,
     *,
-    regularization="quadratic",
-    axis=-1,
-    descending=False,
-    nan_policy="raise",
-    straight_through=False,
-    return_jacobian=False,
-    n_jobs=None,
-    groups=None,
-):
+    regularization: RankRegularization = ...,
+    axis: int | None = ...,
+    descending: bool = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[False] = ...,
+    n_jobs: int | None = ...,
+    groups: ArrayLike | None = ...,
+) -> NDArray[np.floating]: ...
+
+
+@overload
+def soft_rank(
+    values: ArrayLike,
+    epsilon: ArrayLike = ...,
+    *,
+    regularization: RankRegularization = ...,
+    axis: int | None = ...,
+    descending: bool = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[True],
+    n_jobs: int | None = ...,
+    groups: ArrayLike | None = ...,
+) -> tuple[NDArray[np.floating], Jacobian]: ...
+
+
+def soft_rank(
+    values: ArrayLike,
+    epsilon: ArrayLike = 1.0,
+    *,
+    regularization: RankRegularization = "quadratic",
+    axis: int | None = -1,
+    descending: bool = False,
+    nan_policy: NanPolicy = "raise",
+    straight_through: bool = False,
+    return_jacobian: bool = False,
+    n_jobs: int | None = None,
+    groups: ArrayLike | None = None,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
     """Differentiable ranks.
 
     Ranks run from 1 to n. As `epsilon` goes to 0 they become those of
@@ -171,19 +208,51 @@ def soft_rank(
     return ranks, jacobian
 
 
+@overload
 def soft_sort(
-    values,
-    epsilon=1.0,
+    values: ArrayLike,
+    epsilon: ArrayLike = ...,
     *,
-    regularization="quadratic",
-    axis=-1,
-    descending=False,
-    nan_policy="raise",
-    straight_through=False,
-    return_jacobian=False,
-    n_jobs=None,
-    groups=None,
-):
+    regularization: Regularization = ...,
+    axis: int | None = ...,
+    descending: bool = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[False] = ...,
+    n_jobs: int | None = ...,
+    groups: ArrayLike | None = ...,
+) -> NDArray[np.floating]: ...
+
+
+@overload
+def soft_sort(
+    values: ArrayLike,
+    epsilon: ArrayLike = ...,
+    *,
+    regularization: Regularization = ...,
+    axis: int | None = ...,
+    descending: bool = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[True],
+    n_jobs: int | None = ...,
+    groups: ArrayLike | None = ...,
+) -> tuple[NDArray[np.floating], Jacobian]: ...
+
+
+def soft_sort(
+    values: ArrayLike,
+    epsilon: ArrayLike = 1.0,
+    *,
+    regularization: Regularization = "quadratic",
+    axis: int | None = -1,
+    descending: bool = False,
+    nan_policy: NanPolicy = "raise",
+    straight_through: bool = False,
+    return_jacobian: bool = False,
+    n_jobs: int | None = None,
+    groups: ArrayLike | None = None,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
     """Differentiable sorted values.
 
     As `epsilon` goes to 0 the result becomes ``numpy.sort(values, axis=axis)``; as it

@@ -1,6 +1,9 @@
 """The soft choice of the k largest values."""
 
+from typing import Literal, overload
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .._checks import (
     check_differences,
@@ -13,24 +16,59 @@ from .._checks import (
 from .._jacobian import Jacobian
 from .._row_groups import OwnPlace, needs_groups, solve_groups
 from .._rows import Slices, rounded
+from .._typing import NanPolicy, Regularization
 from ._capped_choice import CappedChoice, WeightedRows, steepness_of
 from ._rows import check_k, signed
 
 
+@overload
 def soft_topk(
-    values,
-    k,
-    epsilon=1.0,
+    values: ArrayLike,
+    k: ArrayLike,
+    epsilon: ArrayLike = ...,
     *,
-    weights=None,
-    regularization="quadratic",
-    axis=-1,
-    largest=True,
-    magnitude=False,
-    nan_policy="raise",
-    straight_through=False,
-    return_jacobian=False,
-):
+    weights: ArrayLike | None = ...,
+    regularization: Regularization = ...,
+    axis: int | None = ...,
+    largest: bool = ...,
+    magnitude: bool = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[False] = ...,
+) -> NDArray[np.floating]: ...
+
+
+@overload
+def soft_topk(
+    values: ArrayLike,
+    k: ArrayLike,
+    epsilon: ArrayLike = ...,
+    *,
+    weights: ArrayLike | None = ...,
+    regularization: Regularization = ...,
+    axis: int | None = ...,
+    largest: bool = ...,
+    magnitude: bool = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[True],
+) -> tuple[NDArray[np.floating], Jacobian]: ...
+
+
+def soft_topk(
+    values: ArrayLike,
+    k: ArrayLike,
+    epsilon: ArrayLike = 1.0,
+    *,
+    weights: ArrayLike | None = None,
+    regularization: Regularization = "quadratic",
+    axis: int | None = -1,
+    largest: bool = True,
+    magnitude: bool = False,
+    nan_policy: NanPolicy = "raise",
+    straight_through: bool = False,
+    return_jacobian: bool = False,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
     """Differentiable choice of the k largest values.
 
     The parts p of the values are in [0, 1] and have the sum k. As `epsilon` goes to 0
@@ -146,9 +184,10 @@ def soft_topk(
     data = WeightedRows(values, slices, weights, epsilon=epsilon)
     if data.infinite is not None:  # they do not move
         signs = (data.infinite == 0) * (1.0 if signs is None else signs)
-    mass = np.full_like(data.total, check_k(k, data.total))
+    k = check_k(k, data.total)
+    mass = np.full_like(data.total, k)
     if regularization == "quadratic" and epsilon > 0:
-        check_share(float(k), data.total.max(initial=0.0), "k")
+        check_share(k, data.total.max(initial=0.0), "k")
     if largest:
         data.rows = -data.rows
     elif return_jacobian:

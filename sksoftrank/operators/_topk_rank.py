@@ -1,8 +1,10 @@
 """Soft ranks of the k largest values."""
 
 import math
+from typing import Literal, overload
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .. import _isotonic, _pav
 from .._checks import (
@@ -16,6 +18,7 @@ from .._checks import (
 from .._jacobian import Jacobian
 from .._row_groups import OwnPlace, needs_groups, solve_groups
 from .._rows import Slices, argsort_rows, rounded, stand_ins
+from .._typing import NanPolicy, Regularization
 from ..projections import pool_squares
 from ._capped_choice import steepness_of
 from ._rows import check_whole_k, signed
@@ -24,19 +27,51 @@ from ._rows import check_whole_k, signed
 LARGE = 2.0**500
 
 
+@overload
 def soft_topk_rank(
-    values,
-    k,
-    epsilon=1.0,
+    values: ArrayLike,
+    k: ArrayLike,
+    epsilon: ArrayLike = ...,
     *,
-    regularization="quadratic",
-    axis=-1,
-    largest=True,
-    magnitude=False,
-    nan_policy="raise",
-    straight_through=False,
-    return_jacobian=False,
-):
+    regularization: Regularization = ...,
+    axis: int | None = ...,
+    largest: bool = ...,
+    magnitude: bool = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[False] = ...,
+) -> NDArray[np.floating]: ...
+
+
+@overload
+def soft_topk_rank(
+    values: ArrayLike,
+    k: ArrayLike,
+    epsilon: ArrayLike = ...,
+    *,
+    regularization: Regularization = ...,
+    axis: int | None = ...,
+    largest: bool = ...,
+    magnitude: bool = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[True],
+) -> tuple[NDArray[np.floating], Jacobian]: ...
+
+
+def soft_topk_rank(
+    values: ArrayLike,
+    k: ArrayLike,
+    epsilon: ArrayLike = 1.0,
+    *,
+    regularization: Regularization = "quadratic",
+    axis: int | None = -1,
+    largest: bool = True,
+    magnitude: bool = False,
+    nan_policy: NanPolicy = "raise",
+    straight_through: bool = False,
+    return_jacobian: bool = False,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
     """Differentiable ranks of the k largest values, without sorting the others.
 
     As `epsilon` goes to 0 the largest value has the rank 1, the next 2 and so on; all

@@ -1,8 +1,10 @@
 """The k largest values of a soft sort, without sorting the others."""
 
 import math
+from typing import Literal, overload
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .. import _isotonic, _pav
 from .._checks import (
@@ -22,23 +24,54 @@ from .._rows import (
     unsorted,
     with_infinity,
 )
+from .._typing import NanPolicy, Regularization
 from ..projections import pool_squares
 from ._rows import SolvedRows, check_whole_k
 from ._sorting import sort_wrt_epsilon
 
 
+@overload
 def soft_topk_sort(
-    values,
-    k,
-    epsilon=1.0,
+    values: ArrayLike,
+    k: int,
+    epsilon: ArrayLike = ...,
     *,
-    regularization="quadratic",
-    axis=-1,
-    largest=True,
-    nan_policy="raise",
-    straight_through=False,
-    return_jacobian=False,
-):
+    regularization: Regularization = ...,
+    axis: int | None = ...,
+    largest: bool = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[False] = ...,
+) -> NDArray[np.floating]: ...
+
+
+@overload
+def soft_topk_sort(
+    values: ArrayLike,
+    k: int,
+    epsilon: ArrayLike = ...,
+    *,
+    regularization: Regularization = ...,
+    axis: int | None = ...,
+    largest: bool = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[True],
+) -> tuple[NDArray[np.floating], Jacobian]: ...
+
+
+def soft_topk_sort(
+    values: ArrayLike,
+    k: int,
+    epsilon: ArrayLike = 1.0,
+    *,
+    regularization: Regularization = "quadratic",
+    axis: int | None = -1,
+    largest: bool = True,
+    nan_policy: NanPolicy = "raise",
+    straight_through: bool = False,
+    return_jacobian: bool = False,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
     """Differentiable k largest values, in order.
 
     The first k values of ``soft_sort(values, epsilon, descending=largest)``, for which

@@ -1,28 +1,61 @@
 """Values clipped at their soft quantiles."""
 
 import math
+from typing import Literal, overload
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .._checks import check_exact, check_flag
 from .._jacobian import Jacobian
 from .._rows import Slices, rounded
+from .._typing import Cut, NanPolicy, Regularization
 from ._location import check_cut
 from ._quantiles import soft_quantile
 
 
+@overload
 def soft_winsorize(
-    values,
-    cut=0.05,
-    epsilon=1.0,
+    values: ArrayLike,
+    cut: Cut = ...,
+    epsilon: ArrayLike = ...,
     *,
-    weights=None,
-    regularization="quadratic",
-    axis=-1,
-    nan_policy="raise",
-    straight_through=False,
-    return_jacobian=False,
-):
+    weights: ArrayLike | None = ...,
+    regularization: Regularization = ...,
+    axis: int | None = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[False] = ...,
+) -> NDArray[np.floating]: ...
+
+
+@overload
+def soft_winsorize(
+    values: ArrayLike,
+    cut: Cut = ...,
+    epsilon: ArrayLike = ...,
+    *,
+    weights: ArrayLike | None = ...,
+    regularization: Regularization = ...,
+    axis: int | None = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[True],
+) -> tuple[NDArray[np.floating], Jacobian]: ...
+
+
+def soft_winsorize(
+    values: ArrayLike,
+    cut: Cut = 0.05,
+    epsilon: ArrayLike = 1.0,
+    *,
+    weights: ArrayLike | None = None,
+    regularization: Regularization = "quadratic",
+    axis: int | None = -1,
+    nan_policy: NanPolicy = "raise",
+    straight_through: bool = False,
+    return_jacobian: bool = False,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
     """Values clipped at two of their own soft quantiles.
 
     Parameters
@@ -82,7 +115,7 @@ def soft_winsorize(
     lower, upper = check_cut(cut)
     return_jacobian = check_flag(return_jacobian, "return_jacobian")
     values = check_exact(values, "values")
-    quantiles = soft_quantile(
+    quantiles = soft_quantile(  # type: ignore[call-overload, misc]
         values,
         [lower, 1 - upper],
         epsilon,

@@ -2,11 +2,15 @@
 
 from functools import partial
 from numbers import Real
+from typing import Literal, overload
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
+from .._jacobian import Jacobian
 from .._row_groups import FirstPlace, MatrixPlace, OwnPlace, needs_groups, solve_groups
+from .._typing import NanPolicy
 from ._matrices import (
     NeuralSortLogits,
     SoftSortLogits,
@@ -18,16 +22,42 @@ from ._matrices import (
 )
 
 
+@overload
 def all_pairs_rank(
-    values,
-    epsilon=1.0,
+    values: ArrayLike,
+    epsilon: ArrayLike = ...,
     *,
-    axis=-1,
-    descending=False,
-    nan_policy="raise",
-    straight_through=False,
-    return_jacobian=False,
-):
+    axis: int | None = ...,
+    descending: bool = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[False] = ...,
+) -> NDArray[np.floating]: ...
+
+
+@overload
+def all_pairs_rank(
+    values: ArrayLike,
+    epsilon: ArrayLike = ...,
+    *,
+    axis: int | None = ...,
+    descending: bool = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[True],
+) -> tuple[NDArray[np.floating], Jacobian]: ...
+
+
+def all_pairs_rank(
+    values: ArrayLike,
+    epsilon: ArrayLike = 1.0,
+    *,
+    axis: int | None = -1,
+    descending: bool = False,
+    nan_policy: NanPolicy = "raise",
+    straight_through: bool = False,
+    return_jacobian: bool = False,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
     """Differentiable ranks: the sum of soft comparisons with all other values.
 
     As `epsilon` goes to 0 the result becomes ``scipy.stats.rankdata(values, "average",
@@ -94,16 +124,42 @@ def all_pairs_rank(
     )
 
 
+@overload
 def gaussian_soft_rank(
-    values,
-    epsilon=1.0,
+    values: ArrayLike,
+    epsilon: ArrayLike = ...,
     *,
-    axis=-1,
-    descending=False,
-    nan_policy="raise",
-    straight_through=False,
-    return_jacobian=False,
-):
+    axis: int | None = ...,
+    descending: bool = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[False] = ...,
+) -> NDArray[np.floating]: ...
+
+
+@overload
+def gaussian_soft_rank(
+    values: ArrayLike,
+    epsilon: ArrayLike = ...,
+    *,
+    axis: int | None = ...,
+    descending: bool = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[True],
+) -> tuple[NDArray[np.floating], Jacobian]: ...
+
+
+def gaussian_soft_rank(
+    values: ArrayLike,
+    epsilon: ArrayLike = 1.0,
+    *,
+    axis: int | None = -1,
+    descending: bool = False,
+    nan_policy: NanPolicy = "raise",
+    straight_through: bool = False,
+    return_jacobian: bool = False,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
     """Expected ranks of values with independent Gaussian noise.
 
     As `epsilon` goes to 0 the result becomes ``scipy.stats.rankdata(values, "average",
@@ -170,17 +226,45 @@ def gaussian_soft_rank(
     )
 
 
+@overload
 def neural_sort(
-    values,
-    epsilon=1.0,
+    values: ArrayLike,
+    epsilon: ArrayLike = ...,
     *,
-    axis=-1,
-    descending=False,
-    nan_policy="raise",
-    straight_through=False,
-    return_matrix=False,
-    return_jacobian=False,
-):
+    axis: int | None = ...,
+    descending: bool = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_matrix: bool = ...,
+    return_jacobian: Literal[False] = ...,
+) -> NDArray[np.floating]: ...
+
+
+@overload
+def neural_sort(
+    values: ArrayLike,
+    epsilon: ArrayLike = ...,
+    *,
+    axis: int | None = ...,
+    descending: bool = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_matrix: bool = ...,
+    return_jacobian: Literal[True],
+) -> tuple[NDArray[np.floating], Jacobian]: ...
+
+
+def neural_sort(
+    values: ArrayLike,
+    epsilon: ArrayLike = 1.0,
+    *,
+    axis: int | None = -1,
+    descending: bool = False,
+    nan_policy: NanPolicy = "raise",
+    straight_through: bool = False,
+    return_matrix: bool = False,
+    return_jacobian: bool = False,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
     """Differentiable sorted values by a unimodal row-stochastic matrix.
 
     As `epsilon` goes to 0 the result becomes ``numpy.sort(values, axis=axis)``; as it
@@ -266,18 +350,48 @@ def neural_sort(
     )
 
 
+@overload
 def soft_sort_permutation(
-    values,
-    epsilon=1.0,
+    values: ArrayLike,
+    epsilon: ArrayLike = ...,
     *,
-    power=1.0,
-    axis=-1,
-    descending=False,
-    nan_policy="raise",
-    straight_through=False,
-    return_matrix=False,
-    return_jacobian=False,
-):
+    power: float = ...,
+    axis: int | None = ...,
+    descending: bool = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_matrix: bool = ...,
+    return_jacobian: Literal[False] = ...,
+) -> NDArray[np.floating]: ...
+
+
+@overload
+def soft_sort_permutation(
+    values: ArrayLike,
+    epsilon: ArrayLike = ...,
+    *,
+    power: float = ...,
+    axis: int | None = ...,
+    descending: bool = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_matrix: bool = ...,
+    return_jacobian: Literal[True],
+) -> tuple[NDArray[np.floating], Jacobian]: ...
+
+
+def soft_sort_permutation(
+    values: ArrayLike,
+    epsilon: ArrayLike = 1.0,
+    *,
+    power: float = 1.0,
+    axis: int | None = -1,
+    descending: bool = False,
+    nan_policy: NanPolicy = "raise",
+    straight_through: bool = False,
+    return_matrix: bool = False,
+    return_jacobian: bool = False,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
     """Differentiable sorted values by the distances to the hard sort.
 
     As `epsilon` goes to 0 the result becomes ``numpy.sort(values, axis=axis)``; as it

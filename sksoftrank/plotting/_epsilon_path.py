@@ -1,10 +1,25 @@
 """Coefficients and scores over epsilon."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from .._typing import Estimator
 from ._pyplot import pyplot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.lines import Line2D
+
+    # One panel, or that of the coefficients and that of the scores.
+    Panels: TypeAlias = Axes | Sequence[Axes] | NDArray[np.object_]
 
 # Up to this many coefficients are told apart by a legend.
 MAX_LEGEND = 10
@@ -63,9 +78,22 @@ class EpsilonPathDisplay:
     'coefficient'
     """
 
+    ax_: Axes
+    score_ax_: Axes | None
+    figure_: Figure | SubFigure
+    lines_: list[Line2D]
+    score_line_: Line2D | None
+    best_lines_: list[Line2D]
+
     def __init__(
-        self, *, epsilons, coefs, scores=None, feature_names=None, best_epsilon=None
-    ):
+        self,
+        *,
+        epsilons: ArrayLike,
+        coefs: ArrayLike,
+        scores: ArrayLike | None = None,
+        feature_names: Sequence[str] | NDArray[np.object_] | None = None,
+        best_epsilon: float | None = None,
+    ) -> None:
         self.epsilons = epsilons
         self.coefs = coefs
         self.scores = scores
@@ -73,7 +101,9 @@ class EpsilonPathDisplay:
         self.best_epsilon = best_epsilon
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None, **kwargs):
+    def from_estimator(
+        cls, estimator: Estimator, *, ax: Panels | None = None, **kwargs: Any
+    ) -> Self:
         """Plot the path of a fitted `SoftLTSRegressorCV`.
 
         Parameters
@@ -116,7 +146,7 @@ class EpsilonPathDisplay:
         )
         return display.plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None, **kwargs):
+    def plot(self, ax: Panels | None = None, **kwargs: Any) -> Self:
         """Draw the path.
 
         Parameters
@@ -146,7 +176,7 @@ class EpsilonPathDisplay:
         self.ax_, self.figure_ = axes[0], axes[0].figure
         order = np.argsort(self.epsilons)
         epsilons = np.asarray(self.epsilons, dtype=float)[order]
-        style = {"marker": "o", "markersize": 3.5, "linewidth": 1.4}
+        style: dict[str, Any] = {"marker": "o", "markersize": 3.5, "linewidth": 1.4}
         self.lines_ = self.ax_.plot(
             epsilons, np.asarray(self.coefs)[order], **(style | kwargs)
         )

@@ -1,9 +1,13 @@
 """The map of residuals against distances of the features."""
 
+from __future__ import annotations
+
 import warnings
 from numbers import Real
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2
 from sklearn.covariance import MinCovDet
 from sklearn.pipeline import Pipeline
@@ -16,8 +20,16 @@ from sklearn.utils import (
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import check_sigma
+from .._typing import Estimator, RandomState
 from ..linear._robust_scale import INLIER_FRACTION, OUTLIER_CUTOFF, lts_scale
 from ._pyplot import pyplot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.lines import Line2D
+    from matplotlib.text import Annotation
 
 EPS = np.finfo(np.float64).eps
 
@@ -113,21 +125,27 @@ class OutlierMapDisplay:
     {3}
     """
 
+    ax_: Axes
+    figure_: Figure | SubFigure
+    scatters_: list[PathCollection | None]
+    lines_: list[Line2D]
+    texts_: list[Annotation]
+
     def __init__(
         self,
         *,
-        standardized_residuals,
-        robust_distances,
-        distance_cutoff,
-        residual_cutoff=OUTLIER_CUTOFF,
-    ):
+        standardized_residuals: ArrayLike,
+        robust_distances: ArrayLike,
+        distance_cutoff: float,
+        residual_cutoff: float = OUTLIER_CUTOFF,
+    ) -> None:
         self.standardized_residuals = standardized_residuals
         self.robust_distances = robust_distances
         self.distance_cutoff = distance_cutoff
         self.residual_cutoff = residual_cutoff
 
     @property
-    def regions(self):
+    def regions(self) -> NDArray[np.int_]:
         """Number of the region of each observation."""
         is_outlier = np.abs(self.standardized_residuals) > self.residual_cutoff
         is_far = np.asarray(self.robust_distances) > self.distance_cutoff
@@ -136,16 +154,16 @@ class OutlierMapDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y,
+        estimator: Estimator,
+        X: ArrayLike,
+        y: ArrayLike,
         *,
-        sigma=None,
-        scale=None,
-        random_state=None,
-        ax=None,
-        **kwargs,
-    ):
+        sigma: ArrayLike | None = None,
+        scale: float | None = None,
+        random_state: RandomState = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Plot the map of a fitted regressor.
 
         Parameters
@@ -203,16 +221,16 @@ class OutlierMapDisplay:
     @classmethod
     def from_predictions(
         cls,
-        y_true,
-        y_pred,
-        X,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        X: ArrayLike,
         *,
-        sigma=None,
-        scale=None,
-        random_state=None,
-        ax=None,
-        **kwargs,
-    ):
+        sigma: ArrayLike | None = None,
+        scale: float | None = None,
+        random_state: RandomState = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Plot the map of given predictions.
 
         Parameters
@@ -261,7 +279,7 @@ class OutlierMapDisplay:
             residual /= check_sigma(sigma, residual.size)
         if scale is None:
             scale = lts_scale(residual, np.ones(residual.size), residual.size / 2)
-        if not isinstance(scale, Real) or not 0 < scale < np.inf:
+        if not isinstance(scale, Real) or not 0 < float(scale) < np.inf:
             raise ValueError(
                 f"scale must be a finite number above 0 to standardise residuals, got "
                 f"{scale}; it is 0 for an exact fit."
@@ -274,7 +292,7 @@ class OutlierMapDisplay:
         )
         return display.plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None, *, n_labels=3, **kwargs):
+    def plot(self, ax: Axes | None = None, *, n_labels: int = 3, **kwargs: Any) -> Self:
         """Draw the map.
 
         An axis is logarithmic beyond the cut-offs where values are 20 times as large.
@@ -300,7 +318,12 @@ class OutlierMapDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         residual = np.asarray(self.standardized_residuals)
         distance = np.asarray(self.robust_distances)
-        style = {"linestyle": "--", "color": "0.3", "linewidth": 0.9, "zorder": 0}
+        style: dict[str, Any] = {
+            "linestyle": "--",
+            "color": "0.3",
+            "linewidth": 0.9,
+            "zorder": 0,
+        }
         self.lines_ = [
             ax.axvline(self.distance_cutoff, **style),
             ax.axhline(-self.residual_cutoff, **style),

@@ -2,9 +2,10 @@
 
 from functools import partial
 from numbers import Real
-from typing import ClassVar
+from typing import ClassVar, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import gen_batches
@@ -20,6 +21,7 @@ from .._sklearn import (
     fit_context,
     validate_data,
 )
+from .._typing import RankRegularization, Regularization
 from ..projections import isotonic_projection, project_permutahedron
 from ._soft_cdf_transformer import FLOATS
 
@@ -37,7 +39,10 @@ NARROW, FARTHEST = 1.0, 600.0
 class _RowProjection(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Projection of each row; subclasses give `_project` of rows in float64."""
 
-    def transform(self, X):
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+
+    def transform(self, X: ArrayLike) -> NDArray[np.floating]:
         """Project the rows of X.
 
         Parameters
@@ -131,15 +136,17 @@ class IsotonicProjection(_RowProjection):
         "y_max": [Interval(Real, None, None, closed="both"), None],
     }
 
+    weights_: NDArray[np.float64] | None
+
     def __init__(
         self,
         *,
-        increasing=True,
-        regularization="quadratic",
-        weights=None,
-        y_min=None,
-        y_max=None,
-    ):
+        increasing: bool = True,
+        regularization: Regularization = "quadratic",
+        weights: ArrayLike | None = None,
+        y_min: float | None = None,
+        y_max: float | None = None,
+    ) -> None:
         self.increasing = increasing
         self.regularization = regularization
         self.weights = weights
@@ -147,7 +154,7 @@ class IsotonicProjection(_RowProjection):
         self.y_max = y_max
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Check the parameters; nothing is learned from the rows.
 
         Parameters
@@ -163,7 +170,11 @@ class IsotonicProjection(_RowProjection):
             The fitted transformer.
         """
         X = validate_data(self, exact_table(X, "X"), dtype=FLOATS)
-        if None not in (self.y_min, self.y_max) and self.y_min > self.y_max:
+        if (
+            self.y_min is not None
+            and self.y_max is not None
+            and self.y_min > self.y_max
+        ):
             raise ValueError(
                 f"y_min must be at most y_max, got {self.y_min} and {self.y_max}."
             )
@@ -322,13 +333,21 @@ class PermutahedronProjection(_RowProjection):
         "regularization": [StrOptions({"quadratic", "entropic", "kl"})],
     }
 
-    def __init__(self, epsilon=1.0, *, w=None, regularization="quadratic"):
+    w_: NDArray[np.float64]
+
+    def __init__(
+        self,
+        epsilon: float = 1.0,
+        *,
+        w: ArrayLike | Literal["mean"] | None = None,
+        regularization: RankRegularization = "quadratic",
+    ) -> None:
         self.epsilon = epsilon
         self.w = w
         self.regularization = regularization
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Learn or check the vertex of the permutahedron.
 
         Parameters

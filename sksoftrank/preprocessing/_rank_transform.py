@@ -1,12 +1,14 @@
 """Transformers of features by soft ranks relative to the training sample."""
 
 from numbers import Real
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
 from .._sklearn import Interval, StrOptions, check_array, fit_context
+from .._typing import Features, OutputDistribution, RandomState
 from ._soft_cdf_transformer import SoftCDFTransformer
 
 # Normal scores are limited to those of this probability, as in QuantileTransformer.
@@ -125,15 +127,17 @@ class SoftRankTransformer(SoftCDFTransformer):
         "offset": [Interval(Real, 0, 0.5, closed="both")],
     }
 
+    n_values_: NDArray[np.float64]
+
     def __init__(
         self,
-        epsilon=1.0,
+        epsilon: float = 1.0,
         *,
-        output_distribution="uniform",
-        offset=0.5,
-        subsample=10_000,
-        random_state=None,
-    ):
+        output_distribution: OutputDistribution = "uniform",
+        offset: float = 0.5,
+        subsample: int | None = 10_000,
+        random_state: RandomState = None,
+    ) -> None:
         self.epsilon = epsilon
         self.output_distribution = output_distribution
         self.offset = offset
@@ -141,7 +145,9 @@ class SoftRankTransformer(SoftCDFTransformer):
         self.random_state = random_state
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(
+        self, X: Features, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Learn the soft distribution function of each feature.
 
         Parameters
@@ -278,16 +284,25 @@ class SoftQuantileNormalizer(SoftCDFTransformer):
         "target": ["array-like", None],
     }
 
+    target_quantiles_: NDArray[np.float64]
+
     def __init__(
-        self, epsilon=1.0, *, target=None, subsample=10_000, random_state=None
-    ):
+        self,
+        epsilon: float = 1.0,
+        *,
+        target: ArrayLike | None = None,
+        subsample: int | None = 10_000,
+        random_state: RandomState = None,
+    ) -> None:
         self.epsilon = epsilon
         self.target = target
         self.subsample = subsample
         self.random_state = random_state
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(
+        self, X: Features, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Learn the target and the soft distribution function of each feature.
 
         Parameters

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
 SMALLEST = math.ulp(0.0)
@@ -75,12 +76,12 @@ class SoftCDF:
             self.separator, np.nextafter(self.mean[1:], -np.inf), out=self.separator
         )
 
-    def cdf(self, x):
+    def cdf(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values of the function, in [0, 1]; NaN at NaN."""
         ramp = np.searchsorted(self.separator, x)
         return np.clip(self._line(x, ramp), self.level[ramp], self.level[ramp + 1])
 
-    def pdf(self, x):
+    def pdf(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Derivatives: 1 / width on ramps, 0 between them, NaN at NaN."""
         ramp = np.searchsorted(self.separator, x)
         line = self._line(x, ramp)
@@ -91,7 +92,7 @@ class SoftCDF:
         slope[np.isnan(line)] = math.nan
         return slope
 
-    def ppf(self, u):
+    def ppf(self, u: NDArray[np.float64]) -> NDArray[np.float64]:
         """Points at which the function has the values u; u is clipped to [0, 1].
 
         The function is constant between ramps: there it is the middle.

@@ -4,12 +4,14 @@ from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import check_weights, exact_table, nan_for_na
 from .._sklearn import BaseEstimator, Interval, check_array, validate_data
+from .._typing import Features, RandomState
 from ._column_samples import column_samples
 from ._soft_cdf import SoftCDF
 
@@ -29,6 +31,14 @@ class SoftCDFTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         "random_state": ["random_state"],
     }
 
+    epsilon: float
+    subsample: int | None
+    random_state: RandomState
+    scale_: NDArray[np.float64]
+    soft_cdfs_: list[SoftCDF]
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+
     def _fit_sample(self, X, sample_weight):
         """Fit the functions of all features and return the samples of them in use."""
         X = self._check_values(X, reset=True)
@@ -43,7 +53,7 @@ class SoftCDFTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.scale_ = np.array([cdf.scale for cdf in self.soft_cdfs_])
         return samples
 
-    def transform(self, X):
+    def transform(self, X: Features) -> NDArray[np.floating]:
         """Transform the features.
 
         Parameters
@@ -60,7 +70,7 @@ class SoftCDFTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X = self._check_values(X)
         return self._by_column(X, lambda j, cdf, x: self._quantile(cdf.cdf(x), j))
 
-    def derivative(self, X):
+    def derivative(self, X: Features) -> NDArray[np.floating]:
         """Derivatives of the transformed features in the features.
 
         `transform` treats every entry by itself, so its Jacobian is diagonal, with
@@ -82,7 +92,7 @@ class SoftCDFTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             X, lambda j, cdf, x: cdf.pdf(x) * self._quantile_slope(cdf.cdf(x), j)
         )
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> NDArray[np.floating]:
         """Map transformed features back.
 
         Parameters

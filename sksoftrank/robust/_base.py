@@ -1,11 +1,15 @@
 """What the robust linear regressors share."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils import assert_all_finite
 
 from .._checks import check_sigma
 from .._sklearn import BaseEstimator, validate_data
+from .._typing import Features
 from ..linear._models import FEATURES, LinearModelMixin
 from ._ignored import GroupSharesMixin
 from ._unseen import undetermined_features
@@ -16,7 +20,19 @@ class RobustLinearModel(
 ):
     """Base class of the robust linear regressors."""
 
-    def predict(self, X):
+    coef_: NDArray[np.floating]
+    intercept_: float
+    scale_: float
+    inlier_weight_: NDArray[np.float64]
+    inlier_mask_: NDArray[np.bool_]
+    support_: NDArray[np.bool_]
+    raw_scale_: float
+    objective_: float
+    n_iter_: int
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+
+    def predict(self, X: Features) -> NDArray[np.floating]:
         """Predict the targets.
 
         Parameters
@@ -31,7 +47,13 @@ class RobustLinearModel(
         """
         return self._predict_linear(X)
 
-    def score(self, X, y, sample_weight=None, sigma=None):
+    def score(
+        self,
+        X: Features,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        sigma: ArrayLike | None = None,
+    ) -> float:
         """R2 of the predictions, in which rows count with ``1 / sigma**2``.
 
         Outliers count as any other row: see `sksoftrank.metrics.trimmed_r2_score`.
@@ -53,9 +75,9 @@ class RobustLinearModel(
             The score: 1.0 is best, and the best constant has 0.0.
         """
         if sigma is not None:
-            sigma = check_sigma(sigma, np.size(y))
+            spread: Any = check_sigma(sigma, np.size(y))
             frequency = 1.0 if sample_weight is None else np.asarray(sample_weight)
-            sample_weight = frequency * (sigma.min() / sigma) ** 2
+            sample_weight = frequency * (spread.min() / spread) ** 2
         return super().score(X, y, sample_weight)
 
     def _validate(self, X, y, reset=True):

@@ -1,8 +1,10 @@
 """Groups of rows that a robust fit ignores, although a fit with them harms nobody."""
 
 import warnings
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from scipy.stats import binom, norm
 from sklearn.tree import DecisionTreeClassifier
@@ -36,7 +38,10 @@ CHANCE = 1e-6
 class GroupSharesMixin:
     """What the fit made of the rows of each group."""
 
-    def share_by_group(self, groups):
+    inlier_weight_: NDArray[np.float64]
+    inlier_mask_: NDArray[np.bool_]
+
+    def share_by_group(self, groups: ArrayLike) -> dict[str, NDArray[Any]]:
         """How much of each group of the rows of the fit is ignored.
 
         A group that is ignored much more than the others is worth a look: a robust fit

@@ -1,13 +1,15 @@
 """Robust linear regression by soft least quantile of squares."""
 
 from numbers import Integral, Real
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import norm
 from sklearn.utils import check_random_state
 
 from .._sklearn import Interval, StrOptions, fit_context
+from .._typing import Features, Formulation, NumberOfStarts, RandomState
 from ..linear._robust_scale import inlier_mask
 from ..losses._selection import quantile_selection, sorted_quantile
 from ._base import RobustLinearModel
@@ -215,18 +217,18 @@ class SoftLQSRegressor(RobustLinearModel):
     def __init__(
         self,
         *,
-        formulation="selection",
-        quantile=0.5,
-        epsilon=4.0,
-        alpha=0.0,
-        fit_intercept=True,
-        n_init="auto",
-        max_iter=10000,
-        tol=1e-8,
-        random_state=None,
-        n_jobs=None,
-        verbose=0,
-    ):
+        formulation: Formulation = "selection",
+        quantile: float = 0.5,
+        epsilon: float = 4.0,
+        alpha: float = 0.0,
+        fit_intercept: bool = True,
+        n_init: NumberOfStarts = "auto",
+        max_iter: int = 10000,
+        tol: float = 1e-8,
+        random_state: RandomState = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.formulation = formulation
         self.quantile = quantile
         self.epsilon = epsilon
@@ -240,7 +242,13 @@ class SoftLQSRegressor(RobustLinearModel):
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, sigma=None):
+    def fit(
+        self,
+        X: Features,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        sigma: ArrayLike | None = None,
+    ) -> Self:
         """Fit the model.
 
         Parameters

@@ -2,12 +2,14 @@
 
 import warnings
 from numbers import Integral, Real
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
 from .._sklearn import Interval, StrOptions, fit_context
+from .._typing import Features, Formulation, Init, NumberOfStarts, RandomState
 from ..linear._robust_scale import (
     INLIER_FRACTION,
     OUTLIER_CUTOFF,
@@ -262,24 +264,31 @@ class SoftLTSRegressor(RobustLinearModel):
         "verbose": ["verbose"],
     }
 
+    stderr_: NDArray[np.float64] | None
+    intercept_stderr_: float | None
+    robust_r2_: float
+    raw_coef_: NDArray[np.float64]
+    raw_intercept_: float
+    start_scale_: float
+
     def __init__(
         self,
         *,
-        formulation="selection",
-        trim=0.5,
-        epsilon=12.0,
-        alpha=0.0,
-        fit_intercept=True,
-        reweight=False,
-        init="auto",
-        n_init="auto",
-        max_iter=1000,
-        tol=1e-8,
-        warm_start=False,
-        random_state=None,
-        n_jobs=None,
-        verbose=0,
-    ):
+        formulation: Formulation = "selection",
+        trim: float = 0.5,
+        epsilon: float = 12.0,
+        alpha: float = 0.0,
+        fit_intercept: bool = True,
+        reweight: bool = False,
+        init: Init = "auto",
+        n_init: NumberOfStarts = "auto",
+        max_iter: int = 1000,
+        tol: float = 1e-8,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.formulation = formulation
         self.trim = trim
         self.epsilon = epsilon
@@ -296,7 +305,13 @@ class SoftLTSRegressor(RobustLinearModel):
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, sigma=None):
+    def fit(
+        self,
+        X: Features,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        sigma: ArrayLike | None = None,
+    ) -> Self:
         """Fit the model.
 
         Parameters

@@ -2,9 +2,11 @@
 
 import math
 import warnings
-from typing import ClassVar, NamedTuple
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
@@ -13,6 +15,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from .._checks import check_sigma
 from .._sklearn import StrOptions, check_array, fit_context
+from .._typing import CV, Features, Formulation, Init, NumberOfStarts, RandomState
 from ._base import RobustLinearModel
 from ._data_warnings import (
     followed_values,
@@ -58,7 +61,15 @@ class SoftLTSPath(NamedTuple):
     objectives: np.ndarray
 
 
-def soft_lts_path(X, y, *, epsilons=None, sample_weight=None, sigma=None, **parameters):
+def soft_lts_path(
+    X: Features,
+    y: ArrayLike,
+    *,
+    epsilons: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    sigma: ArrayLike | None = None,
+    **parameters: Any,
+) -> SoftLTSPath:
     """Fit `SoftLTSRegressor` for every `epsilon` of a grid, from one start.
 
     The search for the start is the dear part of a fit, and does not depend on
@@ -243,25 +254,40 @@ class SoftLTSRegressorCV(RobustLinearModel):
         },
     }
 
+    epsilon_: float
+    trim_: float
+    best_score_: float
+    cap_: float | None
+    epsilons_: NDArray[np.float64]
+    trims_: NDArray[np.float64]
+    cv_scores_: NDArray[np.float64]
+    coef_path_: NDArray[np.float64]
+    stderr_: NDArray[np.float64] | None
+    intercept_stderr_: float | None
+    robust_r2_: float
+    raw_coef_: NDArray[np.float64]
+    raw_intercept_: float
+    start_scale_: float
+
     def __init__(
         self,
         *,
-        epsilons=None,
-        trims=(0.5,),
-        scoring=None,
-        cv=None,
-        formulation="selection",
-        alpha=0.0,
-        fit_intercept=True,
-        reweight=False,
-        init="auto",
-        n_init="auto",
-        max_iter=1000,
-        tol=1e-8,
-        random_state=None,
-        n_jobs=None,
-        verbose=0,
-    ):
+        epsilons: ArrayLike | None = None,
+        trims: ArrayLike = (0.5,),
+        scoring: str | Callable[..., float] | None = None,
+        cv: CV | None = None,
+        formulation: Formulation = "selection",
+        alpha: float = 0.0,
+        fit_intercept: bool = True,
+        reweight: bool = False,
+        init: Init = "auto",
+        n_init: NumberOfStarts = "auto",
+        max_iter: int = 1000,
+        tol: float = 1e-8,
+        random_state: RandomState = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.epsilons = epsilons
         self.trims = trims
         self.scoring = scoring
@@ -279,7 +305,14 @@ class SoftLTSRegressorCV(RobustLinearModel):
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, sigma=None, **params):
+    def fit(
+        self,
+        X: Features,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        sigma: ArrayLike | None = None,
+        **params: Any,
+    ) -> Self:
         """Choose `epsilon` and `trim`, and fit the model with them.
 
         Parameters
@@ -365,7 +398,7 @@ class SoftLTSRegressorCV(RobustLinearModel):
         problem.warn_of_ignored_group(self, X)
         return self
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRouter:
         """What goes where of the metadata that `fit` is given.
 
         Returns

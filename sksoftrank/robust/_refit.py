@@ -2,9 +2,10 @@
 
 import warnings
 from numbers import Integral, Real
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
 from sklearn.base import MetaEstimatorMixin, is_classifier
 from sklearn.exceptions import ConvergenceWarning
@@ -26,6 +27,7 @@ from .._sklearn import (
     fit_context,
     refuse_other_arrays,
 )
+from .._typing import CV, Estimator, Features, RandomState
 from ._fold_fits import CloneFits, prepare, whole_repeats, with_few_values
 from ._ignored import GroupSharesMixin, warn_of_ignored_group
 
@@ -63,19 +65,26 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
         "random_state": ["random_state"],
     }
 
+    estimator_: Estimator
+    inlier_weight_: NDArray[np.float64]
+    inlier_mask_: NDArray[np.bool_]
+    n_iter_: int
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+
     def __init__(
         self,
-        estimator=None,
+        estimator: Estimator | None = None,
         *,
-        trim=0.5,
-        epsilon=10.0,
-        relative=True,
-        cv=5,
-        max_iter=20,
-        tol=1e-2,
-        n_jobs=None,
-        random_state=None,
-    ):
+        trim: float = 0.5,
+        epsilon: float = 10.0,
+        relative: bool = True,
+        cv: CV | Literal["train"] | None = 5,
+        max_iter: int = 20,
+        tol: float = 1e-2,
+        n_jobs: int | None = None,
+        random_state: RandomState = None,
+    ) -> None:
         self.estimator = estimator
         self.trim = trim
         self.epsilon = epsilon
@@ -87,7 +96,13 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
         self.random_state = random_state
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, sample_weight=None, **fit_params):
+    def fit(
+        self,
+        X: Features,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        **fit_params: Any,
+    ) -> Self:
         """Fit the estimator again and again until its weights settle.
 
         Parameters
@@ -152,7 +167,7 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
             )
         return self
 
-    def predict(self, X):
+    def predict(self, X: Features) -> NDArray[Any]:
         """Predict with the fitted estimator.
 
         Parameters
@@ -189,7 +204,7 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
                 own.poor_score = given.poor_score
         return tags
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRouter:
         """What goes where of the metadata that `fit` is given.
 
         Returns

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.utils import column_or_1d
@@ -179,6 +180,9 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
     >>> int(model.inlier_mask_[:60].sum())
     0
     """
+
+    scale_: float
+    relative_spread_: NDArray[np.float64]
 
     def _base_estimator(self):
         if self.estimator is None:

@@ -3,8 +3,10 @@
 import warnings
 from functools import partial
 from numbers import Integral
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.utils import assert_all_finite, column_or_1d
@@ -12,6 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
+from .._typing import CV, Estimator, Features, RandomState
 from ..linear._robust_scale import weighted_quantile
 from ..losses import selection_trimmed_loss
 from ._readings import read_losses, with_known_losses
@@ -156,19 +159,21 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
     0.97
     """
 
+    classes_: NDArray[Any]
+
     def __init__(
         self,
-        estimator=None,
+        estimator: Estimator | None = None,
         *,
-        trim=0.5,
-        epsilon=4.0,
-        relative=True,
-        cv=5,
-        max_iter=20,
-        tol=1e-2,
-        n_jobs=None,
-        random_state=None,
-    ):
+        trim: float = 0.5,
+        epsilon: float = 4.0,
+        relative: bool = True,
+        cv: CV | Literal["train"] | None = 5,
+        max_iter: int = 20,
+        tol: float = 1e-2,
+        n_jobs: int | None = None,
+        random_state: RandomState = None,
+    ) -> None:
         super().__init__(
             estimator,
             trim=trim,
@@ -182,7 +187,7 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
         )
 
     @available_if(estimator_has("predict_proba"))
-    def predict_proba(self, X):
+    def predict_proba(self, X: Features) -> NDArray[np.floating]:
         """Probabilities of the classes.
 
         Parameters
@@ -199,7 +204,7 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
         return self.estimator_.predict_proba(X)
 
     @available_if(estimator_has("predict_log_proba"))
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Features) -> NDArray[np.floating]:
         """Logarithms of the probabilities of the classes.
 
         Parameters
@@ -216,7 +221,7 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
         return self.estimator_.predict_log_proba(X)
 
     @available_if(estimator_has("decision_function"))
-    def decision_function(self, X):
+    def decision_function(self, X: Features) -> NDArray[np.floating]:
         """Decision values of the classes.
 
         Parameters

@@ -1,31 +1,78 @@
 """Soft ranks and distribution functions by optimal transport."""
 
+from typing import Literal, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from .._checks import check_flag
+from .._jacobian import Jacobian
 from .._row_groups import (
     OwnPlace,
     needs_groups,
     solve_groups,
 )
+from .._typing import Cost, NanPolicy, SinkhornSquashing
 from ._solution import SinkhornOperator
 
 
+@overload
 def sinkhorn_rank(
-    values,
-    epsilon=1e-2,
+    values: ArrayLike,
+    epsilon: ArrayLike = ...,
     *,
-    weights=None,
-    targets=None,
-    target_weights=None,
-    cost=2.0,
-    squashing="logistic",
-    axis=-1,
-    descending=False,
-    tol=1e-8,
-    max_iter=100,
-    nan_policy="raise",
-    straight_through=False,
-    return_jacobian=False,
-):
+    weights: ArrayLike | None = ...,
+    targets: ArrayLike | None = ...,
+    target_weights: ArrayLike | None = ...,
+    cost: float | Cost = ...,
+    squashing: SinkhornSquashing | None = ...,
+    axis: int | None = ...,
+    descending: bool = ...,
+    tol: float = ...,
+    max_iter: int = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[False] = ...,
+) -> NDArray[np.floating]: ...
+
+
+@overload
+def sinkhorn_rank(
+    values: ArrayLike,
+    epsilon: ArrayLike = ...,
+    *,
+    weights: ArrayLike | None = ...,
+    targets: ArrayLike | None = ...,
+    target_weights: ArrayLike | None = ...,
+    cost: float | Cost = ...,
+    squashing: SinkhornSquashing | None = ...,
+    axis: int | None = ...,
+    descending: bool = ...,
+    tol: float = ...,
+    max_iter: int = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[True],
+) -> tuple[NDArray[np.floating], Jacobian]: ...
+
+
+def sinkhorn_rank(
+    values: ArrayLike,
+    epsilon: ArrayLike = 1e-2,
+    *,
+    weights: ArrayLike | None = None,
+    targets: ArrayLike | None = None,
+    target_weights: ArrayLike | None = None,
+    cost: float | Cost = 2.0,
+    squashing: SinkhornSquashing | None = "logistic",
+    axis: int | None = -1,
+    descending: bool = False,
+    tol: float = 1e-8,
+    max_iter: int = 100,
+    nan_policy: NanPolicy = "raise",
+    straight_through: bool = False,
+    return_jacobian: bool = False,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
     """Differentiable ranks by entropic optimal transport.
 
     Values are transported to increasing targets; the rank of a value is the mean of the
@@ -143,22 +190,60 @@ def sinkhorn_rank(
     )
 
 
+@overload
 def sinkhorn_cdf(
-    values,
-    epsilon=1e-2,
+    values: ArrayLike,
+    epsilon: ArrayLike = ...,
     *,
-    weights=None,
-    targets=None,
-    target_weights=None,
-    cost=2.0,
-    squashing="logistic",
-    axis=-1,
-    tol=1e-8,
-    max_iter=100,
-    nan_policy="raise",
-    straight_through=False,
-    return_jacobian=False,
-):
+    weights: ArrayLike | None = ...,
+    targets: ArrayLike | None = ...,
+    target_weights: ArrayLike | None = ...,
+    cost: float | Cost = ...,
+    squashing: SinkhornSquashing | None = ...,
+    axis: int | None = ...,
+    tol: float = ...,
+    max_iter: int = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[False] = ...,
+) -> NDArray[np.floating]: ...
+
+
+@overload
+def sinkhorn_cdf(
+    values: ArrayLike,
+    epsilon: ArrayLike = ...,
+    *,
+    weights: ArrayLike | None = ...,
+    targets: ArrayLike | None = ...,
+    target_weights: ArrayLike | None = ...,
+    cost: float | Cost = ...,
+    squashing: SinkhornSquashing | None = ...,
+    axis: int | None = ...,
+    tol: float = ...,
+    max_iter: int = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[True],
+) -> tuple[NDArray[np.floating], Jacobian]: ...
+
+
+def sinkhorn_cdf(
+    values: ArrayLike,
+    epsilon: ArrayLike = 1e-2,
+    *,
+    weights: ArrayLike | None = None,
+    targets: ArrayLike | None = None,
+    target_weights: ArrayLike | None = None,
+    cost: float | Cost = 2.0,
+    squashing: SinkhornSquashing | None = "logistic",
+    axis: int | None = -1,
+    tol: float = 1e-8,
+    max_iter: int = 100,
+    nan_policy: NanPolicy = "raise",
+    straight_through: bool = False,
+    return_jacobian: bool = False,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
     """Differentiable empirical distribution function, at the values themselves.
 
     As `epsilon` goes to 0 and with n equal targets, the result at a value becomes the

@@ -1,10 +1,13 @@
 """Soft sorts and quantiles by optimal transport."""
 
 from numbers import Integral, Real
+from typing import Literal, overload
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .._checks import check_flag, check_values
+from .._jacobian import Jacobian
 from .._row_groups import (
     CommonPlace,
     FirstPlace,
@@ -12,26 +15,67 @@ from .._row_groups import (
     solve_groups,
 )
 from .._rows import Slices
+from .._typing import Cost, NanPolicy, SinkhornSquashing
 from ._solution import SinkhornOperator, check_targets
 
 
+@overload
 def sinkhorn_sort(
-    values,
-    epsilon=1e-2,
+    values: ArrayLike,
+    epsilon: ArrayLike = ...,
     *,
-    weights=None,
-    targets=None,
-    target_weights=None,
-    cost=2.0,
-    squashing="logistic",
-    axis=-1,
-    descending=False,
-    tol=1e-8,
-    max_iter=100,
-    nan_policy="raise",
-    straight_through=False,
-    return_jacobian=False,
-):
+    weights: ArrayLike | None = ...,
+    targets: ArrayLike | None = ...,
+    target_weights: ArrayLike | None = ...,
+    cost: float | Cost = ...,
+    squashing: SinkhornSquashing | None = ...,
+    axis: int | None = ...,
+    descending: bool = ...,
+    tol: float = ...,
+    max_iter: int = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[False] = ...,
+) -> NDArray[np.floating]: ...
+
+
+@overload
+def sinkhorn_sort(
+    values: ArrayLike,
+    epsilon: ArrayLike = ...,
+    *,
+    weights: ArrayLike | None = ...,
+    targets: ArrayLike | None = ...,
+    target_weights: ArrayLike | None = ...,
+    cost: float | Cost = ...,
+    squashing: SinkhornSquashing | None = ...,
+    axis: int | None = ...,
+    descending: bool = ...,
+    tol: float = ...,
+    max_iter: int = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[True],
+) -> tuple[NDArray[np.floating], Jacobian]: ...
+
+
+def sinkhorn_sort(
+    values: ArrayLike,
+    epsilon: ArrayLike = 1e-2,
+    *,
+    weights: ArrayLike | None = None,
+    targets: ArrayLike | None = None,
+    target_weights: ArrayLike | None = None,
+    cost: float | Cost = 2.0,
+    squashing: SinkhornSquashing | None = "logistic",
+    axis: int | None = -1,
+    descending: bool = False,
+    tol: float = 1e-8,
+    max_iter: int = 100,
+    nan_policy: NanPolicy = "raise",
+    straight_through: bool = False,
+    return_jacobian: bool = False,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
     """Differentiable sorted values by entropic optimal transport.
 
     Values are transported to increasing targets; each target returns the mean of the
@@ -131,22 +175,60 @@ def sinkhorn_sort(
     return operator.sorts(milestones, masses, picks, Slices(shape, slices.axis), shape)
 
 
+@overload
 def sinkhorn_quantile(
-    values,
-    q=0.5,
-    epsilon=1e-2,
+    values: ArrayLike,
+    q: ArrayLike = ...,
+    epsilon: ArrayLike = ...,
     *,
-    width=None,
-    weights=None,
-    cost=2.0,
-    squashing="logistic",
-    axis=-1,
-    tol=1e-8,
-    max_iter=100,
-    nan_policy="raise",
-    straight_through=False,
-    return_jacobian=False,
-):
+    width: float | None = ...,
+    weights: ArrayLike | None = ...,
+    cost: float | Cost = ...,
+    squashing: SinkhornSquashing | None = ...,
+    axis: int | None = ...,
+    tol: float = ...,
+    max_iter: int = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[False] = ...,
+) -> NDArray[np.floating]: ...
+
+
+@overload
+def sinkhorn_quantile(
+    values: ArrayLike,
+    q: ArrayLike = ...,
+    epsilon: ArrayLike = ...,
+    *,
+    width: float | None = ...,
+    weights: ArrayLike | None = ...,
+    cost: float | Cost = ...,
+    squashing: SinkhornSquashing | None = ...,
+    axis: int | None = ...,
+    tol: float = ...,
+    max_iter: int = ...,
+    nan_policy: NanPolicy = ...,
+    straight_through: bool = ...,
+    return_jacobian: Literal[True],
+) -> tuple[NDArray[np.floating], Jacobian]: ...
+
+
+def sinkhorn_quantile(
+    values: ArrayLike,
+    q: ArrayLike = 0.5,
+    epsilon: ArrayLike = 1e-2,
+    *,
+    width: float | None = None,
+    weights: ArrayLike | None = None,
+    cost: float | Cost = 2.0,
+    squashing: SinkhornSquashing | None = "logistic",
+    axis: int | None = -1,
+    tol: float = 1e-8,
+    max_iter: int = 100,
+    nan_policy: NanPolicy = "raise",
+    straight_through: bool = False,
+    return_jacobian: bool = False,
+) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
     """Differentiable quantiles by entropic optimal transport.
 
     As `epsilon` goes to 0 the result becomes the mean of all quantiles from

@@ -5,7 +5,8 @@ from numpy.typing import ArrayLike as _ArrayLike
 from torch import Tensor
 from torch.nn import Module
 
-from .. import _RankRegularization, _Regularization
+from .._typing import RankRegularization as _RankRegularization
+from .._typing import Regularization as _Regularization
 
 __all__ = [
     "NDCGLoss",
