@@ -14,12 +14,13 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from sksoftrank import preprocessing, soft_rank
+from sksoftrank import soft_rank
 from sksoftrank.preprocessing import (
     IsotonicProjection,
     PermutahedronProjection,
     SoftQuantileNormalizer,
     SoftRankTransformer,
+    _projections,
 )
 
 REGULARIZATIONS = ["quadratic", "entropic"]
@@ -126,9 +127,9 @@ def test_monotone_rows_stay():
 def test_rows_of_many_chunks(transformer, monkeypatch):
     X = np.random.default_rng(0).normal(size=(50, 4))
     expected = transformer.fit_transform(X)
-    monkeypatch.setattr(preprocessing, "CHUNK_SIZE", 12)
+    monkeypatch.setattr(_projections, "CHUNK_SIZE", 12)
     assert_array_equal(transformer.fit_transform(X), expected)
-    monkeypatch.setattr(preprocessing, "CHUNK_SIZE", 3)
+    monkeypatch.setattr(_projections, "CHUNK_SIZE", 3)
     assert_array_equal(transformer.fit_transform(X), expected)
 
 
