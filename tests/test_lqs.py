@@ -450,7 +450,8 @@ def test_quantile():
         residual = np.abs(y - model.predict(X))
         assert_array_equal(model.inlier_mask_, residual <= 2.2414027 * scale)
     assert size[0.5] < size[0.75] < size[1.0]
-    assert_allclose(fit(X, y, quantile=0.75).inlier_weight_.sum(), 151, rtol=1e-12)
+    hard = fit(X, y, quantile=0.75, epsilon=0)
+    assert_allclose(hard.inlier_weight_.sum(), 151, rtol=1e-12)
 
 
 def test_scale_is_consistent():
@@ -568,9 +569,7 @@ def test_exact_fit(parameters, distance, fit_intercept):
     assert model.scale_ == 0
     assert_array_equal(model.inlier_mask_, ~bad if distance else True)
     assert_allclose(model.objective_, 0, rtol=0, atol=1e-15)
-    on_plane = model.inlier_weight_[model.inlier_mask_]
-    share = number_kept(60, 3 + fit_intercept) / on_plane.size
-    assert_allclose(on_plane, share, rtol=1e-12)
+    assert_array_equal(model.inlier_weight_, model.inlier_mask_)
 
 
 @pytest.mark.parametrize("parameters", FORMULATIONS)

@@ -154,7 +154,7 @@ def test_objective_is_the_documented_one_at_a_minimum(parameters, fit_intercept,
     common = {"fit_intercept": fit_intercept, "alpha": alpha}
     model = fit(X, y, **parameters, **common)
     start = fit(X, y, epsilon=0, **common)
-    n_kept = round(SoftLTSRegressor(**common).fit(X, y).inlier_weight_.sum())
+    n_kept = round(start.inlier_weight_.sum())
     scale = X.std(axis=0) if fit_intercept else np.sqrt((X**2).mean(axis=0))
     loss = (
         sorted_trimmed_loss
@@ -213,7 +213,8 @@ def test_hard_fit_is_a_fixed_point_of_concentration_steps(fit_intercept):
 def test_number_kept(n, trim, fit_intercept, n_kept):
     # With 3 features and an intercept p = 4: n2 = floor((n + p + 1) / 2).
     X, y, _ = contaminated(n)
-    model = SoftLTSRegressor(trim=trim, fit_intercept=fit_intercept).fit(X, y)
+    parameters = {"trim": trim, "fit_intercept": fit_intercept}
+    model = SoftLTSRegressor(epsilon=0, **parameters).fit(X, y)
     assert_allclose(model.inlier_weight_.sum(), n_kept, rtol=1e-12)
 
 
@@ -249,7 +250,8 @@ def test_scales_masks_and_weights(parameters, reweight):
     else:
         assert (model.stderr_ is None) == (parameters["epsilon"] == 0)
         assert_array_equal(model.coef_, model.raw_coef_)
-        assert_allclose(model.inlier_weight_.sum(), 77, rtol=1e-12)
+        if parameters["epsilon"] < 1:  # else good rows have the weight of this part
+            assert_allclose(model.inlier_weight_.sum(), 77, rtol=1e-12)
         order = np.argsort(np.abs(residual))
         assert (np.diff(model.inlier_weight_[order]) <= 1e-12).all()
     if reweight or parameters["epsilon"] > 0:
@@ -462,7 +464,7 @@ def test_sort_limits_the_sum_of_weights():
     message = r"sample_weight must sum to at most 1e\+09 for .*, got 1.5e\+11; "
     with pytest.raises(ValueError, match=message):
         SoftLTSRegressor(formulation="sort").fit(X, y, np.full(150, 1e9))
-    model = SoftLTSRegressor().fit(X, y, np.full(150, 1e9))
+    model = SoftLTSRegressor(epsilon=0).fit(X, y, np.full(150, 1e9))
     assert_allclose(model.inlier_weight_.sum(), 75, rtol=1e-6)
 
 

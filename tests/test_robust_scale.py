@@ -16,6 +16,7 @@ from scipy.stats import norm
 from sksoftrank.linear import _robust_scale as rs
 from sksoftrank.linear._design import LinearDesign
 from sksoftrank.losses import selection_trimmed_loss
+from sksoftrank.robust._coefficient_errors import coefficient_errors
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference" / "lts_reference.json"
 SETS = ["stackloss", "starsCYG", "telef", "coleman", "hbk"]
@@ -37,10 +38,11 @@ def with_ones(X, fit_intercept=True):
 def all_errors(
     X, residual, weight, selection, slope=None, *, alpha=0.0, intercept=True
 ):
-    """`standard_errors` in one array, the intercept last."""
+    """`coefficient_errors` in one array, the intercept last."""
     design = LinearDesign(X, weight, fit_intercept=intercept, alpha=alpha)
-    errors = rs.standard_errors(design, residual, weight, selection, slope)
-    return np.append(*errors) if intercept else errors[0]
+    errors = coefficient_errors(design, residual, weight, selection, slope)
+    coef, last = errors.coefficients()
+    return np.append(coef, last) if intercept else coef
 
 
 # --- scales ------------------------------------------------------------------------
@@ -347,7 +349,8 @@ def test_no_standard_error_without_an_intercept():
     for n in (40, 3):  # three rows leave no degree of freedom
         design = LinearDesign(X[:n], weight[:n] + 1, fit_intercept=False, alpha=0.0)
         ones = np.ones(n)
-        assert rs.standard_errors(design, residual[:n], ones, ones)[1] == 0.0
+        errors = coefficient_errors(design, residual[:n], ones, ones)
+        assert errors.coefficients()[1] == 0.0
 
 
 @INTERCEPTS

@@ -1,4 +1,4 @@
-"""Scale, outliers, R2 and standard errors of a trimmed linear fit.
+"""Scale, outliers and R2 of a trimmed linear fit.
 
 Functions of residuals and of weights that are frequencies: a whole weight is that
 number of repeats, and the total weight stands for the number of observations n.
@@ -12,7 +12,6 @@ from scipy.special import gammainc, gammaincinv
 from scipy.stats import norm
 
 from ..losses import selection_trimmed_loss
-from ._design import determined_inverse
 
 # Residuals beyond this many scales are outlying: 2.5 % of Gaussian ones are.
 OUTLIER_CUTOFF = float(norm.ppf(0.9875))
@@ -256,93 +255,3 @@ def selection_slope(residual, selection, epsilon, scale):
     slope = selection.astype(np.float64)
     slope[soft] -= (residual[soft] / scale) ** 2 / epsilon
     return slope
-
-
-def standard_errors(design, residual, weight, selection, slope=None):
-    """Standard errors of the coefficients and of the intercept.
-
-    They are those of an M-estimator with weights w = `selection` of the residuals r,
-    psi(r) = w r and psi' = `slope`, for errors that do not depend on the features. With
-    sums weighted by `weight`, G = sum(w x x'), Q = sum(w) times the penalty on the mean
-    loss, and n_w = sum(w)^2 / sum(w^2), the number of observations that the weights are
-    worth, the covariance is ::
-
-        K^2 sum(psi^2) / (n_w - d) * n_w / sum(w) * H^-1 G H^-1
-        H = sum(psi') / sum(w) G + Q,       d = trace((G + Q)^-1 G)
-        K = 1 + d / n_w * var(psi') / mean(psi')^2     over the rows of w > 0.
-
-    The mean slope times G, in place of sum(psi' x x'), leaves outliers in the features
-    out of it. K is the correction for small samples of [1]_. For fixed weights of 0 and
-    1 and no penalty, these are the standard errors of least squares on the rows of
-    weight 1. A slope of a nearly hard selection (``epsilon`` below about 3) is not that
-    of the population, because the fit seeks it out: the errors are then too small.
-
-    Parameters
-    ----------
-    design : LinearDesign
-        Features, its basis a matrix. Where they do not vary there is no error.
-    residual : ndarray of shape (n_samples,)
-        Residuals.
-    weight : ndarray of shape (n_samples,)
-        Frequencies.
-    selection : ndarray of shape (n_samples,)
-        Weights of the squared residuals, in [0, 1].
-    slope : ndarray of shape (n_samples,), default=None
-        `selection_slope`. None means fixed weights: ``slope = selection``.
-
-    Returns
-    -------
-    coef_error : ndarray of shape (n_features,)
-        Standard errors of the coefficients, in units of the residuals per unit of the
-        feature. Infinite where the rows of positive weight do not determine the
-        coefficient, and if they leave no degree of freedom.
-    intercept_error : float
-        That of the intercept, 0.0 without an intercept.
-
-    References
-    ----------
-    .. [1] P. J. Huber, "Robust Statistics", Wiley, 1981, section 7.6.
-    """
-    slope = selection if slope is None else slope
-    kept = weight * selection
-    total = kept.sum()
-    n_effective = total**2 / (kept @ selection)
-    gram = design.gram(kept)
-    penalty = np.diag(total * design.penalty)
-    noise = total * design.noise
-    inverse, _ = determined_inverse(gram + penalty, noise)
-    n_coefs = np.vdot(inverse, gram)
-    mean_slope = weight @ slope / total
-    if n_effective <= n_coefs * (1 + 1e-9) or mean_slope <= 0:
-        coef_error = np.full(design.X.shape[1], np.inf)
-        return coef_error, math.inf if design.fit_intercept else 0.0
-
-    variance = kept @ (selection * residual**2) * n_effective / total
-    variance /= n_effective - n_coefs
-    variance *= _huber_correction(slope, weight * (selection > 0), n_coefs, n_effective)
-    hessian, noise = mean_slope * gram + penalty, mean_slope * noise
-    inverse, unknown = determined_inverse(hessian, noise)
-    # A factor F of the covariance F F' keeps twice the digits.
-    curvature, axes = np.linalg.eigh(gram)
-    factor = inverse @ (axes * np.sqrt(np.maximum(variance * curvature, 0.0)))
-    coef_of, intercept_of = design.basis, -design.mean @ design.basis
-    if design.fit_intercept:
-        coef_of = np.column_stack([coef_of, np.zeros(len(coef_of))])
-        intercept_of = np.append(intercept_of, 1.0)
-    coef_error = _errors(coef_of, factor, unknown)
-    intercept_error = _errors(intercept_of[None], factor, unknown)[0]
-    return coef_error, float(intercept_error)
-
-
-def _huber_correction(slope, weight, n_coefs, n_effective):
-    """K^2 of `standard_errors`."""
-    mean = weight @ slope / weight.sum()
-    variance = weight @ (slope - mean) ** 2 / weight.sum()
-    return (1 + n_coefs / n_effective * variance / mean**2) ** 2
-
-
-def _errors(functions, factor, unknown):
-    """Standard errors of linear functions, infinite if they depend on the unknown."""
-    size = np.linalg.norm(functions, axis=1)
-    lost = np.abs(functions @ unknown).max(axis=1, initial=0.0) > 1e-8 * size
-    return np.where(lost, np.inf, np.linalg.norm(functions @ factor, axis=1))

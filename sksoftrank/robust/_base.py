@@ -12,11 +12,12 @@ from .._sklearn import BaseEstimator, validate_data
 from .._typing import Features
 from ..linear._models import FEATURES, LinearModelMixin
 from ._ignored import GroupSharesMixin
-from ._unseen import undetermined_features
+from ._new_rows import NewRowsMixin
+from ._unseen import undetermined_axes, undetermined_features
 
 
 class RobustLinearModel(
-    GroupSharesMixin, LinearModelMixin, RegressorMixin, BaseEstimator
+    NewRowsMixin, GroupSharesMixin, LinearModelMixin, RegressorMixin, BaseEstimator
 ):
     """Base class of the robust linear regressors."""
 
@@ -85,19 +86,13 @@ class RobustLinearModel(
         assert_all_finite(y, input_name="y")  # None among objects became NaN
         return X, y
 
-    def _mark_undetermined(self, problem, selection):
-        """Note coefficients that nothing tells; their errors are infinite."""
-        errors = getattr(self, "stderr_", None)
+    def _find_undetermined(self, problem, selection):
+        """Axes that nothing tells; sets which coefficients are lost."""
         design = problem.design
-        self._lost = np.zeros(design.X.shape[1], dtype=bool)
-        if design.basis.ndim == 1 or not (
-            problem.has_lone_rows or errors is None or np.isinf(errors).any()
-        ):
-            return
         # A hard fit keeps half of the rows: the others that agree tell as much.
         kept = problem.weight * ((selection > 0) | self.inlier_mask_)
         if not kept.any():  # more rows are fitted exactly than are to be kept
             kept = problem.weight
-        self._lost = undetermined_features(design, problem.weight, kept)
-        if errors is not None:
-            errors[self._lost] = np.inf
+        axes = undetermined_axes(design, problem.weight, kept)
+        self._lost = undetermined_features(design, axes)
+        return axes

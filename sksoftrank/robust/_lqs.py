@@ -17,6 +17,7 @@ from ._data_warnings import warn_of_data
 from ._kinked import minimize_kinked
 from ._lqs_search import lqs_search
 from ._problem import RobustProblem
+from ._row_weights import SelectionWeights, step_weights, weights_up_to
 from ._trimmed_squares import Minimum, TrimmedSquares
 from ._unseen import warn_undetermined
 
@@ -363,10 +364,22 @@ class SoftLQSRegressor(RobustLinearModel):
         part = _mass(problem) / problem.weight.sum()
         scale = bound / norm.ppf(0.5 + 0.5 * part) if bound > problem.zero else 0.0
         self.scale_ = float(scale) * problem.scale_unit
-        self.inlier_weight_ = squares.selection(residual)
         self.inlier_mask_ = inlier_mask(residual, scale, zero=problem.zero)
         self.support_ = problem.support(residual)
-        self._mark_undetermined(problem, self.inlier_weight_)
+        selection = squares.selection(residual)
+        if squares.is_exact:
+            weights = weights_up_to(0.0)  # of those that are no rounding errors
+        elif self.formulation == "selection" and self.epsilon > 0:
+            weights = SelectionWeights(squares.threshold, float(self.epsilon))
+        else:
+            counted = problem.weight > 0
+            losses = 0.5 * (residual[counted] / squares.unit) ** 2
+            weights = step_weights(losses, selection[counted])
+        coefs = problem.coefficients(z)
+        self._set_rule(problem, weights, residual, squares.unit, coefs, coefs)
+        self._lost = np.zeros(problem.design.X.shape[1], dtype=bool)
+        if problem.design.basis.ndim == 2:
+            self._find_undetermined(problem, selection)
 
 
 class _LQSFit(NamedTuple):
@@ -386,6 +399,7 @@ class _QuantileSquares(TrimmedSquares):
 
     def __init__(self, problem, s0, epsilon, formulation):
         self.unit = s0 or 1.0
+        self.is_exact = s0 == 0
         self.mass = _mass(problem)
         self.zero = problem.zero
         super().__init__(
@@ -401,13 +415,13 @@ class _QuantileSquares(TrimmedSquares):
         """Value and gradient of the quantile, and part of each loss in it."""
         if self.formulation == "sort":
             return sorted_quantile(losses, self.weight, int(self.n_kept), self.epsilon)
-        *result, self._threshold = quantile_selection(
+        *result, self.threshold = quantile_selection(
             losses,
             self.weight,
             self.mass,
             self.epsilon,
             total=self._total,
-            guess=self._threshold,
+            guess=self.threshold,
         )
         return result
 

@@ -31,6 +31,7 @@ from ._fold_scores import (
     undefined_scores,
 )
 from ._frequencies import check_frequencies
+from ._intervals import IntervalsMixin
 from ._lts import SoftLTSRegressor
 from ._unseen import warn_undetermined
 
@@ -141,7 +142,7 @@ def soft_lts_path(
     return SoftLTSPath(epsilons, *(np.array(part) for part in zip(*fits, strict=True)))
 
 
-class SoftLTSRegressorCV(RobustLinearModel):
+class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
     """Soft least trimmed squares with `epsilon` and `trim` chosen by cross-validation.
 
     For each fold and each `trim` one start is searched for, from which all `epsilon`
@@ -458,8 +459,10 @@ class SoftLTSRegressorCV(RobustLinearModel):
         ):
             path.append(fit.coef_)
             if epsilon == self.epsilon_:
-                self._lost = fit._lost
-                chosen = {n: v for n, v in vars(fit).items() if n.endswith("_")}
+                kept = ("_lost", "_errors", "_rule")
+                chosen = {
+                    n: v for n, v in vars(fit).items() if n.endswith("_") or n in kept
+                }
         vars(self).update(chosen)
         self.coef_path_ = np.array(path)
         self.coef_ = self.coef_.astype(X.dtype, copy=False)

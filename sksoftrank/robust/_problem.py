@@ -21,7 +21,13 @@ from ._ignored import warn_of_ignored_group
 from ._lts_search import Start, least_squares_start, lts_search
 from ._lts_steps import concentrate
 from ._trimmed_squares import TrimmedSquares
-from ._unseen import fit_unseen, is_seen, lone_rows, undetermined_features
+from ._unseen import (
+    fit_unseen,
+    is_seen,
+    lone_rows,
+    undetermined_axes,
+    undetermined_features,
+)
 
 # A scale of residuals this small relative to that of y is an exact fit.
 EXACT_FIT = 1e-7
@@ -114,6 +120,7 @@ class RobustProblem:
         self.n_kept = _n_kept(self.weight.sum(), self.n_coefs, trim)
         self._standardise(y.astype(np.float64))
         self.scale_unit = self.unit / sigma_unit
+        self.has_sigma = sigma is not None
         self.has_lone_rows = False
 
     def _set_design(self, core_weight):
@@ -195,8 +202,8 @@ class RobustProblem:
                 if not lone.any() or lone[kept > 0].all():
                     break
                 self.has_lone_rows = True
-                data = self.design, self.weight, kept
-                if is_hard or not undetermined_features(*data).any():
+                axes = undetermined_axes(self.design, self.weight, kept)
+                if is_hard or not undetermined_features(self.design, axes).any():
                     candidates = [self.coefficients(start.z)]
                 kept = np.where(lone, 0.0, kept)
             self._set_design(kept)

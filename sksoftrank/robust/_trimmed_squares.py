@@ -32,7 +32,7 @@ class TrimmedSquares:
         self.epsilon = epsilon
         self.formulation = formulation
         self._total = float(weight.sum())
-        self._threshold = math.nan  # of the last selection: the next one is near
+        self.threshold = math.nan  # of the last selection: the next one is near
 
     def evaluate(self, z):
         """Value, gradient, weights of the squares / 2, and selection."""
@@ -49,13 +49,13 @@ class TrimmedSquares:
         """Value and gradient of the trimmed loss, and selection."""
         if self.formulation == "sort":
             return sorted_selection(losses, self.weight, int(self.n_kept), self.epsilon)
-        value, selection, self._threshold = trimmed_selection(
+        value, selection, self.threshold = trimmed_selection(
             losses,
             self.weight,
             self.n_kept,
             self.epsilon,
             total=self._total,
-            guess=self._threshold,
+            guess=self.threshold,
         )
         row_weight = selection / self.n_kept
         if self.weight is not None:
@@ -126,6 +126,7 @@ class SoftFit(NamedTuple):
     selection: np.ndarray
     n_iter: int
     message: str | None
+    threshold: float = math.nan  # of the selection, not of "sort"
 
 
 def smooth_fit(problem, s0, z, epsilon, formulation, *, max_iter, tol, report=None):
@@ -144,4 +145,5 @@ def smooth_fit(problem, s0, z, epsilon, formulation, *, max_iter, tol, report=No
         z / s0, max_iter=max_iter, tol=tol, report=report
     )
     value, _, _, selection = squares.evaluate(z)
-    return SoftFit(z * s0, s0 * s0 * value, selection, n_iter, message)
+    objective = s0 * s0 * value
+    return SoftFit(z * s0, objective, selection, n_iter, message, squares.threshold)

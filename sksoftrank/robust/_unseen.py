@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.utils import gen_batches
 
 from ..linear._design import CHUNK_SIZE, EPS, GRAM_ROUNDING, NOISE, determined_inverse
+from ._coefficient_errors import noise_along
 
 # A coefficient is lost where this part of it is undetermined; names that are listed.
 LOST = 0.01
@@ -95,27 +96,30 @@ def lone_rows(design, gram, weight):
     return lone
 
 
-def undetermined_features(design, weight, kept):
-    """Which coefficients the kept rows, those of weight `kept` > 0, do not determine.
+def undetermined_features(design, axes):
+    """Which coefficients depend on these axes of the coordinates."""
+    size = np.linalg.norm(design.basis, axis=1)
+    part = np.abs(design.basis @ axes[: design.basis.shape[1]])
+    return part.max(axis=1, initial=0.0) > LOST * size
+
+
+def undetermined_axes(design, weight, kept):
+    """Axes that the kept rows, those of weight `kept` > 0, do not determine.
 
     A direction that one kept row determines alone counts as undetermined unless that
     row is the majority of all rows, of weights `weight`, that see it.
     """
-    rank = design.basis.shape[1]
     unknown = _unknown(design, kept)
     lone = lone_rows(design, design.gram(kept / kept.sum()), kept)
     if lone.any() and not lone[kept > 0].all():
         more = _unknown(design, np.where(lone, 0.0, kept))
         values = [np.abs(design.rows(batch) @ more) for batch in _batches(design)]
         value = np.vstack(values)
-        noise = NOISE * np.sqrt(np.einsum("ij,ik,kj->j", more, design.noise, more))
         largest = value.max(axis=0, initial=0.0)
-        sees = value > np.maximum(ALONE * largest, noise)
+        sees = value > np.maximum(ALONE * largest, noise_along(more, design))
         counts = 2 * (kept @ sees) > weight @ sees
         unknown = np.hstack([unknown, more[:, ~counts]])
-    size = np.linalg.norm(design.basis, axis=1)
-    lost = np.abs(design.basis @ unknown[:rank]).max(axis=1, initial=0.0)
-    return lost > LOST * size
+    return unknown
 
 
 def _batches(design):

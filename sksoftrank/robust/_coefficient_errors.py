@@ -1,0 +1,205 @@
+"""Covariance of the coefficients of a trimmed linear fit, and what follows from it."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import gen_batches
+
+from ..linear._design import CHUNK_SIZE, NOISE, determined_inverse
+
+# A function of the coefficients is undetermined if this part of it is.
+UNKNOWN = 1e-8
+
+# Rows leave the plane of those of the fit if a feature does by this part of its size;
+# single precision has a tenth of that.
+OFF_PLANE = 1e-6
+
+
+class CoefficientErrors(NamedTuple):
+    """Errors of linear functions of the coordinates z of a `LinearDesign`.
+
+    Functions are vectors f of which f z is the value.
+    """
+
+    mean: np.ndarray  # of the features
+    basis: np.ndarray  # (n_features, rank)
+    inverse: np.ndarray  # (rank, n_features)
+    reach: np.ndarray  # largest sizes of the features
+    fit_intercept: bool
+    factor: np.ndarray  # F, with the covariance F F' of the coordinates
+    unit: float  # of the targets
+    unknown: np.ndarray  # (n_coordinates, n_unknown), orthogonal axes without a meaning
+    noise: np.ndarray  # rounding errors of a row along these axes
+    df: float  # degrees of freedom
+
+    def of(self, functions: np.ndarray) -> np.ndarray:
+        """Standard errors of functions, infinite where they depend on the unknown."""
+        error = self.unit * np.linalg.norm(functions @ self.factor, axis=1)
+        return np.where(self._is_lost(functions), np.inf, error)
+
+    def _is_lost(self, functions: np.ndarray) -> np.ndarray:
+        size = np.linalg.norm(functions, axis=1)[:, None]
+        return (np.abs(functions @ self.unknown) > UNKNOWN * size).any(axis=1)
+
+    def functions(self) -> np.ndarray:
+        """The coefficients, and last the intercept if there is one."""
+        if not self.fit_intercept:
+            return self.basis
+        intercept = np.append(-self.mean @ self.basis, 1.0)
+        coefs = np.column_stack([self.basis, np.zeros(len(self.basis))])
+        return np.vstack([coefs, intercept])
+
+    def coefficients(self) -> tuple[np.ndarray, float]:
+        """Standard errors of the coefficients and of the intercept."""
+        error = self.of(self.functions())
+        return (error[:-1], float(error[-1])) if self.fit_intercept else (error, 0.0)
+
+    def covariance(self, lost: np.ndarray) -> np.ndarray:
+        """Covariance of the coefficients, and last the intercept if there is one.
+
+        The variance of `lost` coefficients is infinite, their covariances are NaN.
+        """
+        functions = self.functions()
+        root = functions @ self.factor
+        with np.errstate(over="ignore"):
+            root *= self.unit
+            covariance = root @ root.T
+        is_lost = self._is_lost(functions)
+        is_lost[: lost.size] |= lost
+        covariance[is_lost] = covariance[:, is_lost] = np.nan
+        covariance[is_lost, is_lost] = np.inf
+        return covariance
+
+    def predictions(self, X) -> np.ndarray:
+        """Standard errors of the predicted means of the rows of X.
+
+        They are infinite for rows that depend on a direction which the fit has not
+        seen, also for those that leave the plane on which all rows of the fit lie.
+        """
+        size = max(CHUNK_SIZE // max(self.mean.size, 1), 1)
+        error = np.empty(X.shape[0])
+        for batch in gen_batches(X.shape[0], size):
+            rows = X[batch]
+            rows = rows.toarray() if sparse.issparse(rows) else rows
+            rows = rows.astype(np.float64) - self.mean
+            functions = rows @ self.basis
+            rest = np.abs(rows - functions @ self.inverse)
+            limit = OFF_PLANE * (self.reach + np.abs(rows))
+            is_off = (rest > limit).any(axis=1)
+            if self.fit_intercept:
+                functions = np.column_stack([functions, np.ones(len(functions))])
+            is_off |= self._depends(functions)
+            found = self.unit * np.linalg.norm(functions @ self.factor, axis=1)
+            error[batch] = np.where(is_off, np.inf, found)
+        return error
+
+    def _depends(self, functions: np.ndarray) -> np.ndarray:
+        """Whether rows see an unknown axis by more than rounding."""
+        size = np.linalg.norm(functions, axis=1)[:, None]
+        limit = np.maximum(UNKNOWN * size, self.noise)
+        return (np.abs(functions @ self.unknown) > limit).any(axis=1)
+
+    def scaled(self, unit: float) -> "CoefficientErrors":
+        """The errors in another unit of the targets."""
+        return self._replace(unit=self.unit * unit)
+
+    def without(self, axes: np.ndarray, noise: np.ndarray) -> "CoefficientErrors":
+        """The errors if nothing is known of these axes, either."""
+        return self._replace(
+            unknown=np.hstack([self.unknown, axes]), noise=np.append(self.noise, noise)
+        )
+
+
+def coefficient_errors(design, residual, weight, selection, slope=None):
+    """Standard errors of the coefficients and of the intercept.
+
+    They are those of an M-estimator with weights w = `selection` of the residuals r,
+    psi(r) = w r and psi' = `slope`, for errors that do not depend on the features. With
+    sums weighted by `weight`, G = sum(w x x'), Q = sum(w) times the penalty on the mean
+    loss, and n_w = sum(w)^2 / sum(w^2), the number of observations that the weights are
+    worth, the covariance is ::
+
+        K^2 sum(psi^2) / (n_w - d) * n_w / sum(w) * H^-1 G H^-1
+        H = sum(psi') / sum(w) G + Q,       d = trace((G + Q)^-1 G)
+        K = 1 + d / n_w * var(psi') / mean(psi')^2     over the rows of w > 0.
+
+    The mean slope times G, in place of sum(psi' x x'), leaves outliers in the features
+    out of it. K is the correction for small samples of [1]_. For fixed weights of 0 and
+    1 and no penalty, these are the standard errors of least squares on the rows of
+    weight 1. A slope of a nearly hard selection (``epsilon`` below about 3) is not that
+    of the population, because the fit seeks it out: the errors are then too small.
+
+    Parameters
+    ----------
+    design : LinearDesign
+        Features, its basis a matrix. Where they do not vary there is no error.
+    residual : ndarray of shape (n_samples,)
+        Residuals.
+    weight : ndarray of shape (n_samples,)
+        Frequencies.
+    selection : ndarray of shape (n_samples,)
+        Weights of the squared residuals, in [0, 1].
+    slope : ndarray of shape (n_samples,), default=None
+        `selection_slope`. None means fixed weights: ``slope = selection``.
+
+    Returns
+    -------
+    CoefficientErrors
+        Infinite where the rows of positive weight do not determine a coefficient, and
+        if they leave no degree of freedom.
+
+    References
+    ----------
+    .. [1] P. J. Huber, "Robust Statistics", Wiley, 1981, section 7.6.
+    """
+    slope = selection if slope is None else slope
+    kept = weight * selection
+    total = kept.sum()
+    n_effective = total**2 / (kept @ selection)
+    gram = design.gram(kept)
+    penalty = np.diag(total * design.penalty)
+    noise = total * design.noise
+    inverse, _ = determined_inverse(gram + penalty, noise)
+    n_coefs = np.vdot(inverse, gram)
+    mean_slope = weight @ slope / total
+    if n_effective <= n_coefs * (1 + 1e-9) or mean_slope <= 0:  # nothing is known
+        everything = np.eye(design.n_coordinates)
+        return _errors(design, 0 * everything, everything, 0.0)
+
+    variance = kept @ (selection * residual**2) * n_effective / total
+    variance /= n_effective - n_coefs
+    variance *= _huber_correction(slope, weight * (selection > 0), n_coefs, n_effective)
+    hessian, noise = mean_slope * gram + penalty, mean_slope * noise
+    inverse, unknown = determined_inverse(hessian, noise)
+    # A factor F of the covariance F F' keeps twice the digits.
+    curvature, axes = np.linalg.eigh(gram)
+    factor = inverse @ (axes * np.sqrt(np.maximum(variance * curvature, 0.0)))
+    return _errors(design, factor, unknown, float(n_effective - n_coefs))
+
+
+def _errors(design, factor, unknown, df):
+    return CoefficientErrors(
+        mean=design.mean,
+        basis=design.basis,
+        inverse=design.inverse,
+        reach=np.maximum(np.abs(design.low), np.abs(design.high)),
+        fit_intercept=bool(design.fit_intercept),
+        factor=factor,
+        unit=1.0,
+        unknown=unknown,
+        noise=noise_along(unknown, design),
+        df=df,
+    )
+
+
+def noise_along(axes, design):
+    """Limits of the rounding errors of a row along axes of the coordinates."""
+    return NOISE * np.sqrt(np.einsum("ij,ik,kj->j", axes, design.noise, axes))
+
+
+def _huber_correction(slope, weight, n_coefs, n_effective):
+    """K^2 of `coefficient_errors`."""
+    mean = weight @ slope / weight.sum()
+    variance = weight @ (slope - mean) ** 2 / weight.sum()
+    return (1 + n_coefs / n_effective * variance / mean**2) ** 2

@@ -1,0 +1,175 @@
+"""Fits of soft LTS: from a hard start to the fitted attributes."""
+
+import warnings
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from .._sklearn import fit_context
+from ..linear._robust_scale import (
+    INLIER_FRACTION,
+    OUTLIER_CUTOFF,
+    inlier_mask,
+    robust_r2,
+    selection_slope,
+)
+from ._base import RobustLinearModel
+from ._coefficient_errors import coefficient_errors, noise_along
+from ._intervals import IntervalsMixin
+from ._problem import RobustProblem
+from ._row_weights import SelectionWeights, step_weights, weights_up_to
+from ._trimmed_squares import smooth_fit
+
+# What trimming adds to the errors: few rows are chosen such that their residuals are
+# small. `python benchmarks/robust.py --only intervals` shows what this is good for.
+TRIMMING = 7.0
+
+
+class LTSFits(IntervalsMixin, RobustLinearModel):
+    """Base class of the soft LTS regressor: what a fit consists of."""
+
+    def _control(self):
+        return {"max_iter": self.max_iter, "tol": self.tol}
+
+    def _problem(self, X, y, sample_weight, sigma):
+        return RobustProblem(
+            X,
+            y,
+            sample_weight,
+            sigma,
+            trim=self.trim,
+            alpha=self.alpha,
+            fit_intercept=self.fit_intercept,
+            whole_weights=self.formulation == "sort",
+        )
+
+    def _find_start(self, problem, smallest_epsilon):
+        return problem.start(
+            self.init,
+            n_init=self.n_init,
+            random_state=check_random_state(self.random_state),
+            n_jobs=self.n_jobs,
+            # Smoothing leads to the same minimum from any start nearby.
+            thorough=smallest_epsilon == 0,
+            **self._control(),
+        )
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def _fit_path(self, X, y, epsilons, sample_weight=None, sigma=None):
+        """Fit for each epsilon, from one start, and yield the estimator each time."""
+        X, y = self._validate(X, y)
+        problem = self._problem(X, y, sample_weight, sigma)
+        start = self._find_start(problem, min(epsilons))
+        for epsilon in epsilons:
+            self._fit_from(problem, start, start.z, epsilon)
+            yield self
+
+    def _fit_from(self, problem, start, z, epsilon):
+        """Smooth the hard fit of the start, from z on, and set the attributes."""
+        raw_scale = problem.raw_scale(start.z)
+        s0 = problem.start_scale(start.z, raw_scale) if raw_scale > 0 else 0.0
+        self._report(f"start: {start.n_fits} fits, scale {s0 * problem.scale_unit:.6g}")
+        fit = smooth_fit(
+            problem,
+            s0,
+            z if s0 > 0 else start.z,
+            epsilon,
+            self.formulation,
+            report=self._report if self.verbose > 1 else None,
+            **self._control(),
+        )
+        self._warn_not_converged(fit.message or start.message, stacklevel=4)
+        self._start, self._n_coefs = problem.coefficients(start.z), problem.n_coefs
+        self._zero = problem.zero * problem.scale_unit
+        self.n_iter_ = max(fit.n_iter, 1)
+        unit = problem.scale_unit
+        self.objective_ = float(fit.objective) * unit * unit
+        self.raw_coef_, self.raw_intercept_ = problem.coefficients(fit.z)
+        self.raw_scale_ = raw_scale * unit
+        self.start_scale_ = s0 * unit
+        residual = problem.residual(fit.z)
+        self.support_ = problem.support(residual)
+        self.robust_r2_ = robust_r2(
+            residual,
+            problem.y,
+            problem.weight,
+            problem.n_kept,
+            fit_intercept=self.fit_intercept,
+            row_scale=problem.design.row_scale,
+            zero=problem.zero,
+        )
+        self._set_final(problem, fit, residual, raw_scale, s0, epsilon)
+        self._report(
+            f"end: {self.n_iter_} iterations, objective {self.objective_:.6g}, "
+            f"scale {self.scale_:.6g}"
+        )
+
+    def _set_final(self, problem, fit, residual, raw_scale, s0, epsilon):
+        """Set what depends on whether the fit is reweighted."""
+        z, selection, slope = fit.z, fit.selection, None
+        raw, good = residual, inlier_mask(residual, raw_scale, zero=problem.zero)
+        bound = None
+        if not problem.weight @ good:  # "sort" that broke down fits none
+            scale = raw_scale
+            warnings.warn(
+                f"No residual of {type(self).__name__} is within {OUTLIER_CUTOFF:.2f} "
+                f"scales of the start ({raw_scale * problem.scale_unit:.3g}): "
+                f"formulation='sort' with epsilon={epsilon:g} has followed outliers.",
+                UserWarning,
+                stacklevel=5,
+            )
+        # Also the rows on the plane of an exact fit are worth a least-squares fit.
+        elif self.reweight or s0 == 0:
+            bound = OUTLIER_CUTOFF * raw_scale or problem.zero
+            selection = good.astype(np.float64)
+            z = problem.least_squares(z, residual, selection)
+            residual = problem.residual(z)
+            scale = problem.reweighted_scale(residual, good, "reweighted")
+        elif epsilon == 0:
+            scale = raw_scale
+        else:
+            scale = problem.reweighted_scale(residual, good, "soft", INLIER_FRACTION)
+            if self.formulation == "selection":
+                slope = selection_slope(residual, selection, epsilon, s0)
+        self.scale_ = scale * problem.scale_unit
+        self.inlier_mask_ = inlier_mask(residual, scale, zero=problem.zero)
+        self.coef_, self.intercept_ = problem.coefficients(z)
+        unit = s0 or 1.0
+        if bound is not None:
+            weights = weights_up_to(0.5 * (bound / unit) ** 2)
+        elif self.formulation == "selection" and epsilon > 0:
+            weights = SelectionWeights(fit.threshold, float(epsilon))
+        else:
+            counted = problem.weight > 0
+            losses = 0.5 * (raw[counted] / unit) ** 2
+            weights = step_weights(losses, selection[counted])
+        before, after = (problem.coefficients(z) for z in (fit.z, z))
+        self._set_rule(problem, weights, raw, unit, before, after)
+        # Hard trimming makes the residuals of its choice small: they tell no error.
+        errors = None
+        is_chosen_hard = epsilon == 0 and not self.reweight and s0 > 0
+        if problem.design.basis.ndim == 2 and not is_chosen_hard:
+            errors = coefficient_errors(
+                problem.design, residual, problem.weight, selection, slope
+            ).scaled(problem.unit if scale > 0 else 0.0)
+            if slope is not None:
+                n = problem.weight.sum()
+                errors = errors.scaled(1 + TRIMMING * (1 - problem.n_kept / n) / n)
+        self._set_errors(problem, selection, errors)
+
+    def _set_errors(self, problem, selection, errors):
+        """Set the standard errors, infinite for coefficients that nothing tells."""
+        design = problem.design
+        self._lost = np.zeros(design.X.shape[1], dtype=bool)
+        self._errors = errors
+        self.stderr_ = self.intercept_stderr_ = self.df_ = None
+        if errors is not None:
+            self.stderr_, self.intercept_stderr_ = errors.coefficients()
+            self.df_ = errors.df
+        if design.basis.ndim == 1:
+            return
+        if problem.has_lone_rows or errors is None or np.isinf(self.stderr_).any():
+            axes = self._find_undetermined(problem, selection)
+            if errors is not None:
+                self.stderr_[self._lost] = np.inf
+                self._errors = errors.without(axes, noise_along(axes, design))
