@@ -32,6 +32,7 @@ class RobustLinearModel(
     n_iter_: int
     n_features_in_: int
     feature_names_in_: NDArray[np.object_]
+    _lost: NDArray[np.bool_]  # coefficients that nothing determines
 
     def predict(self, X: Features) -> NDArray[np.floating]:
         """Predict the targets.

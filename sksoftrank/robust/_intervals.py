@@ -189,7 +189,7 @@ def check_confidence_level(level) -> None:
             f"confidence_level must be a number in (0, 1), got a {type(level).__name__}"
             f"."
         )
-    if not 0 < level < 1:
+    if not 0 < float(level) < 1:
         raise ValueError(f"confidence_level must lie in (0, 1), got {level}.")
 
 

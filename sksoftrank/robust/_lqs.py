@@ -99,7 +99,7 @@ class SoftLQSRegressor(RobustLinearModel):
         of `sigma`.
     inlier_weight_ : ndarray of shape (n_samples,)
         How far each observation belongs to the h with the smallest squared residuals,
-        from 0 to 1, smoothed as in `formulation`. The sum is h.
+        smoothed as in `formulation`: from 0 to 1, as on the plane of the fit.
     inlier_mask_ : ndarray of bool of shape (n_samples,)
         Whether the residual is at most 2.2414 `scale_` (97.5 % of Gaussian ones are),
         or, for an exact fit, is zero up to rounding.

@@ -97,17 +97,27 @@ class SoftLTSRegressor(LTSFits):
         everywhere: about 1 if it holds the standard deviations themselves.
     stderr_ : ndarray of shape (n_features,)
         Standard errors of `coef_`; infinite where the kept observations do not
-        determine a coefficient. Good for ``epsilon >= 3``; too small below, and, as
-        usual, after reweighting. None for ``epsilon=0`` without reweighting, and for
-        features that are not whitened (a rank above 500, large sparse `X`).
+        determine a coefficient, 0 for an exact fit. Good for ``epsilon >= 3``; too
+        small below, and, as usual, after reweighting. None for ``epsilon=0`` without
+        reweighting, and for features that are not whitened (a rank above 500, large
+        sparse `X`).
     intercept_stderr_ : float
         That of the intercept, 0.0 without one. None as for `stderr_`.
+    covariance_ : ndarray of shape (p, p)
+        Covariance of the coefficients, and last of the intercept if one is fitted. The
+        variance of a coefficient that nothing determines is infinite, its covariances
+        are NaN. None as for `stderr_`.
+    df_ : float
+        Degrees of freedom of Student's t distribution for intervals: what the weights
+        are worth in observations, less the number of coefficients. None as for
+        `stderr_`.
     robust_r2_ : float
         1 minus the mean of the h smallest squared residuals over the smallest variance
         of h targets. 1 for an exact fit, and 0 where h targets are equal.
     inlier_weight_ : ndarray of shape (n_samples,)
-        How far each observation was kept, from 0 (trimmed) to 1. With these weights
-        `coef_` is the least-squares fit, for "sort" unless its minimum is a kink.
+        How far each observation was kept, from 0 (trimmed) to 1 (counted in full, as
+        on the plane of the fit). With these weights `coef_` is the least-squares fit,
+        for "sort" unless its minimum is a kink.
     inlier_mask_ : ndarray of bool of shape (n_samples,)
         Whether the residual is at most 2.2414 `scale_` (97.5 % of Gaussian ones are),
         or, for an exact fit, is zero up to rounding.

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from .._sklearn import fit_context
@@ -27,6 +28,14 @@ TRIMMING = 7.0
 
 class LTSFits(IntervalsMixin, RobustLinearModel):
     """Base class of the soft LTS regressor: what a fit consists of."""
+
+    stderr_: NDArray[np.float64] | None
+    intercept_stderr_: float | None
+    df_: float | None
+    robust_r2_: float
+    raw_coef_: NDArray[np.float64]
+    raw_intercept_: float
+    start_scale_: float
 
     def _control(self):
         return {"max_iter": self.max_iter, "tol": self.tol}

@@ -64,7 +64,7 @@ class NewRowsMixin:
         >>> x = np.arange(40.0)
         >>> model = SoftLTSRegressor(random_state=0).fit(x[:, None], x + np.sin(x))
         >>> model.standardized_residuals([[50.0], [60.0]], [50.0, 90.0]).round()
-        array([ 0., 41.])
+        array([ 0., 38.])
         """
         residual = self._residuals(X, y, sigma, "final")
         if self.scale_ > 0:
@@ -180,7 +180,7 @@ class NewRowsMixin:
     def _residuals(self, X, y, sigma, which) -> NDArray[np.float64]:
         """Residuals in units of sigma, from the raw or the final coefficients."""
         check_is_fitted(self)
-        X, y = self._validate(X, y, reset=False)
+        X, y = self._validate(X, y, reset=False)  # type: ignore[attr-defined]
         coef, intercept = getattr(self._rule, which)
         with np.errstate(over="ignore"):
             residual = y - (X.astype(np.float64, copy=False) @ coef + intercept)
