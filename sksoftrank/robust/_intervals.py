@@ -2,7 +2,7 @@
 
 import math
 from numbers import Real
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,6 +37,17 @@ class IntervalsMixin(NewRowsMixin):
         check_is_fitted(self)
         return None if self._errors is None else self._errors.covariance(self._lost)
 
+    @overload
+    def predict(
+        self,
+        X: Any,
+        return_std: Literal[False] = False,
+        sigma: ArrayLike | None = None,
+    ) -> NDArray[np.floating]: ...
+    @overload
+    def predict(
+        self, X: Any, return_std: Literal[True], sigma: ArrayLike | None = None
+    ) -> tuple[NDArray[np.floating], NDArray[np.float64]]: ...
     def predict(
         self, X: Any, return_std: bool = False, sigma: ArrayLike | None = None
     ) -> Any:

@@ -265,6 +265,7 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
     coef_path_: NDArray[np.float64]
     stderr_: NDArray[np.float64] | None
     intercept_stderr_: float | None
+    df_: float | None
     robust_r2_: float
     raw_coef_: NDArray[np.float64]
     raw_intercept_: float

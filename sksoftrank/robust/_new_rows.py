@@ -189,7 +189,7 @@ class NewRowsMixin:
     def _sigma_of(self, sigma, n_samples) -> NDArray[np.float64] | float:
         """The standard deviations, 1 if there were none in the fit, either."""
         if sigma is not None:
-            return check_sigma(sigma, n_samples)
+            return np.asarray(check_sigma(sigma, n_samples))
         if self._rule.has_sigma:
             raise ValueError(
                 f"sigma must be given to judge rows, for this {type(self).__name__} "
