@@ -12,26 +12,29 @@ from ._typing import Array
 class Slices:
     """The slices of an n-dimensional array along one axis, as rows of a 2-D array."""
 
-    def __init__(self, shape, axis):
+    def __init__(self, shape: tuple[int, ...], axis: int | None):
         if axis is None:
             shape, axis = (math.prod(shape),), 0
         ndim = len(shape)
         self.shape = shape
-        self.axis = axis = check_axis(axis, ndim)
-        self.length = shape[axis]
+        axis = check_axis(axis, ndim)
+        self.axis: int = axis
+        self.length: int = shape[axis]
         # The shape without the axis.
-        self.other_shape = shape[:axis] + shape[axis + 1 :] if ndim > 1 else ()
-        self.count = math.prod(self.other_shape) if ndim > 1 else 1
+        self.other_shape: tuple[int, ...] = (
+            shape[:axis] + shape[axis + 1 :] if ndim > 1 else ()
+        )
+        self.count: int = math.prod(self.other_shape) if ndim > 1 else 1
         # Moving an axis costs more than a short row: skipped where it is last.
         self._is_last = axis == ndim - 1
 
-    def to_rows(self, array) -> Array:
+    def to_rows(self, array: Array) -> Array:
         """C-contiguous (count, length) array; a view where the layout allows."""
         if not self._is_last:
             array = np.moveaxis(array.reshape(self.shape), self.axis, -1)
         return np.ascontiguousarray(array.reshape(self.count, self.length))
 
-    def from_rows(self, rows) -> Array:
+    def from_rows(self, rows: Array) -> Array:
         """The C-contiguous array of `shape` whose rows are `rows`."""
         if self._is_last:
             return rows.reshape(self.shape)

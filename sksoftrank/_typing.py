@@ -1,13 +1,36 @@
 """Types of parameters and results that several modules name."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import sparray, spmatrix
-from sklearn.base import BaseEstimator
-from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit
+
+# SciPy and scikit-learn come without types: what of theirs is meant is described here.
+
+
+class SparseMatrix(Protocol):
+    """A sparse array or matrix of SciPy."""
+
+    def tocsr(self, copy: bool = False) -> Any: ...
+
+
+@runtime_checkable
+class Estimator(Protocol):
+    """An estimator of scikit-learn, or one like it."""
+
+    def fit(self, X: Any, y: Any) -> Any: ...
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]: ...
+
+
+class Splitter(Protocol):
+    """A splitter of scikit-learn, which makes the folds of a cross-validation."""
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Any: ...
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int: ...
+
 
 # Of any dtype.
 Array: TypeAlias = NDArray[Any]
@@ -33,16 +56,14 @@ Cost: TypeAlias = Callable[
 ScalarOrArray: TypeAlias = np.floating | NDArray[np.floating]
 Bound: TypeAlias = np.float64 | NDArray[np.float64]
 
-# Any estimator of scikit-learn or like it.
-Estimator: TypeAlias = BaseEstimator
-Features: TypeAlias = ArrayLike | spmatrix | sparray
+Features: TypeAlias = ArrayLike | SparseMatrix
 RandomState: TypeAlias = int | np.random.RandomState | None
 Target: TypeAlias = Literal["ranks", "relevance"]
 Growth: TypeAlias = Literal["linear", "bounded"]
 Formulation: TypeAlias = Literal["selection", "sort"]
 Init: TypeAlias = Literal["auto", "ls"]
 NumberOfStarts: TypeAlias = int | Literal["auto"]
-CV: TypeAlias = int | BaseCrossValidator | BaseShuffleSplit | Iterable[Any]
+CV: TypeAlias = int | Splitter | Iterable[Any]
 OutputDistribution: TypeAlias = Literal["uniform", "normal"]
 Contamination: TypeAlias = Literal["vertical", "leverage", "mixed", "cauchy"]
 

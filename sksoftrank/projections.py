@@ -24,6 +24,8 @@ from ._rows import (
 )
 from ._typing import Regularization
 
+__all__ = ["isotonic_projection", "project_permutahedron"]
+
 
 def pool_jacobian(
     input_shape,

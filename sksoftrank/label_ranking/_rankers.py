@@ -3,12 +3,11 @@
 import math
 import warnings
 from numbers import Integral, Real
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn import (
@@ -405,7 +404,7 @@ class DummyLabelRanker(LabelRankerMixin, BaseEstimator):
         )
         return np.tile(self.borda_, (X.shape[0], 1))
 
-    def __sklearn_tags__(self) -> Tags:
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.string = True

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
-from sklearn.utils import Tags, check_consistent_length
+from sklearn.utils import check_consistent_length
 
 from .._checks import exact_differences
 from .._sklearn import StrOptions, check_sample_weight, validate_data
@@ -106,7 +106,7 @@ class LabelRankerMixin:
         y = align_labels(y, self.labels_)
         return spearman_score(y, sign * ranks, sample_weight=sample_weight)
 
-    def __sklearn_tags__(self) -> Tags:
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()  # type: ignore[misc]
         tags.target_tags.required = True
         tags.target_tags.multi_output = True

@@ -1,6 +1,7 @@
 """What the linear estimators share: L-BFGS, predictions, progress and warnings."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
@@ -73,8 +74,8 @@ class LinearModelMixin:
     They have `coef_`, `intercept_` and the parameters `max_iter` and `verbose`.
     """
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
         tags.input_tags.sparse = True
         return tags
 
@@ -140,8 +141,8 @@ class LinearScoresMixin(LinearModelMixin):
         )
         # From here to the user: this method, `fit` and its decorator.
         self._warn_not_converged(result.message, stacklevel=4)
-        self.objective_ = float(result.fun)
-        self.n_iter_ = n_iter
+        self.objective_: float = float(result.fun)
+        self.n_iter_: int = n_iter
         vars(self).update(attributes(result.x))
         self._report(f"end: {n_iter} iterations, objective {self.objective_:.6g}")
 

@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from .._typing import Estimator
 from ._pyplot import pyplot
 
 if TYPE_CHECKING:
@@ -102,7 +101,7 @@ class EpsilonPathDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator: Estimator, *, ax: Panels | None = None, **kwargs: Any
+        cls, estimator: Any, *, ax: Panels | None = None, **kwargs: Any
     ) -> Self:
         """Plot the path of a fitted `SoftLTSRegressorCV`.
 

@@ -20,7 +20,7 @@ from sklearn.utils import (
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import check_sigma
-from .._typing import Estimator, RandomState
+from .._typing import RandomState
 from ..linear._robust_scale import INLIER_FRACTION, OUTLIER_CUTOFF, lts_scale
 from ._pyplot import pyplot
 
@@ -154,7 +154,7 @@ class OutlierMapDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Estimator,
+        estimator: Any,
         X: ArrayLike,
         y: ArrayLike,
         *,

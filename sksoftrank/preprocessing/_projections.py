@@ -2,7 +2,7 @@
 
 from functools import partial
 from numbers import Real
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -64,7 +64,7 @@ class _RowProjection(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             out[batch] = self._project(X[batch].astype(np.float64, copy=False))
         return out
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

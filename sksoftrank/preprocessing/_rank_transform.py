@@ -1,7 +1,7 @@
 """Transformers of features by soft ranks relative to the training sample."""
 
 from numbers import Real
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -168,7 +168,7 @@ class SoftRankTransformer(SoftCDFTransformer):
         self.n_values_ = np.array([float(sample.total) for sample in samples])
         return self
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name == "offset":  # older pickles have none
             return 0.5
         raise AttributeError(f"SoftRankTransformer has no attribute {name!r}.")

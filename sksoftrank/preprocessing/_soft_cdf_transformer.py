@@ -1,7 +1,7 @@
 """What transformers of features by their soft distribution functions share."""
 
 from numbers import Integral, Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -117,7 +117,7 @@ class SoftCDFTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             )
         return self._by_column(X, lambda j, cdf, y: cdf.ppf(self._probability(y, j)))
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.sparse = True

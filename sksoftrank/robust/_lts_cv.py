@@ -400,7 +400,7 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
         problem.warn_of_ignored_group(self, X)
         return self
 
-    def get_metadata_routing(self) -> MetadataRouter:
+    def get_metadata_routing(self) -> Any:
         """What goes where of the metadata that `fit` is given.
 
         Returns

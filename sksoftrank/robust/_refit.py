@@ -65,7 +65,8 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
         "random_state": ["random_state"],
     }
 
-    estimator_: Estimator
+    # With the methods and attributes of the one that was given.
+    estimator_: Any
     inlier_weight_: NDArray[np.float64]
     inlier_mask_: NDArray[np.bool_]
     n_iter_: int
@@ -184,7 +185,7 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
         refuse_other_arrays(X)
         return self.estimator_.predict(X)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name == "relative":  # older pickles have none
             return True
         raise AttributeError(
@@ -193,7 +194,7 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
             obj=self,
         )
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         base = get_tags(self._base_estimator())
         tags.input_tags = base.input_tags
@@ -204,7 +205,7 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
                 own.poor_score = given.poor_score
         return tags
 
-    def get_metadata_routing(self) -> MetadataRouter:
+    def get_metadata_routing(self) -> Any:
         """What goes where of the metadata that `fit` is given.
 
         Returns
