@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -12,53 +11,6 @@ from scipy.stats import norm
 
 import sksoftrank
 from sksoftrank import losses
-
-
-class Framework(NamedTuple):
-    """What the tests need of a framework."""
-
-    name: str
-    soft: object
-    array: object  # of NumPy's
-    gradient: object  # of a function of one array
-
-
-def torch_framework():
-    torch = pytest.importorskip("torch", reason="needs torch")
-    from sksoftrank import torch as soft
-
-    def array(values):
-        return torch.tensor(np.asarray(values))
-
-    def gradient(function, values):
-        x = array(values).requires_grad_()
-        function(x).backward()
-        return x.grad
-
-    return Framework("torch", soft, array, gradient)
-
-
-def jax_framework():
-    jax = pytest.importorskip("jax", reason="needs jax")
-    from sksoftrank import jax as soft
-
-    def gradient(function, values):
-        return jax.jit(jax.grad(function))(jax.numpy.asarray(values))
-
-    return Framework("jax", soft, jax.numpy.asarray, gradient)
-
-
-@pytest.fixture(params=["torch", "jax"])
-def framework(request):
-    if request.param == "torch":
-        yield torch_framework()
-        return
-    found = jax_framework()
-    jax = pytest.importorskip("jax")
-    jax.config.update("jax_enable_x64", True)
-    yield found
-    jax.config.update("jax_enable_x64", False)
-
 
 RANKS = np.array(
     [[1.0, 2, 3, 4, 5, 6, 7], [3, 3, 1, 2, 9, 8, 0], [7, 1, 2, 3, 4, 5, 6]]
@@ -76,6 +28,7 @@ LOSSES = [
     ("spearman_loss", "soft_spearman_loss", (RANKS,), {"regularization": "kl"}),
     ("ndcg_loss", "soft_ndcg_loss", (RANKS,), {"sample_weight": WEIGHT}),
     ("ndcg_loss", "soft_ndcg_loss", (PARTIAL,), {"regularization": "entropic"}),
+    ("ndcg_loss", "soft_ndcg_loss", (PARTIAL,), {"k": 2, "epsilon": 0.3}),
     ("topk_loss", "soft_topk_loss", (LABELS,), {"sample_weight": WEIGHT}),
     ("topk_loss", "soft_topk_loss", (LABELS, {1: 0.5, 3: 1.0}), {"growth": "bounded"}),
     ("topk_loss", "soft_topk_loss", (LABELS, 2, 0.1), {"squashing": "logistic"}),
@@ -208,7 +161,8 @@ BAD = [
     (ValueError, "epsilon must be a finite number >= 0, got -1", {"epsilon": -1.0}),
     (
         ValueError,
-        r"epsilon must be a number or of shape \(\), got shape \(2,\)",
+        r"epsilon must be a number or an array of one for each slice of values, of "
+        r"shape \(3,\), got shape \(2,\)",
         "epsilon",
     ),
     (ValueError, "regularization must be", {"regularization": "l2"}),

@@ -193,8 +193,8 @@ def test_empty_slices(function):
 
 
 OPERATORS = [
-    ("blocks", (VALUES, 0.9, "entropic", False, True, False)),
-    ("blocks", (VALUES, 0.9, "quadratic", True, False, True)),
+    ("blocks", (VALUES, 0.9, "entropic", False, True, False, None)),
+    ("blocks", (VALUES, 0.9, "quadratic", True, False, True, 2)),
     ("descending_order", (VALUES, "values")),
     ("isotonic_blocks", (VALUES, VALUES[::-1].copy(), "entropic", False)),
     (

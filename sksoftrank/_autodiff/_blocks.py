@@ -4,39 +4,48 @@
 says otherwise; `first` are the integers of `_structure.blocks`.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 
 class Strength:
-    """An `epsilon` that is a number, or an array of shape () with a derivative.
+    """An `epsilon`: a number, or an array with a derivative.
 
-    Division by 0 gives 0: hard results do not move.
+    The array is of shape (), or has one for each slice and a last axis of 1. Division
+    by 0 gives 0: hard results do not move.
     """
 
-    def __init__(self, xp, epsilon):
+    def __init__(self, xp: Any, epsilon: Any) -> None:
         self._xp, self.value = xp, epsilon
-        self._is_number = isinstance(epsilon, float)
+        self.is_number = isinstance(epsilon, float)
 
-    def like(self, x):
-        """The strength in the type of an array."""
-        if self._is_number:
-            return self
-        return Strength(self._xp, self._xp.cast(self.value, x))
+    def constant(self) -> Any:
+        """The number, or the array as a constant."""
+        return self.value if self.is_number else self._xp.detach(self.value)
 
-    def divide(self, x):
+    def of_slices(self, shape: tuple[int, ...]) -> Any:
+        """The constant for `xp`: one for all, or an array of this shape of slices."""
+        constant = self.constant()
+        if self.is_number or tuple(constant.shape) == ():
+            return constant
+        return self._xp.broadcast_to(constant[..., 0], tuple(shape))
+
+    def divide(self, x: Any) -> Any:
         """X / epsilon, or 0."""
-        if self._is_number:
+        if self.is_number:
             return x / self.value if self.value > 0 else 0.0 * x
         xp, epsilon = self._xp, self.value
         is_soft = epsilon > 0
         quotient = x / xp.where(is_soft, epsilon, xp.ones_like(epsilon))
         return xp.where(is_soft, quotient, xp.zeros_like(quotient))
 
-    def hard_or_soft(self, hard, soft):
+    def hard_or_soft(self, hard: Callable[[], Any], soft: Callable[[], Any]) -> Any:
         """The one for 0, the other else; both are called if that is not known."""
-        if self._is_number:
+        if self.is_number:
             return soft() if self.value > 0 else hard()
         return self._xp.where(self.value > 0, soft(), hard())
 
-    def times(self, x):
+    def times(self, x: Any) -> Any:
         """Epsilon * x."""
         return self.value * x
 
@@ -44,27 +53,36 @@ class Strength:
 class Blocks:
     """Sums over blocks."""
 
-    def __init__(self, xp, first, like):
+    def __init__(self, xp: Any, first: Any, like: Any) -> None:
         self._xp, self._first = xp, first
         self.place = xp.places(like)
         self.first = xp.cast(first, like)
         self.size = self.sum(xp.ones_like(like))
 
-    def sum(self, x):
+    def sum(self, x: Any) -> Any:
         """The sum over the block of each place."""
         return self._xp.block_sum(x, self._first)
 
-    def start(self, x):
+    def start(self, x: Any) -> Any:
         """What stands first in the block of each place."""
         return self._xp.gather(x, self._first)
 
-    def mean(self, x):
+    def mean(self, x: Any) -> Any:
         """The mean of the block, of which the start is given to itself."""
         start = self.start(x)
         return start + self.sum(x - start) / self.size
 
 
-def ranks(xp, values, order, first, epsilon, regularization, *, descending):
+def ranks(
+    xp: Any,
+    values: Any,
+    order: Any,
+    first: Any,
+    epsilon: Strength,
+    regularization: str,
+    *,
+    descending: bool,
+) -> Any:
     """Soft ranks in the order of `values`."""
     x = xp.gather(-values if descending else values, order)
     blocks = Blocks(xp, first, x)
@@ -73,7 +91,7 @@ def ranks(xp, values, order, first, epsilon, regularization, *, descending):
     mean_rho = n - blocks.first - 0.5 * (blocks.size - 1)
     deviation = epsilon.divide(x - blocks.start(x))
 
-    def soft():
+    def soft() -> Any:
         if regularization == "quadratic":
             mean = blocks.sum(deviation) / blocks.size
             return mean_rho + (deviation - mean)
@@ -89,7 +107,16 @@ def ranks(xp, values, order, first, epsilon, regularization, *, descending):
     return xp.scatter(sorted_ranks, order)
 
 
-def sorted_values(xp, values, order, first, epsilon, regularization, *, descending):
+def sorted_values(
+    xp: Any,
+    values: Any,
+    order: Any,
+    first: Any,
+    epsilon: Strength,
+    regularization: str,
+    *,
+    descending: bool,
+) -> Any:
     """Soft sorted values."""
     sign = 1.0 if descending else -1.0
     x = sign * xp.gather(values, order)
@@ -105,7 +132,7 @@ def sorted_values(xp, values, order, first, epsilon, regularization, *, descendi
     return sign * (start + (xp.log(total / rho) - fall))
 
 
-def isotonic(xp, s, w, first, regularization):
+def isotonic(xp: Any, s: Any, w: Any, first: Any, regularization: str) -> Any:
     """The isotonic optimum v, mean(s) - mean(w) in each block, or logsumexp of both."""
     blocks = Blocks(xp, first, s)
     if regularization == "quadratic":
@@ -117,7 +144,7 @@ def isotonic(xp, s, w, first, regularization):
     return (s_top - w_top) + xp.log(s_sum / w_sum)
 
 
-def projection(xp, z, w, first, regularization):
+def projection(xp: Any, z: Any, w: Any, first: Any, regularization: str) -> Any:
     """The projection of sorted z on the permutahedron of sorted w."""
     blocks = Blocks(xp, first, z)
     z_start, w_start = blocks.start(z), blocks.start(w)

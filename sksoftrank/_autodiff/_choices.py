@@ -4,7 +4,11 @@
 last axis of 1. See `operators._capped_choice` for the definitions.
 """
 
+import math
 from copy import copy
+from typing import Any
+
+from ._blocks import Strength
 
 # Steps of Newton's method on a threshold that is solved already: they change its value
 # by nothing, and give it its derivatives up to the third.
@@ -27,7 +31,15 @@ class Choice:
         The derivative of the soft sum in the mass, without derivatives of its own.
     """
 
-    def __init__(self, data, mass, rest, epsilon, regularization, demand):
+    def __init__(
+        self,
+        data: "Data",
+        mass: Any,
+        rest: Any,
+        epsilon: Strength,
+        regularization: str,
+        demand: str,
+    ) -> None:
         xp = data.xp
         self.mass = mass
         region, anchor, offset = xp.choice(
@@ -35,7 +47,7 @@ class Choice:
             None if data.is_plain else data.weights,
             mass[..., 0],
             rest[..., 0],
-            epsilon.value,
+            epsilon.of_slices(mass.shape[:-1]),
             regularization,
             data.name,
             demand,
@@ -43,10 +55,10 @@ class Choice:
         anchor, offset = anchor[..., None], offset[..., None]
         self.multiplier = anchor + epsilon.times(offset)
 
-        def clipped():
+        def clipped() -> Any:
             return _clipped(data, region, mass, rest, epsilon)
 
-        def logistic():
+        def logistic() -> Any:
             return _logistic(data, anchor, offset, mass, rest, epsilon)
 
         if regularization == "quadratic":
@@ -56,7 +68,7 @@ class Choice:
                 clipped, logistic
             )
 
-    def growth(self, xp):
+    def growth(self, xp: Any) -> Any:
         """The parts of the second choice less those of the first, of smaller mass."""
         is_low = xp.detach(self.part[0]) < 0.5
         return xp.where(
@@ -65,10 +77,22 @@ class Choice:
 
 
 class Data:
-    """Values with weights, and what is left of them where values are omitted."""
+    """Values with weights, and what is left of them where values are omitted.
 
-    def __init__(self, xp, values, weights, name="values", *, omits_nan=False):
-        self.xp, self.name = xp, name
+    All are finite; `infinite` tells where they stand in for infinite ones, or is None.
+    """
+
+    def __init__(
+        self,
+        xp: Any,
+        values: Any,
+        weights: Any,
+        name: str = "values",
+        *,
+        omits_nan: bool = False,
+        infinite: Any = None,
+    ) -> None:
+        self.xp, self.name, self.infinite = xp, name, infinite
         self.is_plain = weights is None and not omits_nan
         self.is_empty = None
         ones = xp.ones_like(values)
@@ -82,7 +106,7 @@ class Data:
         self.values, self.weights = values, weights
         self.total = xp.sum(weights)
 
-    def multiply_shares(self):
+    def multiply_shares(self) -> None:
         """Make weights whose mean over the positive ones is below 1 have a mean of 1.
 
         They cannot be frequencies, which the others are.
@@ -95,7 +119,7 @@ class Data:
         self.weights = self.weights * factor
         self.total = xp.sum(self.weights)
 
-    def repeated(self, like):
+    def repeated(self, like: Any) -> "Data":
         """The same for the leading axes of an array of masses."""
         repeated = copy(self)
         shape = (*like.shape[:-1], self.values.shape[-1])
@@ -103,12 +127,12 @@ class Data:
         repeated.weights = self.xp.broadcast_to(self.weights, shape)
         return repeated
 
-    def sum(self, x):
+    def sum(self, x: Any) -> Any:
         """The weighted sum of each slice."""
         return self.xp.sum(self.weights * x)
 
 
-def _clipped(data, region, mass, rest, epsilon):
+def _clipped(data: Data, region: Any, mass: Any, rest: Any, epsilon: Strength) -> Any:
     """Parts, what is left of 1, and divergences for the quadratic regularization.
 
     For ``epsilon=0`` the open values are those tied at the threshold.
@@ -132,7 +156,9 @@ def _clipped(data, region, mass, rest, epsilon):
     return xp.stack([part, 1 - part, 0.5 * deviation * deviation])
 
 
-def _logistic(data, anchor, offset, mass, rest, epsilon):
+def _logistic(
+    data: Data, anchor: Any, offset: Any, mass: Any, rest: Any, epsilon: Strength
+) -> Any:
     """The same for the entropic regularization."""
     xp = data.xp
     share, other = mass / data.total, rest / data.total
@@ -145,7 +171,7 @@ def _logistic(data, anchor, offset, mass, rest, epsilon):
     logit = xp.log(share) - xp.log(other)
     distance = epsilon.divide(data.values - anchor)
 
-    def excess(offset):
+    def excess(offset: Any) -> tuple[Any, Any]:
         p = xp.sigmoid(logit + (offset - distance))
         return data.sum(p) - share * data.total, data.sum(p * (1 - p))
 
@@ -177,7 +203,14 @@ def _logistic(data, anchor, offset, mass, rest, epsilon):
     return xp.stack([part, left, xp.where(is_edge, zeros, divergence)])
 
 
-def window_mean(data, low, high, epsilon, regularization, demand):
+def window_mean(
+    data: Data,
+    low: tuple[Any, Any],
+    high: tuple[Any, Any],
+    epsilon: Strength,
+    regularization: str,
+    demand: str,
+) -> Any:
     """(V(high) - V(low)) / (high - low), as `operators._window_mean` defines it.
 
     `low` and `high` are pairs of masses and what they leave; leading axes that the
@@ -196,4 +229,11 @@ def window_mean(data, low, high, epsilon, regularization, demand):
     # 0, but its derivative in masses and weights is not where no part is open.
     gap = mass - data.sum(choices.part)
     constraint = (choices.multiplier - origin) * (gap - xp.detach(gap))
-    return origin + (excess + (constraint[1] - constraint[0])) / width
+    mean = origin + (excess + (constraint[1] - constraint[0])) / width
+    if data.infinite is None:
+        return mean
+    zeros = xp.zeros_like(mean)
+    for sign in (1.0, -1.0):  # of both kinds the mean is NaN
+        is_taken = (data.infinite == sign) & (data.weights * change > 0)
+        mean = mean + xp.where(xp.any_last(is_taken), zeros + sign * math.inf, zeros)
+    return mean

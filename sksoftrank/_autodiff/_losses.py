@@ -2,18 +2,28 @@
 
 import math
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
-from ..losses._ranking import _check_top_weight
+from ..losses._ranking import _check_top_weight, check_cutoff
 from ..losses._topk import GROWTHS, _check_option, check_k
+from ._arguments import Axis, check_strength, wide
 from ._choices import Data, window_mean
-from ._operators import check_strength, rank, wide
+from ._operators import rank
 
 REGULARIZATIONS = ("quadratic", "entropic", "kl")
 
 
-def spearman(xp, scores, ranks, epsilon, regularization, top_weight, sample_weight):
+def spearman(
+    xp: Any,
+    scores: Any,
+    ranks: Any,
+    epsilon: Any,
+    regularization: str,
+    top_weight: float,
+    sample_weight: Any,
+) -> Any:
     """See `spearman_loss`."""
     _check_top_weight(top_weight)
     rows = _Rows(xp, scores, ranks, "ranks", sample_weight)
@@ -28,8 +38,17 @@ def spearman(xp, scores, ranks, epsilon, regularization, top_weight, sample_weig
     return rows.total(0.5 * xp.sum(weight * error * error))
 
 
-def ndcg(xp, scores, relevance, epsilon, regularization, sample_weight):
+def ndcg(
+    xp: Any,
+    scores: Any,
+    relevance: Any,
+    epsilon: Any,
+    k: int | None,
+    regularization: str,
+    sample_weight: Any,
+) -> Any:
     """See `ndcg_loss`."""
+    check_cutoff(k)
     rows = _Rows(xp, scores, relevance, "relevance", sample_weight)
     gain = xp.where(rows.is_missing, xp.zeros_like(rows.truth), rows.truth)
     known = xp.known(rows.truth)
@@ -39,13 +58,31 @@ def ndcg(xp, scores, relevance, epsilon, regularization, sample_weight):
     found = xp.where(rows.is_missing, xp.ones_like(found), found)
     # Sorted ascending, the last has the rank 1.
     ideal = gain.shape[1] - xp.places(gain)
-    largest = xp.sum(xp.sort(gain) / (xp.log1p(ideal) / math.log(2)))
+    best, left = xp.sort(gain), xp.ones_like(found)
+    if k is not None:
+        best = xp.where(ideal <= k, best, xp.zeros_like(best))
+        # Of the discount of rank k.
+        left = xp.where(found >= k + 1, xp.zeros_like(found), k + 1 - found)
+        is_counted = found <= k
+        left = xp.where(is_counted, xp.ones_like(found), left)
+        found = xp.where(is_counted, found, xp.zeros_like(found) + k)
+    largest = xp.sum(best / (xp.log1p(ideal) / math.log(2)))
     largest = xp.where(largest > 0, largest, xp.ones_like(largest))
-    discounted = xp.sum(gain / (xp.log1p(found) / math.log(2)))
+    discounted = xp.sum(left * gain / (xp.log1p(found) / math.log(2)))
     return rows.total(1 - discounted / largest)
 
 
-def topk(xp, scores, labels, k, epsilon, operator, growth, squashing, sample_weight):
+def topk(
+    xp: Any,
+    scores: Any,
+    labels: Any,
+    k: Any,
+    epsilon: Any,
+    operator: str,
+    growth: str,
+    squashing: str | None,
+    sample_weight: Any,
+) -> Any:
     """See `topk_loss`."""
     _check_option(operator, "operator", REGULARIZATIONS)
     _check_option(growth, "growth", GROWTHS)
@@ -67,7 +104,9 @@ def topk(xp, scores, labels, k, epsilon, operator, growth, squashing, sample_wei
     return xp.astype(xp.dot(weight, loss), dtype)
 
 
-def trimmed(xp, losses, n_kept, epsilon, sample_weight):
+def trimmed(
+    xp: Any, losses: Any, n_kept: float, epsilon: Any, sample_weight: Any
+) -> Any:
     """See `trimmed_loss`."""
     losses = xp.check_values(losses, "losses")
     if losses.ndim != 1 or losses.shape[0] == 0:
@@ -78,8 +117,8 @@ def trimmed(xp, losses, n_kept, epsilon, sample_weight):
         raise TypeError(f"n_kept must be a real number, got {n_kept!r}.")
     if not n_kept > 0:
         raise ValueError(f"n_kept must be above 0, got {n_kept}.")
-    epsilon = check_strength(xp, epsilon)
     dtype, (x,) = wide(xp, losses)
+    strength = check_strength(xp, epsilon, Axis(xp, x.shape, 0), x)
     weights = None
     if sample_weight is not None:
         weights = xp.as_floats(sample_weight, "sample_weight", x)
@@ -90,7 +129,7 @@ def trimmed(xp, losses, n_kept, epsilon, sample_weight):
         data,
         (none, data.total),
         (kept, data.total - kept),
-        epsilon.like(x),
+        strength,
         "quadratic",
         "n_kept must be at most the number of losses or the sum of their weights",
     )
@@ -108,7 +147,9 @@ class _Rows:
         The number of ranked labels.
     """
 
-    def __init__(self, xp, scores, truth, name, sample_weight):
+    def __init__(
+        self, xp: Any, scores: Any, truth: Any, name: str, sample_weight: Any
+    ) -> None:
         self._xp = xp
         scores = _check_scores(xp, scores, "n_labels")
         self._dtype, (self.scores,) = wide(xp, scores)
@@ -124,7 +165,7 @@ class _Rows:
         ones = xp.where(self.count > 1, xp.ones_like(self.count), 0 * self.count)
         self._weight = _row_weight(xp, sample_weight, ones)
 
-    def rank(self, epsilon, regularization):
+    def rank(self, epsilon: Any, regularization: str) -> Any:
         """Soft ranks of the scores among the ranked labels, the largest first."""
         xp = self._xp
         is_missing, known = self.is_missing, xp.known(self.truth)
@@ -134,17 +175,17 @@ class _Rows:
         known = xp.where(is_missing, nan, self.scores)
         return rank(xp, known, epsilon, regularization, -1, True, "omit")
 
-    def rank_truth(self):
+    def rank_truth(self) -> Any:
         """Ranks of what is known, ties in the mean."""
         return rank(self._xp, self.truth, 0.0, "quadratic", -1, False, "omit")
 
-    def total(self, losses):
+    def total(self, losses: Any) -> Any:
         """The weighted mean of the rows."""
         xp = self._xp
         return xp.astype(xp.dot(self._weight, losses), self._dtype)
 
 
-def _check_scores(xp, scores, columns):
+def _check_scores(xp: Any, scores: Any, columns: str) -> Any:
     scores = xp.check_values(scores, "scores")
     if scores.ndim != 2:
         raise ValueError(
@@ -153,12 +194,12 @@ def _check_scores(xp, scores, columns):
     return scores
 
 
-def _check_shape(array, name, shape):
+def _check_shape(array: Any, name: str, shape: tuple[int, ...]) -> None:
     if tuple(array.shape) != shape:
         raise ValueError(f"{name} must have shape {shape}, got {tuple(array.shape)}.")
 
 
-def _row_weight(xp, sample_weight, ones):
+def _row_weight(xp: Any, sample_weight: Any, ones: Any) -> Any:
     """Weights of the rows with the sum 1, or all 0; `ones` are 0 for rows without."""
     weight = ones
     if sample_weight is not None:
@@ -177,7 +218,9 @@ def _row_weight(xp, sample_weight, ones):
     return weight / xp.where(total > 0, total, xp.ones_like(total))
 
 
-def check_label_range(labels, name, n_rows, n_classes, known):
+def check_label_range(
+    labels: Any, name: str, n_rows: int, n_classes: int, known: Any
+) -> None:
     """Say what is wrong with integers that should be columns."""
     if tuple(labels.shape) != (n_rows,):
         raise ValueError(

@@ -28,7 +28,15 @@ def _with_subnormals(function):
 
 @_with_subnormals
 def solve_blocks(
-    rows, epsilon, kind, *, is_sort, descending, omits_nan=False, keep=True
+    rows,
+    epsilon,
+    kind,
+    *,
+    is_sort,
+    descending,
+    omits_nan=False,
+    keep=True,
+    n_jobs=None,
 ):
     """Soft ranks or sorts of rows, with what their Jacobian needs: `SolvedRows`."""
     # As in `soft_rank` and `soft_sort`.
@@ -36,14 +44,15 @@ def solve_blocks(
     if is_sort and epsilon == 0:
         kind = _pav.QUADRATIC
     solve = solve_rows_without_nan if omits_nan else solve_rows
-    solved = solve(rows, epsilon, kind, sign, is_sort=is_sort, keep=keep)
+    options = {"is_sort": is_sort, "keep": keep, "n_jobs": n_jobs}
+    solved = solve(rows, epsilon, kind, sign, **options)
     if solved is None or solved.has_infinite:
         raise nonfinite_error(rows[~np.isnan(rows)] if omits_nan else rows, "values")
     return solved
 
 
 @_with_subnormals
-def blocks(values, epsilon, *, kind, is_sort, descending, omits_nan=False):
+def blocks(values, epsilon, *, kind, is_sort, descending, omits_nan=False, n_jobs=None):
     """Order and blocks of soft ranks or sorts.
 
     Returns
@@ -67,6 +76,7 @@ def blocks(values, epsilon, *, kind, is_sort, descending, omits_nan=False):
                 is_sort=is_sort,
                 descending=descending,
                 omits_nan=omits_nan,
+                n_jobs=n_jobs,
             )
             order[group], first[group] = solved_blocks(part, solved, strength, is_sort)
     return order.reshape(values.shape), first.reshape(values.shape)

@@ -12,27 +12,23 @@ except ModuleNotFoundError as error:
         "sksoftrank.jax needs JAX: pip install 'sksoftrank[jax]'."
     ) from error
 
-from ._locations import (
+from ._functions import (
+    isotonic_projection,
+    ndcg_loss,
+    project_permutahedron,
     soft_median,
     soft_quantile,
     soft_quantile_normalize,
-    soft_trimmed_mean,
-    soft_winsorize,
-)
-from ._losses import (
-    ndcg_loss,
-    spearman_loss,
-    topk_loss,
-    trimmed_loss,
-)
-from ._operators import (
-    isotonic_projection,
-    project_permutahedron,
     soft_rank,
     soft_sort,
     soft_sort_with,
     soft_topk,
     soft_topk_sort,
+    soft_trimmed_mean,
+    soft_winsorize,
+    spearman_loss,
+    topk_loss,
+    trimmed_loss,
 )
 
 __all__ = [

@@ -210,10 +210,7 @@ def soft_ndcg_loss(
     smallest = np.fmin.reduce(relevance, axis=None, initial=0.0)
     if smallest < 0:
         raise ValueError(f"relevance must be at least 0, got {smallest}.")
-    if k is not None and (not isinstance(k, Integral) or isinstance(k, bool)):
-        raise TypeError(f"k must be an integer >= 1 or None, got {k!r}.")
-    if k is not None and k < 1:
-        raise ValueError(f"k must be an integer >= 1 or None, got {k}.")
+    check_cutoff(k)
     if groups is not None:
         layout, *weight = check_group_weight(
             sample_weight, groups, ~np.isnan(relevance)
@@ -222,6 +219,14 @@ def soft_ndcg_loss(
         return loss(scores)
     weight = _check_row_weight(sample_weight, len(scores))
     return NDCGLoss(relevance, weight, epsilon, regularization, k)(scores)
+
+
+def check_cutoff(k):
+    """Say what is wrong with the number of labels that count."""
+    if k is not None and (not isinstance(k, Integral) or isinstance(k, bool)):
+        raise TypeError(f"k must be an integer >= 1 or None, got {k!r}.")
+    if k is not None and k < 1:
+        raise ValueError(f"k must be an integer >= 1 or None, got {k}.")
 
 
 class SoftRankLoss:

@@ -99,7 +99,7 @@ def solve_rows_without_nan(rows, *options, is_sort=False, **more_options):
 
 def _by_threads(kernel, n_jobs):
     """The kernel, with its rows spread over threads."""
-    n_threads = _check_n_jobs(n_jobs)
+    n_threads = effective_n_jobs(check_n_jobs(n_jobs))
 
     def solve(rows, epsilon, kind, sign, *results):
         size = max(1, -(-len(rows) // n_threads))
@@ -117,22 +117,26 @@ def _by_threads(kernel, n_jobs):
     return solve
 
 
-def _check_n_jobs(n_jobs) -> int:
-    """Number of threads that `n_jobs` asks for."""
+def check_n_jobs(n_jobs):
+    """Return `n_jobs`, or say what is wrong with it."""
     if n_jobs is not None and (
         not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool)
     ):
         raise TypeError(f"n_jobs must be a non-zero integer or None, got {n_jobs!r}.")
     if n_jobs == 0:
         raise ValueError("n_jobs must be a non-zero integer or None, got 0.")
-    return effective_n_jobs(n_jobs)
+    return n_jobs
 
 
 def check_k(k, total) -> float:
     """Return `k` as a float above 0 and at most `total`, or say what is wrong."""
+    return check_amount(k, float(total.min(initial=np.inf)))
+
+
+def check_amount(k, highest) -> float:
+    """`check_k` for one number."""
     if not isinstance(k, Real) or isinstance(k, (bool, np.bool_)):
         raise TypeError(f"k must be a real number, got {k!r}.")
-    highest = float(total.min(initial=np.inf))
     if not 0 < float(k) <= highest:
         raise ValueError(
             f"k must be above 0 and at most {highest:g}, the number of values or the "

@@ -12,15 +12,20 @@ except ModuleNotFoundError as error:
         "sksoftrank.torch needs PyTorch: pip install 'sksoftrank[torch]'."
     ) from error
 
-from ._locations import (
+from ._functions import (
+    isotonic_projection,
+    ndcg_loss,
+    project_permutahedron,
     soft_median,
     soft_quantile,
     soft_quantile_normalize,
+    soft_rank,
+    soft_sort,
+    soft_sort_with,
+    soft_topk,
+    soft_topk_sort,
     soft_trimmed_mean,
     soft_winsorize,
-)
-from ._losses import (
-    ndcg_loss,
     spearman_loss,
     topk_loss,
     trimmed_loss,
@@ -30,15 +35,6 @@ from ._modules import (
     SpearmanLoss,
     TopKLoss,
     TrimmedLoss,
-)
-from ._operators import (
-    isotonic_projection,
-    project_permutahedron,
-    soft_rank,
-    soft_sort,
-    soft_sort_with,
-    soft_topk,
-    soft_topk_sort,
 )
 
 __all__ = [

@@ -1,8 +1,9 @@
 """The losses as modules."""
 
-from torch import nn
+from torch import Tensor, nn
 
-from ._losses import ndcg_loss, spearman_loss, topk_loss, trimmed_loss
+from .._autodiff._types import Growth, Numbers, RankRegularization, Squashing
+from ._functions import ndcg_loss, spearman_loss, topk_loss, trimmed_loss
 
 
 class SpearmanLoss(nn.Module):
@@ -30,13 +31,24 @@ class SpearmanLoss(nn.Module):
     3.0625
     """
 
-    def __init__(self, epsilon=1.0, *, regularization="quadratic", top_weight=0.0):
+    def __init__(
+        self,
+        epsilon: float | Tensor = 1.0,
+        *,
+        regularization: RankRegularization = "quadratic",
+        top_weight: float = 0.0,
+    ) -> None:
         super().__init__()
         self.epsilon = epsilon
         self.regularization = regularization
         self.top_weight = top_weight
 
-    def forward(self, scores, ranks, sample_weight=None):
+    def forward(
+        self,
+        scores: Tensor,
+        ranks: Numbers[Tensor],
+        sample_weight: Numbers[Tensor] | None = None,
+    ) -> Tensor:
         """Return the loss of a batch.
 
         Parameters
@@ -70,6 +82,8 @@ class NDCGLoss(nn.Module):
     ----------
     epsilon : float or torch.Tensor of shape (), default=1.0
         As for `ndcg_loss`. A parameter is learnt.
+    k : int, default=None
+        As for `ndcg_loss`.
     regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
         As for `ndcg_loss`.
 
@@ -87,12 +101,24 @@ class NDCGLoss(nn.Module):
     0.282
     """
 
-    def __init__(self, epsilon=1.0, *, regularization="quadratic"):
+    def __init__(
+        self,
+        epsilon: float | Tensor = 1.0,
+        *,
+        k: int | None = None,
+        regularization: RankRegularization = "quadratic",
+    ) -> None:
         super().__init__()
         self.epsilon = epsilon
+        self.k = k
         self.regularization = regularization
 
-    def forward(self, scores, relevance, sample_weight=None):
+    def forward(
+        self,
+        scores: Tensor,
+        relevance: Numbers[Tensor],
+        sample_weight: Numbers[Tensor] | None = None,
+    ) -> Tensor:
         """Return the loss of a batch.
 
         Parameters
@@ -113,6 +139,7 @@ class NDCGLoss(nn.Module):
             scores,
             relevance,
             self.epsilon,
+            k=self.k,
             regularization=self.regularization,
             sample_weight=sample_weight,
         )
@@ -149,13 +176,13 @@ class TopKLoss(nn.Module):
 
     def __init__(
         self,
-        k=1,
-        epsilon=1.0,
+        k: int | dict[int, float] = 1,
+        epsilon: float | Tensor = 1.0,
         *,
-        operator="quadratic",
-        growth="linear",
-        squashing=None,
-    ):
+        operator: RankRegularization = "quadratic",
+        growth: Growth = "linear",
+        squashing: Squashing | None = None,
+    ) -> None:
         super().__init__()
         self.k = k
         self.epsilon = epsilon
@@ -163,7 +190,12 @@ class TopKLoss(nn.Module):
         self.growth = growth
         self.squashing = squashing
 
-    def forward(self, scores, labels, sample_weight=None):
+    def forward(
+        self,
+        scores: Tensor,
+        labels: Numbers[Tensor],
+        sample_weight: Numbers[Tensor] | None = None,
+    ) -> Tensor:
         """Return the loss of a batch.
 
         Parameters
@@ -215,12 +247,14 @@ class TrimmedLoss(nn.Module):
     0.5
     """
 
-    def __init__(self, n_kept, epsilon):
+    def __init__(self, n_kept: float, epsilon: float | Tensor) -> None:
         super().__init__()
         self.n_kept = n_kept
         self.epsilon = epsilon
 
-    def forward(self, losses, sample_weight=None):
+    def forward(
+        self, losses: Tensor, sample_weight: Numbers[Tensor] | None = None
+    ) -> Tensor:
         """Return the loss of a batch.
 
         Parameters

@@ -61,9 +61,9 @@ def _integers_like(values):
 
 @_operator(
     "(Tensor values, Tensor epsilon, str regularization, bool is_sort, "
-    "bool descending, bool omits_nan) -> (Tensor, Tensor)"
+    "bool descending, bool omits_nan, int? n_jobs) -> (Tensor, Tensor)"
 )
-def blocks(values, epsilon, regularization, is_sort, descending, omits_nan):
+def blocks(values, epsilon, regularization, is_sort, descending, omits_nan, n_jobs):
     """Order and blocks of soft ranks and sorts, see `_structure.blocks`."""
     found = _structure.blocks(
         _to_numpy(values),
@@ -72,13 +72,14 @@ def blocks(values, epsilon, regularization, is_sort, descending, omits_nan):
         is_sort=is_sort,
         descending=descending,
         omits_nan=omits_nan,
+        n_jobs=n_jobs,
     )
     order, first = (torch.from_numpy(array).to(values.device) for array in found)
     return order, first
 
 
 @blocks.register_fake
-def _(values, epsilon, regularization, is_sort, descending, omits_nan):
+def _(values, epsilon, regularization, is_sort, descending, omits_nan, n_jobs):
     return _integers_like(values), _integers_like(values)
 
 

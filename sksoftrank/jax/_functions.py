@@ -1,0 +1,48 @@
+"""The functions that PyTorch and JAX share, for its arrays."""
+
+from jax import Array
+
+from .._autodiff._binding import Binding
+from .._autodiff._public_locations import Locations
+from .._autodiff._public_losses import Losses
+from .._autodiff._public_operators import Operators
+from .._autodiff._public_projections import Projections
+from . import _backend
+
+# Docstrings are written for PyTorch.
+WORDS = {
+    r"import torch\b": "from jax import numpy as jnp",
+    r"torch\.tensor\(": "jnp.array(",
+    r"torch\.Tensor": "jax.Array",
+    r"torch\.distributions\.Normal\(0\.0, 1\.0\)\.icdf": "jax.scipy.stats.norm.ppf",
+    r"sksoftrank\.torch": "sksoftrank.jax",
+    r"\ba tensor": "an array",
+    r"\bA tensor": "An array",
+    r"\btensors": "arrays",
+}
+
+_function = Binding("sksoftrank.jax", Array, WORDS)
+
+_operators = Operators[Array](_backend)
+soft_rank = _function(_operators.soft_rank)
+soft_sort = _function(_operators.soft_sort)
+soft_topk = _function(_operators.soft_topk)
+soft_topk_sort = _function(_operators.soft_topk_sort)
+soft_sort_with = _function(_operators.soft_sort_with)
+
+_projections = Projections[Array](_backend)
+isotonic_projection = _function(_projections.isotonic_projection)
+project_permutahedron = _function(_projections.project_permutahedron)
+
+_locations = Locations[Array](_backend)
+soft_quantile = _function(_locations.soft_quantile)
+soft_median = _function(_locations.soft_median)
+soft_trimmed_mean = _function(_locations.soft_trimmed_mean)
+soft_winsorize = _function(_locations.soft_winsorize)
+soft_quantile_normalize = _function(_locations.soft_quantile_normalize)
+
+_losses = Losses[Array](_backend)
+spearman_loss = _function(_losses.spearman_loss)
+ndcg_loss = _function(_losses.ndcg_loss)
+topk_loss = _function(_losses.topk_loss)
+trimmed_loss = _function(_losses.trimmed_loss)

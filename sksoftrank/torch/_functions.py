@@ -1,0 +1,36 @@
+"""The functions that PyTorch and JAX share, for tensors."""
+
+from torch import Tensor
+
+from .._autodiff._binding import Binding
+from .._autodiff._public_locations import Locations
+from .._autodiff._public_losses import Losses
+from .._autodiff._public_operators import Operators
+from .._autodiff._public_projections import Projections
+from . import _backend
+
+_function = Binding("sksoftrank.torch", Tensor, {})
+
+_operators = Operators[Tensor](_backend)
+soft_rank = _function(_operators.soft_rank)
+soft_sort = _function(_operators.soft_sort)
+soft_topk = _function(_operators.soft_topk)
+soft_topk_sort = _function(_operators.soft_topk_sort)
+soft_sort_with = _function(_operators.soft_sort_with)
+
+_projections = Projections[Tensor](_backend)
+isotonic_projection = _function(_projections.isotonic_projection)
+project_permutahedron = _function(_projections.project_permutahedron)
+
+_locations = Locations[Tensor](_backend)
+soft_quantile = _function(_locations.soft_quantile)
+soft_median = _function(_locations.soft_median)
+soft_trimmed_mean = _function(_locations.soft_trimmed_mean)
+soft_winsorize = _function(_locations.soft_winsorize)
+soft_quantile_normalize = _function(_locations.soft_quantile_normalize)
+
+_losses = Losses[Tensor](_backend)
+spearman_loss = _function(_losses.spearman_loss)
+ndcg_loss = _function(_losses.ndcg_loss)
+topk_loss = _function(_losses.topk_loss)
+trimmed_loss = _function(_losses.trimmed_loss)

@@ -1,0 +1,55 @@
+"""Fixtures: what tests need of PyTorch and JAX, in the same words."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+
+class Framework(NamedTuple):
+    """What the tests need of a framework."""
+
+    name: str
+    soft: object
+    array: object  # of NumPy's
+    gradient: object  # of a function of one array
+
+
+def torch_framework():
+    """PyTorch, or a skipped test."""
+    torch = pytest.importorskip("torch", reason="needs torch")
+    from sksoftrank import torch as soft
+
+    def array(values):
+        return torch.tensor(np.asarray(values))
+
+    def gradient(function, values):
+        x = array(values).requires_grad_()
+        function(x).backward()
+        return x.grad
+
+    return Framework("torch", soft, array, gradient)
+
+
+def jax_framework():
+    """JAX, or a skipped test."""
+    jax = pytest.importorskip("jax", reason="needs jax")
+    from sksoftrank import jax as soft
+
+    def gradient(function, values):
+        return jax.jit(jax.grad(function))(jax.numpy.asarray(values))
+
+    return Framework("jax", soft, jax.numpy.asarray, gradient)
+
+
+@pytest.fixture(params=["torch", "jax"])
+def framework(request):
+    """Each of them, in float64."""
+    if request.param == "torch":
+        yield torch_framework()
+        return
+    found = jax_framework()
+    jax = pytest.importorskip("jax")
+    jax.config.update("jax_enable_x64", True)
+    yield found
+    jax.config.update("jax_enable_x64", False)

@@ -1,0 +1,229 @@
+"""The functions for PyTorch and JAX take all that those for NumPy take."""
+
+import doctest
+import inspect
+import pickle
+from functools import partial
+
+import numpy as np
+import pytest
+from framework_cases import VALUES, WEIGHTS
+from numpy.testing import assert_allclose, assert_array_equal
+
+import sksoftrank
+from sksoftrank import losses
+
+INF, NAN = np.inf, np.nan
+OF_NUMPY = {
+    "spearman_loss": losses.soft_spearman_loss,
+    "ndcg_loss": losses.soft_ndcg_loss,
+    "topk_loss": losses.soft_topk_loss,
+    "trimmed_loss": losses.selection_trimmed_loss,
+}
+# Derivatives are the framework's own. Groups of different sizes would have shapes that
+# depend on values, which traced code can't have: rows with NaN take their place.
+NOT_NEEDED = {"return_jacobian", "groups"}
+
+
+def functions(soft):
+    """The public functions of a framework, by name."""
+    public = {name: getattr(soft, name) for name in soft.__all__}
+    return {name: f for name, f in public.items() if not inspect.isclass(f)}
+
+
+def test_parameters_are_those_of_numpy(framework):
+    for name, function in functions(framework.soft).items():
+        of_numpy = OF_NUMPY.get(name) or getattr(sksoftrank, name)
+        own, expected = (
+            {
+                name: (parameter.kind, parameter.default)
+                for name, parameter in inspect.signature(f).parameters.items()
+                if name not in NOT_NEEDED
+            }
+            for f in (function, of_numpy)
+        )
+        assert own == expected, name
+        assert list(own) == list(expected), name
+
+
+def test_names_and_words_are_those_of_the_framework(framework):
+    other = {"torch": "jax", "jax": "torch"}[framework.name]
+    for name, function in functions(framework.soft).items():
+        assert function.__module__ == framework.soft.__name__
+        assert function.__qualname__ == function.__name__ == name
+        assert pickle.loads(pickle.dumps(function)) is function
+        words = function.__doc__.lower()
+        assert other not in words, name
+        assert ("tensor" in words) == (framework.name == "torch"), name
+        types = str(inspect.signature(function))
+        assert "~Array" not in types, name
+        assert framework.name in types
+
+
+def test_examples(framework):
+    runner = doctest.DocTestRunner()
+    for name, function in functions(framework.soft).items():
+        examples = doctest.DocTestParser().get_doctest(
+            function.__doc__, {}, name, None, None
+        )
+        assert examples.examples
+        runner.run(examples)
+    assert runner.failures == 0
+
+
+OF_MASK = np.array(
+    [[0.4, -INF, 1.0, INF, 0.9, -INF, INF], [-INF, 2.0, 0.1, 0.3, -INF, 0.4, 1.5]]
+)
+WITH_NAN = np.where(np.arange(7) == 2, NAN, OF_MASK)
+ROWS = np.array([0.3, 0.0, 1.7])
+STRAIGHT = {"straight_through": True}
+OMIT = {"nan_policy": "omit"}
+CALLS = [
+    ("soft_rank", VALUES, (ROWS,), {}),
+    ("soft_rank", VALUES, (ROWS,), STRAIGHT | {"n_jobs": 2}),
+    ("soft_rank", OF_MASK, (0.5,), {"regularization": "entropic"}),
+    ("soft_rank", WITH_NAN, (0.5,), OMIT | {"descending": True}),
+    ("soft_rank", OF_MASK, (ROWS[:2],), {"regularization": "kl"} | STRAIGHT),
+    ("soft_sort", VALUES, (ROWS,), {"regularization": "entropic"}),
+    ("soft_sort", VALUES, (0.7,), STRAIGHT | {"n_jobs": 2}),
+    ("soft_sort", OF_MASK, (0.0,), {}),
+    ("soft_sort", WITH_NAN, (0.0,), OMIT | {"descending": True}),
+    ("soft_topk", VALUES, (2.5, ROWS), {}),
+    ("soft_topk", VALUES, (np.array([0.5, 2.0, 3.3]), ROWS + 0.1), {}),
+    ("soft_topk", VALUES, (2.5, 0.7), {"magnitude": True} | STRAIGHT),
+    ("soft_topk", OF_MASK, (3.5, 0.7), {"regularization": "entropic"}),
+    ("soft_topk", OF_MASK, (6.0, 0.7), {}),
+    ("soft_topk", WITH_NAN, (2, 0.7), OMIT | {"weights": WEIGHTS}),
+    ("soft_topk_sort", VALUES, (3, ROWS), STRAIGHT),
+    ("soft_topk_sort", OF_MASK, (3, 0.0), {"largest": False}),
+    ("soft_topk_sort", np.where(VALUES > -1.5, VALUES, NAN), (7, 0.8), OMIT),
+    ("soft_quantile", VALUES, ([0.2, 0.6], ROWS), {"weights": WEIGHTS}),
+    ("soft_quantile", VALUES, ([0.2, 0.6], ROWS), STRAIGHT),
+    ("soft_quantile", OF_MASK, ([0.2, 0.5, 0.9], 0.0), {}),
+    ("soft_median", WITH_NAN, (0.0,), OMIT),
+    ("soft_median", VALUES, (0.7,), STRAIGHT | {"regularization": "entropic"}),
+    ("soft_trimmed_mean", VALUES, (0.2, ROWS), STRAIGHT),
+    ("soft_trimmed_mean", OF_MASK, (0.3, 0.0), {}),
+    ("soft_winsorize", VALUES, (0.2, ROWS), STRAIGHT),
+    ("soft_winsorize", OF_MASK, (0.3, 0.0), {}),
+    ("soft_winsorize", WITH_NAN, (0.1, 0.0), OMIT),
+    ("soft_quantile_normalize", VALUES, ([1.0, 2.0, 5.0], ROWS), STRAIGHT),
+    ("soft_quantile_normalize", OF_MASK, ([1.0, 2.0, 5.0], 0.7), {}),
+    ("soft_sort_with", VALUES.T, (WEIGHTS, 0.4), STRAIGHT),
+    ("soft_sort_with", VALUES.T, (np.where(WEIGHTS > 1, WEIGHTS, NAN), 0.4), OMIT),
+    ("soft_sort_with", VALUES.T, (np.where(WEIGHTS > 1, WEIGHTS, -INF), 0.4), {}),
+]
+
+
+@pytest.mark.parametrize(("name", "values", "arguments", "options"), CALLS)
+def test_options(framework, name, values, arguments, options):
+    expected, jacobian = getattr(sksoftrank, name)(
+        values, *arguments, return_jacobian=True, **options
+    )
+    function = getattr(framework.soft, name)
+    found = np.asarray(function(framework.array(values), *arguments, **options))
+    if "straight_through" in options:
+        hard = function(framework.array(values), *arguments[:-1], 0.0, **options)
+        assert_array_equal(found, np.asarray(hard))
+    assert_allclose(found, expected, rtol=0, atol=1e-13)
+    # Of results that are infinite or missing there is nothing to pull back.
+    u = np.random.default_rng(4).normal(size=np.shape(expected))
+    u = np.where(np.isfinite(expected), u, 0.0)
+    is_nan = framework.array(np.where(np.isfinite(expected), 1.0, NAN))
+
+    def loss(x):
+        result = function(x, *arguments, **options)
+        is_number = is_nan == 1
+        finite = (
+            result[is_number]
+            if framework.name == "torch"
+            else zeroed(result, is_number)
+        )
+        weight = u[np.isfinite(expected)] if framework.name == "torch" else u
+        return (finite * framework.array(weight)).sum()
+
+    gradient = np.asarray(framework.gradient(loss, values))
+    expected = np.where(np.isfinite(values), jacobian.vjp(u), 0.0)
+    gradient = np.where(np.isfinite(values), gradient, 0.0)
+    assert_allclose(gradient, expected, rtol=0, atol=1e-12)
+
+
+def zeroed(result, is_number):
+    from jax import numpy as jnp
+
+    return jnp.where(is_number, result, 0.0)
+
+
+def test_options_are_traced(framework):
+    """What eager code looks at and traced code can't is the same."""
+    soft = framework.soft
+
+    def f(x):
+        return (
+            soft.soft_rank(x, ROWS[:2]).sum()
+            + soft.soft_topk(x, np.array([1.5, 4.0]), 0.5)[0, 0]
+            + soft.soft_sort(x[0], 0.0)[3:5].sum()
+            + soft.soft_median(x[1], 0.0)
+        )
+
+    x = framework.array(OF_MASK)
+    if framework.name == "torch":
+        torch = pytest.importorskip("torch")
+        traced = torch.func.vmap(f)(x[None])[0]
+    else:
+        traced = pytest.importorskip("jax").jit(f)(x)
+    assert_allclose(float(traced), float(f(x)), rtol=1e-14)
+
+
+def test_epsilon_and_k_by_row_have_derivatives(framework):
+    k = np.array([0.5, 2.2, 3.3])
+    for regularization in ("quadratic", "entropic"):
+        _, jacobian = sksoftrank.soft_topk(
+            VALUES, k, ROWS, regularization=regularization, return_jacobian=True
+        )
+        x = framework.array(VALUES)
+
+        def weighted(k, epsilon, x=x, regularization=regularization):
+            parts = framework.soft.soft_topk(
+                x, k, epsilon, regularization=regularization
+            )
+            return (parts**2).sum()
+
+        parts = framework.soft.soft_topk(x, k, ROWS, regularization=regularization)
+        u = 2 * np.asarray(parts)
+        found = framework.gradient(partial(weighted, epsilon=framework.array(ROWS)), k)
+        assert_allclose(found, (u * jacobian.wrt_k).sum(axis=1), atol=1e-12)
+        found = framework.gradient(partial(weighted, framework.array(k)), ROWS)
+        assert_allclose(found, (u * jacobian.wrt_epsilon).sum(axis=1), atol=1e-12)
+
+
+BAD = [
+    ("soft_rank", (VALUES[0],), {"groups": [0, 1, 1, 1, 0, 0, 0]}, TypeError, "groups"),
+    ("soft_rank", (VALUES,), {"straight_through": 1}, TypeError, "straight_through"),
+    ("soft_rank", (VALUES,), {"n_jobs": 0}, ValueError, "n_jobs must be a non-zero"),
+    ("soft_sort", (VALUES,), {"n_jobs": "two"}, TypeError, "n_jobs must be a non-zero"),
+    ("soft_rank", (VALUES, [1.0, -1.0, 2.0]), {}, ValueError, "got -1"),
+    ("soft_rank", (VALUES, ["a", "b", "c"]), {}, TypeError, "epsilon must be a real"),
+    ("soft_sort", (OF_MASK, 0.5), {}, ValueError, "got 0 NaN and 6 infinite"),
+    ("soft_median", (OF_MASK, 0.5), {}, ValueError, "got 0 NaN and 6 infinite"),
+    ("soft_median", ([[INF, -INF]], 0.0), {}, ValueError, "got 0 NaN and 2 infinite"),
+    ("soft_topk", (VALUES, [1.0, 9.0, 1.0]), {}, ValueError, "k must be above 0"),
+    ("soft_topk", (VALUES, 2), {"magnitude": "yes"}, TypeError, "magnitude must be"),
+    ("soft_topk", (WITH_NAN, 2), {}, ValueError, "got 2 NaN"),
+    ("soft_topk_sort", (VALUES, 2.5), {}, TypeError, "k must be an integer"),
+    (
+        "soft_sort_with",
+        (VALUES.T, np.full(7, NAN)),
+        OMIT,
+        ValueError,
+        "must have a record without NaN, got none",
+    ),
+    ("ndcg_loss", (VALUES, VALUES**2), {"k": 0}, ValueError, "k must be an integer"),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "options", "error", "message"), BAD)
+def test_bad_options(framework, name, arguments, options, error, message):
+    values, *arguments = arguments
+    with pytest.raises(error, match=message):
+        getattr(framework.soft, name)(framework.array(values), *arguments, **options)
