@@ -144,6 +144,7 @@ def check_levels(
         array = xp.astype(xp.check_floats(levels, name), like.dtype)
         flat = xp.reshape(array, (-1,))
         return tuple(array.shape), [flat[i] for i in range(flat.shape[0])]
+    shape: tuple[int, ...]
     # Numbers and lists of them without NumPy, which a compiler might trace.
     if isinstance(levels, numbers.Real):
         shape, flat = (), [levels]
@@ -154,10 +155,10 @@ def check_levels(
     else:
         array = as_array(levels, name)
         shape, flat = array.shape, array.ravel().tolist()
-    for level in flat:
+    for level in list[Any](flat):
         if not isinstance(level, numbers.Real):
             raise TypeError(f"{name} must be in [0, 1], got {level!r}.")
-        if not 0 <= level <= 1:
+        if not 0 <= float(level) <= 1:
             raise ValueError(f"{name} must be in [0, 1], got {level:g}.")
     return shape, [float(level) for level in flat]
 
@@ -196,7 +197,7 @@ def stand_ins(
 ) -> tuple[Any, Any]:
     """The values with finite numbers for infinite ones, and which those were or None.
 
-    As `_slices.stand_ins`: beyond all finite numbers of a slice, and so far that
+    As `_rows.stand_ins`: beyond all finite numbers of a slice, and so far that
     nothing soft takes both. With `only_hard` infinite ones stay where epsilon is above
     0. Where they are is told by 1 and -1, and 0 elsewhere.
     """

@@ -4,7 +4,7 @@ The structure comes from NumPy by `jax.pure_callback`, or directly where nothing
 traced, so that bad input raises an ordinary exception.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -122,12 +122,12 @@ def cast(x: Array, like: Array) -> Array:
 
 def eps(x: Array) -> float:
     """The relative spacing of floats in the type of an array."""
-    return jnp.finfo(x.dtype).eps
+    return float(jnp.finfo(x.dtype).eps)
 
 
 def tiny(x: Array) -> float:
     """The smallest normal number in the type of an array."""
-    return jnp.finfo(x.dtype).tiny
+    return float(jnp.finfo(x.dtype).tiny)
 
 
 def detach(x: Array) -> Array:
@@ -227,9 +227,9 @@ def fast(*arguments: Any) -> None:
     return None
 
 
-def _call(function: Any, types: Any, *arrays: Array) -> Array:
+def _call(function: Callable[..., Any], types: tuple[Any, ...], *arrays: Any) -> Any:
     """Arrays of the types and shapes of `types` from a function of NumPy arrays."""
-    arrays = [detach(jnp.asarray(array)) for array in arrays]
+    arrays = tuple(detach(jnp.asarray(array)) for array in arrays)
 
     def in_numpy(*arrays: Any) -> tuple[Any, ...]:
         results = function(*map(_to_numpy, arrays))
@@ -244,13 +244,13 @@ def _call(function: Any, types: Any, *arrays: Array) -> Array:
     return jax.pure_callback(in_numpy, types, *arrays, vmap_method="broadcast_all")
 
 
-def _to_numpy(array: Any) -> Array:
+def _to_numpy(array: Any) -> np.ndarray:
     array = np.asarray(array)
     # NumPy has no bfloat16.
     return array if array.dtype == np.float64 else array.astype(np.float32)
 
 
-def _integers(shape: Any) -> Array:
+def _integers(shape: tuple[int, ...]) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(shape, jax.dtypes.canonicalize_dtype(np.int64))
 
 
