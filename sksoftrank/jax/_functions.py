@@ -16,8 +16,8 @@ WORDS = {
     r"torch\.Tensor": "jax.Array",
     r"torch\.distributions\.Normal\(0\.0, 1\.0\)\.icdf": "jax.scipy.stats.norm.ppf",
     r"sksoftrank\.torch": "sksoftrank.jax",
-    r"\ba tensor": "an array",
-    r"\bA tensor": "An array",
+    r"\ba(\s+)tensor": r"an\1array",
+    r"\bA(\s+)tensor": r"An\1array",
     r"\btensors": "arrays",
 }
 
