@@ -22,7 +22,7 @@ from sksoftrank.torch import soft_rank
 
 SIZES = [3, 5, 7, 9, 15]
 DIGITS = {"digits": 1, "two-digit numbers": 2}
-STEPS = 1500
+STEPS = 1000
 BATCH = 20
 N_TEST = 500
 SEEDS = 2

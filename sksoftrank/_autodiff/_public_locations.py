@@ -4,16 +4,9 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Generic
 
+from .._typing import NanPolicy, RankRegularization, Regularization
 from . import _locations as formulas
-from ._types import (
-    Array,
-    Cut,
-    NanPolicy,
-    Numbers,
-    RankRegularization,
-    Regularization,
-    Strength,
-)
+from ._types import Array, Cut, Numbers, Strength
 
 
 class Locations(Generic[Array]):

@@ -3,15 +3,9 @@
 from types import ModuleType
 from typing import Generic
 
+from .._typing import RankRegularization, TopKSquashing
 from . import _losses as formulas
-from ._types import (
-    Array,
-    Growth,
-    Numbers,
-    RankRegularization,
-    Squashing,
-    Strength,
-)
+from ._types import Array, Growth, Numbers, Strength
 
 
 class Losses(Generic[Array]):
@@ -158,7 +152,7 @@ class Losses(Generic[Array]):
         *,
         operator: RankRegularization = "quadratic",
         growth: Growth = "linear",
-        squashing: Squashing | None = None,
+        squashing: TopKSquashing | None = None,
         sample_weight: Numbers[Array] | None = None,
     ) -> Array:
         """Top-k loss of the soft rank of the true class.

@@ -3,15 +3,9 @@
 from types import ModuleType
 from typing import Generic
 
+from .._typing import NanPolicy, RankRegularization, Regularization
 from . import _operators as formulas
-from ._types import (
-    Array,
-    NanPolicy,
-    Numbers,
-    RankRegularization,
-    Regularization,
-    Strength,
-)
+from ._types import Array, Numbers, Strength
 
 
 class Operators(Generic[Array]):

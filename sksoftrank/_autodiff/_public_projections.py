@@ -3,8 +3,9 @@
 from types import ModuleType
 from typing import Generic
 
+from .._typing import Regularization
 from . import _operators as formulas
-from ._types import Array, Regularization
+from ._types import Array
 
 
 class Projections(Generic[Array]):

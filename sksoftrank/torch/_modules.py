@@ -2,7 +2,8 @@
 
 from torch import Tensor, nn
 
-from .._autodiff._types import Growth, Numbers, RankRegularization, Squashing
+from .._autodiff._types import Growth, Numbers
+from .._typing import RankRegularization, TopKSquashing
 from ._functions import ndcg_loss, spearman_loss, topk_loss, trimmed_loss
 
 
@@ -181,7 +182,7 @@ class TopKLoss(nn.Module):
         *,
         operator: RankRegularization = "quadratic",
         growth: Growth = "linear",
-        squashing: Squashing | None = None,
+        squashing: TopKSquashing | None = None,
     ) -> None:
         super().__init__()
         self.k = k
