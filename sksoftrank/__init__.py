@@ -25,6 +25,7 @@ from .preprocessing import (
     SoftRankTransformer,
 )
 from .projections import isotonic_projection, project_permutahedron
+from .ranking import SoftRanker
 from .robust import (
     SoftLQSRegressor,
     SoftLTSRegressor,
@@ -48,6 +49,7 @@ __all__ = [
     "SoftLTSRegressorCV",
     "SoftQuantileNormalizer",
     "SoftRankTransformer",
+    "SoftRanker",
     "SoftSpearmanLabelRanker",
     "SoftTopKClassifier",
     "SoftTrimmedClassifier",

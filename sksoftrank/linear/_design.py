@@ -76,6 +76,9 @@ class LinearDesign:
         Whether the basis whitens also sparse X of moderate size.
     eps : float, default=EPS
         Relative rounding error of the numbers in X.
+    scale : ndarray of shape (n_features,), default=None
+        Scales of the features, for a basis that scales only. None means those of the
+        rows.
 
     Attributes
     ----------
@@ -110,6 +113,7 @@ class LinearDesign:
         core_weight=None,
         whiten_sparse=False,
         eps=EPS,
+        scale=None,
     ):
         self.X = X
         self.low, self.high = _ranges(X)
@@ -127,7 +131,9 @@ class LinearDesign:
                 levels.append(self._scaled(self._scaled(rest)))
             penalty = self._whiten(levels, float(alpha), eps)
         else:
-            unit = self._inverse_scale(np.sqrt(self._mean_square(core)))
+            if scale is None:
+                scale = np.sqrt(self._mean_square(core))
+            unit = self._inverse_scale(scale)
             self.basis = unit
             self.inverse = _invert(unit)
             penalty = np.full(unit.size, float(alpha))

@@ -364,16 +364,20 @@ class NDCGLoss(SoftRankLoss):
 
     def of_ranks(self, ranks, total, gain):
         """Value and gradient in the ranks."""
-        total = np.sum(total)  # of batches of groups
-        if self.k is not None:
-            left = np.clip(self.k + 1 - ranks, 0.0, 1.0)  # of the discount of rank k
-            ranks = np.minimum(ranks, self.k)
-        log = np.log2(1 + ranks)
-        gradient = gain / (math.log(2) * (1 + ranks) * log**2)
-        if self.k is None:
-            return total - (gain / log).sum(), gradient
-        gradient = np.where(left < 1, (left > 0) * gain / log, gradient)
-        return total - (left * gain / log).sum(), gradient
+        return discount_ranks(ranks, np.sum(total), gain, self.k)
+
+
+def discount_ranks(ranks, total, gain, k):
+    """`total` minus the discounted sum of gains, and its gradient in the ranks."""
+    if k is not None:
+        left = np.clip(k + 1 - ranks, 0.0, 1.0)  # of the discount of rank k
+        ranks = np.minimum(ranks, k)
+    log = np.log2(1 + ranks)
+    gradient = gain / (math.log(2) * (1 + ranks) * log**2)
+    if k is None:
+        return total - (gain / log).sum(), gradient
+    gradient = np.where(left < 1, (left > 0) * gain / log, gradient)
+    return total - (left * gain / log).sum(), gradient
 
 
 def group_rows(ranked):
