@@ -24,6 +24,7 @@ CALLS = {
     "SoftTrimmedRegressor": (X, y),
     "SoftTrimmedClassifier": (X, (y > 0).astype(int)),
     "SoftTopKClassifier": (X, (y > 0).astype(int)),
+    "SoftRanker": (X, y),
     "SoftSpearmanLabelRanker": (X, RANKS),
     "DummyLabelRanker": (X, RANKS),
 }

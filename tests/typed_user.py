@@ -20,6 +20,7 @@ from sksoftrank import (
     SoftLTSRegressor,
     SoftLTSRegressorCV,
     SoftQuantileNormalizer,
+    SoftRanker,
     SoftRankTransformer,
     SoftSpearmanLabelRanker,
     SoftTopKClassifier,
@@ -216,6 +217,12 @@ assert_type(classifier.decision_function(X), Floats)
 refitted = SoftTrimmedClassifier(classifier, trim=0.1, cv=2).fit(X, is_high)
 assert_type(refitted, SoftTrimmedClassifier)
 assert_type(refitted.classes_, NDArray[Any])
+
+group_ranker = SoftRanker(loss="ndcg", k=5).fit(X, y - y.min(), groups=is_high)
+assert_type(group_ranker.predict(X), Floats)
+assert_type(group_ranker.score(X, y - y.min(), groups=is_high), float)
+grouped = soft_rank(y, groups=is_high)
+assert_type(grouped, Floats)
 
 X, Y, weights = make_label_ranking(n_labels=3, missing=0.1, random_state=0)
 assert_type((X, Y, weights), tuple[Doubles, Doubles, Doubles])

@@ -81,7 +81,7 @@ class GroupedRows:
             hard = GroupRanks(layout, 0.0, "quadratic", descending=False)
             self.level = SPREAD * ((hard(y) - 0.5) / self.total - 0.5)
         else:
-            self.counts = counts[layout.order]
+            self.counts = counts[layout.order].astype(np.float64)
             self.total = self.sums(self.counts)[self.number]
             self.level = np.concatenate(
                 [_levels(y[part], self.counts[part]) for part in self.parts]
@@ -90,12 +90,12 @@ class GroupedRows:
 
     def sums(self, values: Floats) -> Floats:
         """Sums within the groups."""
-        return np.bincount(self.number, values, minlength=len(self.parts))
+        sums = np.bincount(self.number, values, minlength=len(self.parts))
+        return sums.astype(np.float64, copy=False)
 
     def centred(self, values: Floats) -> Floats:
         """Values minus their weighted mean in the group."""
-        mean = self.sums(self.counts * values) / self.sums(self.counts)
-        return values - mean[self.number]
+        return values - (self.sums(self.counts * values)[self.number] / self.total)
 
 
 def _levels(y: Floats, counts: Floats) -> Floats:
@@ -171,7 +171,8 @@ def soft_levels(rows: GroupedRows, epsilon: float) -> SoftLevels | WeightedSoftL
 class SpearmanObjective:
     """Mean over groups of the squared distance of soft and true levels.
 
-    Hard ranks without ties give one minus Spearman's correlation in large groups. Without `levels` scores stand for levels: least squares.
+    Hard ranks without ties give one minus Spearman's correlation in large groups.
+    Without `levels` scores stand for levels: least squares.
     """
 
     def __init__(
@@ -182,7 +183,9 @@ class SpearmanObjective:
     def __call__(self, scores: Floats) -> tuple[float, Floats]:
         """Value and gradient at scores of shape (n_used, 1)."""
         flat = scores[:, 0]
-        levels = self._rows.centred(flat) if self._levels is None else self._levels(flat)
+        levels = (
+            self._rows.centred(flat) if self._levels is None else self._levels(flat)
+        )
         error = levels - self._rows.level
         gradient = self._rows.share * error
         value = 0.5 * float(gradient @ error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -38,9 +39,6 @@ EPS = np.finfo(np.float64).eps
 # What varies by less than this many rounding errors within groups is constant.
 NOISE = 10.0
 
-# The default of epsilon. NDCG needs ranks that tell the best from the next.
-EPSILONS = {"spearman": 1.0, "ndcg": 0.3}
-
 
 class SoftRanker(CallbackSupportMixin, LinearScoresMixin, BaseEstimator):
     """Linear scores that rank the rows within each group.
@@ -59,10 +57,11 @@ class SoftRanker(CallbackSupportMixin, LinearScoresMixin, BaseEstimator):
     k : int, default=None
         With ``loss="ndcg"`` how many of the best rows of a group count. None means all,
         and is the only choice for "spearman".
-    epsilon : float, default=None
-        Strength of the soft ranks, above 0, relative to the scores that least squares
-        finds: the smaller, the harder are the ranks that the iterations start with.
-        None means 1.0 for "spearman" and 0.3 for "ndcg".
+    epsilon : float, default=1.0
+        Strength of the soft ranks, above 0: for "spearman" in units in which the scores
+        of least squares are ranks of standard deviation one, for "ndcg" in standard
+        deviations of the scores that "spearman" finds. The smaller, the harder are the
+        ranks that the iterations start with.
     alpha : float, default=0.01
         Strength of the ridge penalty on the coefficients of the features in units of
         their standard deviations within groups, at least 0. It competes with the
@@ -165,13 +164,22 @@ class SoftRanker(CallbackSupportMixin, LinearScoresMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "loss": [StrOptions({"spearman", "ndcg"})],
         "k": [Interval(Integral, 1, None, closed="left"), None],
-        "epsilon": [Interval(Real, 0, None, closed="neither"), None],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "tether": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "verbose": ["verbose"],
     }
+
+    coef_: NDArray[np.floating]
+    intercept_: float
+    init_coef_: NDArray[np.floating]
+    objective_: float
+    n_groups_: int
+    n_iter_: int
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
 
     # Groups are part of the data, not an option.
     __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": True}
@@ -182,7 +190,7 @@ class SoftRanker(CallbackSupportMixin, LinearScoresMixin, BaseEstimator):
         *,
         loss: str = "spearman",
         k: int | None = None,
-        epsilon: float | None = None,
+        epsilon: float = 1.0,
         alpha: float = 1e-2,
         tether: float = 1.0,
         max_iter: int = 1000,
@@ -244,8 +252,9 @@ class SoftRanker(CallbackSupportMixin, LinearScoresMixin, BaseEstimator):
             return self
         self.n_groups_ = len(rows.parts)
         design = _design(X, rows, float(self.alpha))
-        epsilon = EPSILONS[self.loss] if self.epsilon is None else self.epsilon
-        levels = soft_levels(rows, float(epsilon))
+        # Scores that only the start of "ndcg" has need no strength of their own.
+        epsilon = float(self.epsilon) if self.loss == "spearman" else 1.0
+        levels = soft_levels(rows, epsilon)
         z, n_iter = self._least_squares(design, rows)
         init = _coefficients(design, z, X.dtype)
         objective = PenalizedLoss(SpearmanObjective(rows, levels), design)
@@ -254,7 +263,7 @@ class SoftRanker(CallbackSupportMixin, LinearScoresMixin, BaseEstimator):
             offset = self._minimise(objective, z)
             n_iter += offset.nit
             z, offset = np.zeros_like(z), offset.x[:, None]
-            objective = self._tethered(design, rows, levels, y, offset)
+            objective = self._tethered(design, rows, y, offset)
         self._fit_scores(
             objective,
             z,
@@ -269,7 +278,7 @@ class SoftRanker(CallbackSupportMixin, LinearScoresMixin, BaseEstimator):
         callbacks.end_fit()
         return self
 
-    def predict(self, X: ArrayLike) -> NDArray[np.floating[Any]]:
+    def predict(self, X: ArrayLike) -> NDArray[np.floating]:
         """Predict scores.
 
         Parameters
@@ -314,10 +323,11 @@ class SoftRanker(CallbackSupportMixin, LinearScoresMixin, BaseEstimator):
         scores = self.predict(X)
         if groups is None:
             groups = np.zeros(len(scores), dtype=np.intp)
-        options = {"groups": groups, "sample_weight": sample_weight}
         if self.loss == "ndcg":
-            return ndcg_score(y, scores, k=self.k, **options)
-        return spearman_score(y, scores, **options)
+            return ndcg_score(
+                y, scores, k=self.k, groups=groups, sample_weight=sample_weight
+            )
+        return spearman_score(y, scores, groups=groups, sample_weight=sample_weight)
 
     def _read(
         self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None
@@ -384,14 +394,14 @@ class SoftRanker(CallbackSupportMixin, LinearScoresMixin, BaseEstimator):
         self,
         design: LinearDesign,
         rows: GroupedRows,
-        levels: Any,
         y: NDArray[np.float64],
         z: NDArray[np.float64],
     ) -> PenalizedLoss:
         """The objective of NDCG, as a function of the distance from z."""
         scores = design.predict(z)
-        size = float(rows.share @ rows.centred(scores[:, 0]) ** 2)
-        strength = float(self.tether) / (size or 1.0)
+        variance = float(rows.share @ rows.centred(scores[:, 0]) ** 2) or 1.0
+        levels = soft_levels(rows, float(self.epsilon) * math.sqrt(variance))
+        strength = float(self.tether) / variance
         ndcg = NDCGObjective(rows, levels, y, self.k)
         return PenalizedLoss(
             Tethered(ndcg, rows, scores, strength), design, offset=scores
