@@ -82,8 +82,8 @@ def soft_quantile(
         those of sum one, cannot be frequencies and are multiplied to a mean of one.
         None means ones.
     regularization : {"quadratic", "entropic"}, default="quadratic"
-        With "quadratic" values farther than `epsilon` have no influence; "entropic" is
-        infinitely differentiable.
+        With "quadratic" values farther than `epsilon` from the two order statistics
+        around the quantile have no influence; "entropic" is infinitely differentiable.
     axis : int or None, default=-1
         Axis of the values. None flattens `values` first.
     nan_policy : {"raise", "omit"}, default="raise"

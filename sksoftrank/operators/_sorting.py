@@ -134,7 +134,7 @@ def soft_rank(
     Notes
     -----
     With rho = (n, ..., 1), descending ranks are the projection of ``-values / epsilon``
-    on the permutahedron of rho ([1]_, eq. 6 and section 4), "kl" is its eq. 27, and
+    on the permutahedron of rho ([1]_, eq. 13), "kl" is its eq. 27, and
     ascending ranks are the descending ranks of ``-values``. Time is O(n log n), memory
     O(n). Tied values share one rank: where they are pooled with no other value, it is
     the mean of their hard ranks, but for "entropic" with ``epsilon > 0`` the logarithm
@@ -317,7 +317,7 @@ def soft_sort(
     Notes
     -----
     With rho = (n, ..., 1), the descending sort is the projection of ``rho / epsilon``
-    on the permutahedron of `values` ([1]_, eq. 5 and section 4), and the ascending sort
+    on the permutahedron of `values` ([1]_, eq. 12), and the ascending sort
     is minus the descending sort of ``-values``. Time is O(n log n), memory O(n).
 
     References

@@ -64,7 +64,8 @@ def soft_winsorize(
         Real numbers. float32 is kept, float16 becomes float32, all else float64.
     cut : float or pair of floats, default=0.05
         Values are clipped at the quantiles `cut` and ``1 - cut``, or ``cut[0]`` and
-        ``1 - cut[1]``; at least 0 and of sum below 1.
+        ``1 - cut[1]``; at least 0 and of sum below 1. With 0 the bounds are the *soft*
+        extremes, which lie inside, so that values beyond them are still clipped.
     epsilon : float or array-like, default=1.0
         Strength of the regularization of the quantiles, in the units of `values`. 0
         gives the hard quantiles. An array has one for each slice.

@@ -22,7 +22,7 @@ class SoftRankTransformer(SoftCDFTransformer):
     """Replace the values of each feature by soft ranks in the training sample.
 
     A smooth relative of `sklearn.preprocessing.QuantileTransformer`: the result is
-    uniform or normal whatever the distribution of the feature, but no two values are
+    uniform or normal unless the feature has very long tails, but no two values are
     pulled apart faster than `epsilon` allows. As `epsilon` goes to 0 the ranks become
     hard; as it grows, a linear function of the feature is left.
 
@@ -74,7 +74,7 @@ class SoftRankTransformer(SoftCDFTransformer):
     -----
     Let h be `epsilon` times the scale of a feature, x_1 <= ... <= x_n its training
     sample, and r_1, ..., r_n the quadratic soft ranks of that sample with the strength
-    ``h / n`` ([1]_, eq. 6). Then `transform` gives ``(r - 1/2) / n``. A new value x,
+    ``h / n`` ([1]_, eq. 13). Then `transform` gives ``(r - 1/2) / n``. A new value x,
     with i sample values below it, gets the rank that it has as a further member of the
     sample with a weight that goes to 0, ::
 

@@ -36,8 +36,9 @@ class SoftLQSRegressor(RobustLinearModel):
 
     Least quantile of squares minimises the h-th smallest of n squared residuals; for
     the median it is the least median of squares (LMS, [1]_). Up to n - h observations
-    may be arbitrarily wrong, in y and in X. Its weakness is efficiency, even more than
-    that of least trimmed squares (LTS): few observations tell the fit. A *soft*
+    may be arbitrarily wrong, in y and in X, as long as they are scattered: one tight
+    cluster of far fewer may be followed. Its other weakness is efficiency, even more
+    than that of least trimmed squares (LTS): few observations tell the fit. A *soft*
     quantile averages the squared residuals around it, and regains most of the
     efficiency on the way from LQS (``epsilon=0``) to least squares (``epsilon ->
     inf``).

@@ -18,10 +18,12 @@ class SoftLTSRegressor(LTSFits):
 
     Least trimmed squares fits the h of n observations that a linear model fits best and
     ignores the others, so that up to n - h of them may be arbitrarily wrong, in y and
-    in X. Its weakness is efficiency: good observations are ignored as well. Smoothing
-    leads from LTS (``epsilon=0``) to least squares (``epsilon -> inf``), and regains
-    most of the efficiency on the way. There are two ways to smooth, and only
-    "selection" stays robust; see the Notes.
+    in X, as long as they are scattered: a fit that meets *one tight cluster* of wrong
+    rows may have the smaller sum, although they are far fewer. Its other weakness is
+    efficiency: good observations are ignored as well. Smoothing leads from LTS
+    (``epsilon=0``) to least squares (``epsilon -> inf``), and regains most of the
+    efficiency on the way. There are two ways to smooth, and only "selection" stays
+    robust; see the Notes.
 
     Parameters
     ----------
@@ -178,7 +180,7 @@ class SoftLTSRegressor(LTSFits):
 
     *selection*. An observation counts with the weight ``clip((t - loss) / epsilon, 0,
     1)``, t such that the weights sum to h. The weight falls with the loss and is 0
-    beyond t: the estimator redescends. With ``trim=0.5`` and ``epsilon=12`` it has 89 %
+    beyond t: the estimator redescends. With ``trim=0.5`` and ``epsilon=12`` it has 93 %
     of the efficiency of least squares under Gaussian errors (n = 1000). Outliers at a
     distance of 3 to 5 s0 keep some weight, the more the larger `epsilon`.
 

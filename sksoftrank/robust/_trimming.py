@@ -49,7 +49,7 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
     epsilon : float, default=10.0
         Smoothing strength, at least 0, relative to the squared scale of the errors.
         With 0 exactly the fraction `trim` is trimmed; a large value gives the estimator
-        itself. With the default observations get no weight beyond about 3.4 scales.
+        itself. With the default observations get no weight beyond about 3.3 scales.
     relative : bool, default=True
         Whether errors count in units of `relative_spread_`, so that a group of large
         targets with errors in proportion is not trimmed for that.
