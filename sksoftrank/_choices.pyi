@@ -24,3 +24,19 @@ def difference_rows(
     is_logistic: bool,
     out: NDArray[float64],
 ) -> None: ...
+def part_rows(
+    losses: NDArray[float64],
+    choices: NDArray[float64],
+    epsilon: float,
+    is_logistic: bool,
+    part: NDArray[float64],
+    rest: NDArray[float64],
+    slope: NDArray[float64] | None,
+) -> None: ...
+def divergence_rows(
+    losses: NDArray[float64],
+    choices: NDArray[float64],
+    epsilon: float,
+    is_logistic: bool,
+    out: NDArray[float64],
+) -> None: ...

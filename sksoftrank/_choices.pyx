@@ -373,13 +373,173 @@ def bound_rows(
     leave(&environment)
 
 
-# --- differences of two choices -----------------------------------------------------
+# --- parts --------------------------------------------------------------------------
 
 cdef struct Choice:
     Threshold at
     double share
     double rest
 
+
+cdef inline Choice as_choice(const double* numbers) noexcept nogil:
+    cdef Choice choice
+    choice.at.anchor = numbers[0]
+    choice.at.offset = numbers[1]
+    choice.share = numbers[2]
+    choice.rest = numbers[3]
+    return choice
+
+
+cdef struct Part:
+    double part
+    double rest
+    double slope       # of the part by t / epsilon
+    double divergence  # phi(part) - phi(share) - phi'(share) (part - share)
+
+
+cdef inline Part logistic_part(double step, double g) noexcept nogil:
+    """For a share g of at most 1 / 2."""
+    cdef Part found
+    cdef double m, bottom
+    if g == 0.0:
+        found.part = found.divergence = 0.0
+        found.rest = 1.0
+    elif step <= 30.0:
+        m = expm1(step)
+        bottom = 1.0 + g * m
+        found.part = g * (1.0 + m) / bottom
+        found.rest = (1.0 - g) / bottom
+        found.divergence = found.part * step - log1p(g * m)
+    else:
+        m = (1.0 - g) * exp(-step)
+        bottom = g + m
+        found.part = g / bottom
+        found.rest = m / bottom
+        found.divergence = -found.rest * step - log(bottom)
+    return found
+
+
+cdef inline Part logistic_part_of(
+    double value, Choice c, double epsilon
+) noexcept nogil:
+    cdef double step = c.at.offset - distance(value, c.at.anchor, epsilon)
+    cdef Part found
+    if c.share <= 0.5:
+        return logistic_part(step, c.share)
+    found = logistic_part(-step, c.rest)
+    found.part, found.rest = found.rest, found.part
+    return found
+
+
+cdef inline Part clipped_part_of(
+    double value, Choice c, double epsilon
+) noexcept nogil:
+    cdef double deviation = c.at.offset - (value - c.at.anchor) / epsilon
+    cdef double rest = 1.0 - c.share  # the sum of share and rest is 1 exactly
+    cdef Part found
+    # Small deviations from the share are kept, and a part of 1 is 1.
+    deviation = min(max(deviation, -c.share), rest)
+    found.part = deviation + c.share
+    found.rest = rest - deviation
+    found.slope = 1.0 if 0.0 < found.part < 1.0 else 0.0
+    found.divergence = 0.5 * (deviation * deviation)
+    return found
+
+
+cdef inline Part hard_part_of(double value, Choice c) noexcept nogil:
+    cdef Part found
+    found.slope = 1.0 if value == c.at.anchor else 0.0  # where ties share what is left
+    found.part = (1.0 if value < c.at.anchor else 0.0) + c.at.offset * found.slope
+    found.rest = 1.0 - found.part
+    found.divergence = 0.5 * ((found.part - c.share) * (found.part - c.share))
+    return found
+
+
+cdef void logistic_row(
+    Losses x, Choice c, double epsilon, double* part, double* rest, double* slope
+) noexcept nogil:
+    """Parts and the rest, and slopes unless NULL.
+
+    Small ones have their digits, and no part is smaller than that of a larger loss.
+    """
+    cdef double logit = log(c.share) - log(c.rest), u
+    cdef Py_ssize_t i
+    for i in range(x.size):
+        u = logit + (c.at.offset - distance(x.value[i], c.at.anchor, epsilon))
+        part[i] = 1.0 / (1.0 + exp(-u))
+        rest[i] = 1.0 / (1.0 + exp(u))
+    if slope != NULL:
+        for i in range(x.size):
+            slope[i] = part[i] * rest[i]
+
+
+def part_rows(
+    const double[:, ::1] losses, const double[:, ::1] choices, double epsilon,
+    bint is_logistic, double[:, ::1] part, double[:, ::1] rest, double[:, ::1] slope,
+):
+    """The parts of the losses in a choice of each row.
+
+    losses (IN): as for `select_rows`; choices (IN, rows x 6): what it found.
+    part, rest (OUT, rows x n): p and 1 - p.
+    slope (OUT, rows x n, or None): the derivative of p by t / epsilon, for epsilon = 0
+    a 1 for each loss that is equal to t.
+    """
+    cdef Py_ssize_t r, i
+    cdef Losses x
+    cdef Choice choice
+    cdef Part found
+    cdef Environment environment
+    x.size = losses.shape[1]
+    enter(&environment)
+    with nogil:
+        for r in range(losses.shape[0]):
+            x.value = &losses[r, 0]
+            choice = as_choice(&choices[r, 0])
+            if is_logistic:
+                logistic_row(
+                    x, choice, epsilon, &part[r, 0], &rest[r, 0],
+                    NULL if slope is None else &slope[r, 0])
+                continue
+            for i in range(x.size):
+                if epsilon > 0.0:
+                    found = clipped_part_of(x.value[i], choice, epsilon)
+                else:
+                    found = hard_part_of(x.value[i], choice)
+                part[r, i] = found.part
+                rest[r, i] = found.rest
+                if slope is not None:
+                    slope[r, i] = found.slope
+    leave(&environment)
+
+
+def divergence_rows(
+    const double[:, ::1] losses, const double[:, ::1] choices, double epsilon,
+    bint is_logistic, double[:, ::1] out,
+):
+    """The divergences of the parts from the share: phi(p) less its tangent there.
+
+    losses, choices (IN): as for `part_rows`. out (OUT, rows x n).
+    """
+    cdef Py_ssize_t r, i
+    cdef Choice choice
+    cdef double value
+    cdef Environment environment
+    enter(&environment)
+    with nogil:
+        for r in range(losses.shape[0]):
+            choice = as_choice(&choices[r, 0])
+            for i in range(losses.shape[1]):
+                value = losses[r, i]
+                if is_logistic:
+                    out[r, i] = logistic_part_of(value, choice, epsilon).divergence
+                elif epsilon > 0.0:
+                    out[r, i] = clipped_part_of(value, choice, epsilon).divergence
+                else:
+                    out[r, i] = hard_part_of(value, choice).divergence
+    leave(&environment)
+
+
+# --- differences of two choices -----------------------------------------------------
 
 cdef inline void hard_difference(
     const double* v, Py_ssize_t size, Choice first, Choice last, double origin,
@@ -424,44 +584,6 @@ cdef inline void clipped_difference(
             0.5 * (out[i] * out[i] - before[i] * before[i]))
 
 
-cdef struct Part:
-    double part
-    double rest
-    double divergence  # part log(part / share) + rest log(rest / (1 - share))
-
-
-cdef inline Part logistic_part(double step, double g) noexcept nogil:
-    """For a share g of at most 1 / 2."""
-    cdef Part found
-    cdef double m, bottom
-    if g == 0.0:
-        found.part = found.divergence = 0.0
-        found.rest = 1.0
-    elif step <= 30.0:
-        m = expm1(step)
-        bottom = 1.0 + g * m
-        found.part = g * (1.0 + m) / bottom
-        found.rest = (1.0 - g) / bottom
-        found.divergence = found.part * step - log1p(g * m)
-    else:
-        m = (1.0 - g) * exp(-step)
-        bottom = g + m
-        found.part = g / bottom
-        found.rest = m / bottom
-        found.divergence = -found.rest * step - log(bottom)
-    return found
-
-
-cdef inline Part part_of(double value, Choice c, double epsilon) noexcept nogil:
-    cdef double step = c.at.offset - distance(value, c.at.anchor, epsilon)
-    cdef Part found
-    if c.share <= 0.5:
-        return logistic_part(step, c.share)
-    found = logistic_part(-step, c.rest)
-    found.part, found.rest = found.rest, found.part
-    return found
-
-
 cdef inline void logistic_difference(
     const double* v, Py_ssize_t size, Choice first, Choice last, double epsilon,
     double origin, double* out
@@ -470,8 +592,8 @@ cdef inline void logistic_difference(
     cdef Part before, after
     cdef double change
     for i in range(size):
-        before = part_of(v[i], first, epsilon)
-        after = part_of(v[i], last, epsilon)
+        before = logistic_part_of(v[i], first, epsilon)
+        after = logistic_part_of(v[i], last, epsilon)
         # The smaller of both have the digits.
         if before.part < 0.5:
             change = after.part - before.part
@@ -574,12 +696,3 @@ def difference_rows(
                 x, as_choice(&first[r, 0]), as_choice(&last[r, 0]), epsilon,
                 is_logistic, origin, first[r, 4], first[r, 5])
     leave(&environment)
-
-
-cdef inline Choice as_choice(const double* numbers) noexcept nogil:
-    cdef Choice choice
-    choice.at.anchor = numbers[0]
-    choice.at.offset = numbers[1]
-    choice.share = numbers[2]
-    choice.rest = numbers[3]
-    return choice

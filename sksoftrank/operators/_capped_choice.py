@@ -14,7 +14,6 @@ import math
 from functools import cached_property
 
 import numpy as np
-from scipy.special import expit
 
 from .. import _pav
 from .._checks import (
@@ -22,7 +21,13 @@ from .._checks import (
     check_weights,
     nonfinite_error,
 )
-from .._choices import bound_rows, difference_rows, select_rows
+from .._choices import (
+    bound_rows,
+    difference_rows,
+    divergence_rows,
+    part_rows,
+    select_rows,
+)
 from .._rows import stand_ins
 
 # Distances beyond are as good as infinite, but their differences are finite.
@@ -208,24 +213,17 @@ class CappedChoice:
             move = move + self.epsilon * (self.offset - other.offset)
         return move
 
-    def distance(self):
-        """(x - anchor) / epsilon."""
-        with np.errstate(over="ignore"):
-            distance = (self.data.rows - self.anchor) / self.epsilon
-        if self.is_logistic:
-            np.clip(distance, -FARTHEST, FARTHEST, out=distance)
-        return distance
-
-    def logit(self):
-        """Phi' of the share."""
-        with np.errstate(divide="ignore"):
-            return np.log(self.share) - np.log(self.other_share)
-
-    def parts(self):
+    def parts(self, *, with_slope=False):
         """The parts of the values."""
-        if self.epsilon == 0:
-            return HardParts(self)
-        return (LogisticParts if self.is_logistic else ClippedParts)(self)
+        return Parts(self, with_slope)
+
+    def divergence(self):
+        """phi(p) - phi(share) - phi'(share) (p - share) of the parts p."""
+        out = np.empty(self.data.rows.shape)
+        divergence_rows(
+            self.data.rows, self.numbers, self.epsilon, self.is_logistic, out
+        )
+        return out
 
 
 def window_excess(first, last):
@@ -248,82 +246,30 @@ def window_excess(first, last):
     return excess
 
 
-class HardParts:
-    """Parts p for epsilon = 0, and functions of them.
+class Parts:
+    """Parts p of the values in a choice.
 
     Attributes
     ----------
-    part : ndarray of shape (count, n)
-        p.
+    part, rest : ndarrays of shape (count, n)
+        p and 1 - p.
+    slope : ndarray of shape (count, n) or None
+        Derivative of F, by which the parts change with the threshold; for
+        ``epsilon=0`` 1 for the values at it, else 0.
     """
 
-    def __init__(self, choice):
+    def __init__(self, choice, with_slope):
         rows = choice.data.rows
-        self._is_tied, self._share = rows == choice.anchor, choice.share
-        self.part = (rows < choice.anchor) + choice.offset * self._is_tied
-
-    def slope(self):
-        """Where the parts would change with the mass."""
-        return self._is_tied.astype(np.float64)
-
-    def above(self, other):
-        """The parts less those of `other`, of a smaller mass."""
-        return self.part - other.part
-
-    def divergence(self):
-        """phi(p) - phi(share) - phi'(share) (p - share)."""
-        return 0.5 * (self.part - self._share) ** 2
-
-
-class ClippedParts:
-    """The same for the quadratic regularization and epsilon > 0."""
-
-    def __init__(self, choice):
-        step, share = choice.offset - choice.distance(), choice.share
-        # Small deviations from the share are kept, and a part of 1 is 1.
-        self._deviation = np.clip(step, -share, 1.0 - share, out=step)
-        self.part = self._deviation + share
-
-    def slope(self):
-        """Derivative of F, by which the parts change with the threshold."""
-        return ((self.part > 0) & (self.part < 1)).astype(np.float64)
+        self._is_logistic = choice.is_logistic
+        self.part, self.rest = np.empty_like(rows), np.empty_like(rows)
+        self.slope = np.empty_like(rows) if with_slope else None
+        arrays = self.part, self.rest, self.slope
+        part_rows(rows, choice.numbers, choice.epsilon, choice.is_logistic, *arrays)
 
     def above(self, other):
         """The parts less those of `other`, of a smaller mass."""
-        return self.part - other.part
-
-    def divergence(self):
-        """phi(p) - phi(share) - phi'(share) (p - share)."""
-        return 0.5 * self._deviation**2
-
-
-class LogisticParts:
-    """The same for the entropic regularization and epsilon > 0."""
-
-    def __init__(self, choice):
-        self._share, self._other_share = choice.share, choice.other_share
-        self._step = choice.offset - choice.distance()
-        u = choice.logit() + self._step
-        self.part, self.rest = expit(u), expit(-u)
-
-    def slope(self):
-        """Derivative of F, by which the parts change with the threshold."""
-        return self.part * self.rest
-
-    def above(self, other):
-        """The parts less those of `other`, of a smaller mass."""
+        if not self._is_logistic:
+            return self.part - other.part
         return np.where(
             other.part < 0.5, self.part - other.part, other.rest - self.rest
         )
-
-    def divergence(self):
-        """phi(p) - phi(share) - phi'(share) (p - share)."""
-        # From the end, 0 or 1, that is nearer to the share: small terms stay exact.
-        is_low = self._share <= 0.5
-        share = np.minimum(self._share, self._other_share)
-        step = np.where(is_low, self._step, -self._step)
-        part = np.where(is_low, self.part, self.rest)
-        with np.errstate(divide="ignore"):
-            near = part * step - np.log1p(share * np.expm1(np.minimum(step, 30.0)))
-            far = np.logaddexp(np.log(share), np.log1p(-share) - step)
-        return np.where(step < 30, near, (part - 1.0) * step - far)

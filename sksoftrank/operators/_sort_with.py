@@ -284,13 +284,13 @@ class _SoftOrder:
         self._data = WeightedRows(keys, Slices(keys.shape, 1), None)
         mass = np.arange(1.0, n)[:, None]
         self._choice = CappedChoice(self._data, mass, n - mass, epsilon, kind)
-        self._parts = self._choice.parts()
+        self._parts = self._choice.parts(with_slope=True)
         choices = np.vstack([np.zeros(n), self._parts.part, np.ones(n)])
         self.permutation = np.diff(choices, axis=0)
 
     @cached_property
     def _slope(self):
-        return self._parts.slope()
+        return self._parts.slope
 
     @cached_property
     def _share(self):

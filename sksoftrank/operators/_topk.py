@@ -193,7 +193,7 @@ def soft_topk(
     elif return_jacobian:
         data.rows = data.rows.copy()  # which the caller may change
     choice = CappedChoice(data, mass, data.total - mass, epsilon, kind)
-    chosen = choice.parts()
+    chosen = choice.parts(with_slope=return_jacobian)
     parts = rounded(slices.from_rows(chosen.part), values.dtype)
     if not return_jacobian:
         return parts
@@ -203,7 +203,7 @@ def soft_topk(
 def _jacobian(values, slices, choice, chosen, largest, signs):
     """The Jacobian of the parts, of rows that are negated for the largest values."""
     data, epsilon, dtype = choice.data, choice.epsilon, values.dtype
-    slope = chosen.slope()
+    slope = chosen.slope
     reach = _sum(data.weights * slope)
     # No part is open: nothing moves but with k and the weights, by a jump.
     per_mass = np.divide(slope, reach, out=np.zeros_like(slope), where=reach > 0)

@@ -62,8 +62,7 @@ class WindowMean:
 
     def wrt_epsilon(self):
         """Derivative by epsilon, of shape (count, 1)."""
-        before, after = self._first.parts(), self._last.parts()
-        change = after.divergence() - before.divergence()
+        change = self._last.divergence() - self._first.divergence()
         penalty = np.sum(self._data.weights * change, axis=1, keepdims=True)
         return penalty / self._width
 
@@ -79,6 +78,6 @@ class WindowMean:
         # Of p (x - centre) + epsilon D(p), the last less the first.
         change = after.above(before) * (self._data.rows - last.centre)
         change -= before.part * last.above(first)
-        change += last.epsilon * (after.divergence() - before.divergence())
+        change += last.epsilon * (last.divergence() - first.divergence())
         growth = self._growth[1] * self.wrt_high() + self._growth[0] * self.wrt_low()
         return change / self._width + growth
