@@ -2,16 +2,12 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
 # cython: cdivision=True, embedsignature=False
 # cython: freethreading_compatible=True
-"""Compiled kernel: one block of the quadratic soft sort, without sorting.
+"""Compiled kernel: one block of the quadratic soft sort of sorted losses.
 
 With l the sorted losses, L_j the sum of the j smallest and Z_j = L_j - j^2 / (2
 epsilon), the blocks of the soft sort are the edges of the least concave majorant of the
-points (j, Z_j). The edge over one position, the bridge, needs few of these points.
-
-The losses come as runs: values in ascending order with their counts. An *exact* run is
-a value and how often it occurs. Another run is the mean of a bucket of losses: as L is
-convex inside, Z is at most what it would be if all of them were equal to the mean. The
-ends of all runs are exact.
+points (j, Z_j). The edge over one position is the bridge. The losses come as runs:
+values in ascending order with their counts, which are not written out.
 
 Conventions: the functions trust their arguments (the public ones check them) and
 release the GIL. Counts and positions are doubles that hold integers. Sums are relative
@@ -19,103 +15,9 @@ to the position and to the loss there: of one sign to either side, so nothing ca
 """
 
 from libc.math cimport INFINITY, floor
-from libc.stdint cimport int8_t, int64_t, uint64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy
 
 from ._environment cimport Environment, enter, leave
-
-# --- buckets ------------------------------------------------------------------------
-#
-# A bucket holds the losses for which loss - smallest + unit shares its leading bits.
-# Its width is a part of the distance to the smallest loss, but not much below a unit.
-
-cdef inline uint64_t bits_of(double value) noexcept nogil:
-    """Integer whose order is that of the doubles above 0."""
-    cdef uint64_t bits
-    memcpy(&bits, &value, sizeof(bits))
-    return bits
-
-
-def fill_buckets(
-    const double[::1] losses, const double[::1] counts, double smallest, double largest,
-    double unit, double[::1] size, double[::1] total,
-):
-    """Counts and sums of the losses by bucket.
-
-    losses (IN, n), from smallest to largest; counts (IN, n, or None: all 1), where 0
-    losses may be anything. unit, above 0.
-    size, total (OUT, any length): the counts, and sums of count * (loss - smallest).
-
-    Returns the number of low bits that the losses of a bucket need not share.
-    """
-    cdef Environment environment
-    cdef Py_ssize_t n = losses.shape[0], i, n_buckets = size.shape[0], k
-    cdef uint64_t first = bits_of(unit)
-    cdef uint64_t span = bits_of((largest - smallest) + unit) - first
-    cdef double rise, count
-    cdef int shift = 0
-    cdef double* sizes = &size[0]
-    cdef double* totals = &total[0]
-    enter(&environment)
-    with nogil:
-        while span >> shift >= <uint64_t> n_buckets:
-            shift += 1
-        for k in range(n_buckets):
-            sizes[k] = totals[k] = 0.0
-        if counts is None:
-            for i in range(n):
-                rise = losses[i] - smallest
-                k = <Py_ssize_t> ((bits_of(rise + unit) - first) >> shift)
-                sizes[k] += 1.0
-                totals[k] += rise
-        else:
-            for i in range(n):
-                count = counts[i]
-                if count > 0.0:
-                    rise = losses[i] - smallest
-                    k = <Py_ssize_t> ((bits_of(rise + unit) - first) >> shift)
-                    sizes[k] += count
-                    totals[k] += count * rise
-    leave(&environment)
-    return shift
-
-
-def open_buckets(
-    const double[::1] losses, const double[::1] counts, double smallest, double unit,
-    int shift, const int8_t[::1] is_open, double[::1] open_losses,
-    double[::1] open_counts, int64_t[::1] open_buckets,
-):
-    """Copy the losses in the open buckets, their counts if there are any, and buckets.
-
-    is_open (IN): 1 or 0 for each bucket, with at least one 1. open_losses, open_counts,
-    open_buckets (OUT), of sufficient length. Returns how many there are.
-    """
-    cdef Environment environment
-    cdef Py_ssize_t n = losses.shape[0], i, m = 0, first_open = 0
-    cdef Py_ssize_t last_open = is_open.shape[0] - 1
-    cdef uint64_t bits, first, span
-    enter(&environment)
-    with nogil:
-        while not is_open[first_open]:
-            first_open += 1
-        while not is_open[last_open]:
-            last_open -= 1
-        first = bits_of(unit) + (<uint64_t> first_open << shift)
-        span = <uint64_t> (last_open - first_open + 1) << shift
-        for i in range(n):
-            bits = bits_of((losses[i] - smallest) + unit) - first
-            if bits < span and is_open[first_open + <Py_ssize_t> (bits >> shift)] and (
-                counts is None or counts[i] > 0.0
-            ):
-                open_losses[m] = losses[i]
-                open_buckets[m] = first_open + <Py_ssize_t> (bits >> shift)
-                if counts is not None:
-                    open_counts[m] = counts[i]
-                m += 1
-    leave(&environment)
-    return m
-
 
 # --- the bridge ---------------------------------------------------------------------
 #
@@ -133,7 +35,6 @@ cdef struct Side:
     double* start
     double* total
     double* rise
-    int8_t* is_exact
     double gap      # from the position that start counts from to that of the bridge
     bint has_start  # whether the bridge may end at start[0]
 
@@ -164,7 +65,7 @@ cdef inline double summit(
 
 
 cdef Point highest(const Side* side, double level, double epsilon) noexcept nogil:
-    """The highest of the points that are known, the nearest of equal ones."""
+    """The highest of the points, the nearest of equal ones."""
     cdef Py_ssize_t i
     cdef double x, length
     cdef Point best, point
@@ -174,7 +75,7 @@ cdef Point highest(const Side* side, double level, double epsilon) noexcept nogi
         best.height = -level * side.gap
     for i in range(side.size):
         length = side.start[i + 1] - side.start[i]
-        if side.is_exact[i] and length > 1.0:
+        if length > 1.0:
             x = floor(summit(side, i, level, epsilon) + 0.5)
             if x == 0.0 and not has_best:
                 x = 1.0
@@ -189,23 +90,9 @@ cdef Point highest(const Side* side, double level, double epsilon) noexcept nogi
     return best
 
 
-cdef void mark_open(
-    const Side* side, Point best, double level, double epsilon, int8_t* is_open,
-    Py_ssize_t step,
-) noexcept nogil:
-    """Mark the runs that may hold a higher point; run i is at is_open[i * step]."""
-    cdef Py_ssize_t i
-    cdef double x
-    for i in range(side.size):
-        if not side.is_exact[i]:
-            x = summit(side, i, level, epsilon)
-            if point_at(side, i, x, level, epsilon).height > best.height:
-                is_open[i * step] = 1
-
-
 cdef void fill_side(
-    Side* side, const double* values, const double* counts, const int8_t* is_exact,
-    Py_ssize_t size, Py_ssize_t step, double first_count, double value,
+    Side* side, const double* values, const double* counts, Py_ssize_t size,
+    Py_ssize_t step, double first_count, double value,
 ) noexcept nogil:
     """The runs values[0], values[step], ...; of the first only first_count losses."""
     cdef Py_ssize_t i
@@ -213,17 +100,16 @@ cdef void fill_side(
     side.start[0] = side.total[0] = 0.0
     for i in range(size):
         side.rise[i] = step * (values[i * step] - value)
-        side.is_exact[i] = is_exact[i * step]
         side.start[i + 1] = side.start[i] + (counts[i * step] if i else first_count)
         side.total[i + 1] = side.total[i] + (
             side.start[i + 1] - side.start[i]) * side.rise[i]
 
 
-cdef double find_ends(
+cdef void find_ends(
     const Side* left, const Side* right, double epsilon, Point* left_end,
     Point* right_end,
 ) noexcept nogil:
-    """The ends of the bridge over the known points; returns its level.
+    """The ends of the bridge.
 
     The highest point of either side is a convex function of the level, falling on the
     right and rising on the left. Newton's method is exact once it knows the ends; a
@@ -239,7 +125,7 @@ cdef double find_ends(
             left_end.distance == left_distance
             and right_end.distance == right_distance
         ):
-            return level
+            return
         if right_end.height > left_end.height:
             low = level
         else:
@@ -252,30 +138,28 @@ cdef double find_ends(
             left_distance = -1.0
             step = 0.5 * (low + high)
             if not low < step < high:
-                return level
+                return
         level = step
 
 
 def find_bridge(
-    const double[::1] values, const double[::1] counts, const int8_t[::1] is_exact,
-    double position, double gap, double epsilon, int8_t[::1] is_open,
+    const double[::1] values, const double[::1] counts, double position, double gap,
+    double epsilon,
 ):
     """Ends of the bridge over position + gap, in numbers of losses.
 
-    values, counts, is_exact (IN, n): the runs, in ascending order.
+    values, counts (IN, n): the runs, in ascending order.
     position (whole) is from 0 to below the sum of the counts; gap is 0 or 0.5.
-    is_open (OUT, n): the runs whose losses may move the ends, none if they are right.
 
     Returns the number of losses below the block and that up to its end.
     """
     cdef Environment environment
-    cdef Py_ssize_t n = values.shape[0], r = 0, i, n_left
-    cdef double before = 0.0, level
+    cdef Py_ssize_t n = values.shape[0], r = 0, n_left
+    cdef double before = 0.0
     cdef Side left, right
     cdef Point left_end, right_end
     cdef double* scratch
-    cdef int8_t* flags
-    scratch = <double*> malloc(6 * (n + 2) * sizeof(double) + 2 * (n + 2))
+    scratch = <double*> malloc(6 * (n + 2) * sizeof(double))
     if scratch == NULL:
         raise MemoryError
     left.start = scratch
@@ -284,35 +168,26 @@ def find_bridge(
     right.start = scratch + 3 * (n + 2)
     right.total = scratch + 4 * (n + 2)
     right.rise = scratch + 5 * (n + 2)
-    flags = <int8_t*> (scratch + 6 * (n + 2))
-    left.is_exact = flags
-    right.is_exact = flags + (n + 2)
     enter(&environment)
     with nogil:
         while before + counts[r] <= position:
             before += counts[r]
             r += 1
         fill_side(
-            &right, &values[r], &counts[r], &is_exact[r], n - r, 1,
+            &right, &values[r], &counts[r], n - r, 1,
             counts[r] - (position - before), values[r])
         # The run at the position is in both sides if the position is inside.
         n_left = r + (position > before)
         left.size = 0
         if n_left > 0:
             fill_side(
-                &left, &values[n_left - 1], &counts[n_left - 1], &is_exact[n_left - 1],
-                n_left, -1, position - before if n_left > r else counts[r - 1],
-                values[r])
+                &left, &values[n_left - 1], &counts[n_left - 1], n_left, -1,
+                position - before if n_left > r else counts[r - 1], values[r])
         left.gap = gap
         right.gap = -gap
-        left.has_start = is_exact[r] or n_left == r
-        right.has_start = left.has_start and gap == 0.0
-        level = find_ends(&left, &right, epsilon, &left_end, &right_end)
-        for i in range(n):
-            is_open[i] = 0
-        mark_open(&right, right_end, level, epsilon, &is_open[r], 1)
-        if n_left > 0:
-            mark_open(&left, left_end, -level, epsilon, &is_open[n_left - 1], -1)
+        left.has_start = True
+        right.has_start = gap == 0.0
+        find_ends(&left, &right, epsilon, &left_end, &right_end)
     leave(&environment)
     free(scratch)
     return position - left_end.distance, position + right_end.distance

@@ -12,7 +12,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sksoftrank._selection import select_row
 from sksoftrank.losses import (
-    _block,
     selection_quantile_loss,
     selection_trimmed_loss,
     sorted_quantile_loss,
@@ -269,42 +268,14 @@ def test_sorted_loss_of_many_is_that_of_the_full_sort(shape):
             )
 
 
-@pytest.mark.parametrize("counts", [None, "counts"])
-def test_block_is_found_with_little_sorting(counts):
-    rng = np.random.default_rng(7)
-    n = 200_000
-    for losses in (
-        rng.standard_normal(n) ** 2 / 2,
-        np.where(rng.random(n) < 0.2, 50.0, rng.standard_normal(n) ** 2 / 2),
-        rng.standard_cauchy(n) ** 2,
-    ):
-        if counts is not None:
-            counts = rng.integers(0, 3, n).astype(float)
-        total = n if counts is None else counts.sum()
-        for exponent in np.arange(-3, 2.5, 0.5):
-            epsilon = 10.0**exponent * n / losses.mean()
-            block = _block.find_block(losses, counts, total // 2, 0.0, epsilon)
-            assert block.n_opened < 0.02 * n
-            assert block.start <= total // 2 <= block.end
-
-
-def test_all_losses_are_sorted_where_buckets_do_not_tell():
-    # Most losses are in the first bucket, whose width is a part of the range.
+def test_blocks_of_losses_of_all_scales():
     losses = 10.0 ** np.random.default_rng(8).uniform(-300, 3, 4000)
     for n_kept, epsilon in ((2000, 1.0), (3500, 30.0), (3980, 1e3)):
-        block = _block.find_block(losses, None, n_kept, 0.0, epsilon)
-        assert block.n_opened == 4000
-        value, gradient, _ = sorted_trimmed_loss(losses, n_kept, epsilon)
+        value, gradient, selection = sorted_trimmed_loss(losses, n_kept, epsilon)
         expected, expected_gradient = soft_sort_of(losses, epsilon, n_kept)
         assert_allclose(value, expected, rtol=1e-12)
         assert_allclose(gradient, expected_gradient, rtol=0, atol=1e-15)
-    assert block.end - block.start > 1
-
-
-@pytest.fixture
-def buckets_only(monkeypatch):
-    monkeypatch.setattr(_block, "SMALL", 0)
-    monkeypatch.setattr(_block, "MAX_SORTED", 1.0)
+    assert np.count_nonzero((selection > 0) & (selection < 1)) > 1
 
 
 def check_block(losses, counts, position, epsilon):
@@ -327,12 +298,9 @@ def check_block(losses, counts, position, epsilon):
     assert_allclose(value, repeated, rtol=1e-12, atol=1e-13 * size)
 
 
-@pytest.mark.parametrize("use_buckets", [False, True])
 @pytest.mark.parametrize("losses", LOSSES)
 @pytest.mark.parametrize("n", [1, 2, 7, 100])
-def test_block_by_runs_and_by_buckets(request, n, losses, use_buckets):
-    if use_buckets:
-        request.getfixturevalue("buckets_only")
+def test_blocks_by_runs(n, losses):
     rng = np.random.default_rng(n)
     losses, counts = LOSSES[losses](rng, n), WEIGHTS["counts"](rng, n)
     spread = np.ptp(losses) or 1.0
@@ -341,9 +309,7 @@ def test_block_by_runs_and_by_buckets(request, n, losses, use_buckets):
             check_block(losses, counts, int(position), 10.0**exponent / spread)
 
 
-@pytest.mark.usefixtures("buckets_only")
-def test_ends_of_random_blocks_by_buckets():
-    # Some ends are those of buckets.
+def test_ends_of_random_blocks():
     rng = np.random.default_rng(12)
     for _ in range(1000):
         n = int(rng.integers(5, 60))
@@ -355,8 +321,7 @@ def test_ends_of_random_blocks_by_buckets():
         assert_allclose(gradient, expected_gradient, rtol=0, atol=1e-14)
 
 
-@pytest.mark.usefixtures("buckets_only")
-def test_many_random_blocks_by_buckets():
+def test_many_random_blocks():
     rng = np.random.default_rng(9)
     for _ in range(300):
         n = int(rng.integers(2, 40))
