@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from marks import slow
 from numpy.testing import assert_allclose
 from scipy.stats import norm
 from sklearn.base import clone
@@ -19,6 +20,7 @@ FORMULATIONS = [
 ]
 PENALTIES = pytest.mark.parametrize("alpha", [0.0, 0.1])
 INTERCEPTS = pytest.mark.parametrize("fit_intercept", [True, False])
+SLOWER_INTERCEPTS = pytest.mark.parametrize("fit_intercept", [True, slow(False)])
 
 
 def contaminated(n=150, outliers=0.2, distance=10.0, seed=0):

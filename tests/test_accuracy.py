@@ -1,8 +1,9 @@
-"""Accuracy at n = 1e5 against exact or extended-precision references."""
+"""Accuracy up to n = 1e5 against exact or extended-precision references."""
 
 import numpy as np
 import pytest
 from cases import CASES, OPERATORS, all_cases
+from marks import slow
 from numpy.testing import assert_array_equal
 from reference import FAST, LONG, fast_isotonic, fast_project, mpmath_soft
 
@@ -36,6 +37,7 @@ def make_data():
 
 DATA = make_data()
 WEIGHTS = np.random.default_rng(1).normal(size=N)
+sizes = pytest.mark.parametrize("n", [2000, slow(N)])
 
 
 def relative_error(got, expected):
@@ -68,21 +70,23 @@ def accuracy_rows():
 
 
 @pytest.mark.skipif(not HAS_EXTENDED, reason="needs an 80-bit long double")
+@sizes
 @pytest.mark.parametrize("kind", DATA)
 @pytest.mark.parametrize("epsilon", EPSILONS)
 @all_cases
-def test_twelve_digits(operator, regularization, epsilon, kind):
-    value_error, vjp_error = measure(operator, regularization, epsilon, DATA[kind])
+def test_twelve_digits(operator, regularization, epsilon, kind, n):
+    value_error, vjp_error = measure(operator, regularization, epsilon, DATA[kind][:n])
     assert value_error < 1e-12
     assert vjp_error < 1e-12
 
 
 @pytest.mark.skipif(not HAS_EXTENDED, reason="needs an 80-bit long double")
+@pytest.mark.parametrize("n", [2000, slow(20_000)])
 @pytest.mark.parametrize("kind", DATA)
 @pytest.mark.parametrize("w_kind", ["normal", "tiny", "offset"])
 @pytest.mark.parametrize("regularization", ["quadratic", "entropic"])
-def test_projections_have_twelve_digits(regularization, w_kind, kind):
-    z = DATA[kind][:20_000]
+def test_projections_have_twelve_digits(regularization, w_kind, kind, n):
+    z = DATA[kind][:n]
     w = np.random.default_rng(5).normal(size=len(z))
     w = {"normal": w, "tiny": 1e-10 * w, "offset": 1e6 + 1e-3 * w}[w_kind]
     got = isotonic_projection(z, w, regularization=regularization)
@@ -95,17 +99,18 @@ def test_projections_have_twelve_digits(regularization, w_kind, kind):
 @pytest.mark.parametrize("kind", DATA)
 @all_cases
 def test_the_reference_itself_has_fifteen_digits(operator, regularization, kind):
-    x = DATA[kind][:300]
+    x = DATA[kind][:100]
     for epsilon in EPSILONS:
         expected = mpmath_soft(operator, x, epsilon, regularization)
         got = FAST[operator](x, epsilon, regularization).values
         assert relative_error(got, expected) < 3e-16
 
 
+@sizes
 @pytest.mark.parametrize("kind", DATA)
 @all_cases
-def test_hard_values_are_exact_up_to_the_bound(operator, regularization, kind):
-    x = np.unique(DATA[kind])
+def test_hard_values_are_exact_up_to_the_bound(operator, regularization, kind, n):
+    x = np.unique(DATA[kind][:n])
     x = np.random.default_rng(2).permutation(x)
     hard, _ = epsilon_bounds(x, operator=operator, regularization=regularization)
     assert hard > 0
@@ -115,11 +120,12 @@ def test_hard_values_are_exact_up_to_the_bound(operator, regularization, kind):
         assert_array_equal(got, exact)
 
 
+@sizes
 @pytest.mark.parametrize("kind", ["within 1e3", "within 1e-5", "1e-8 to 1e3"])
 @pytest.mark.parametrize("epsilon", EPSILONS)
 @all_cases
-def test_float32_is_as_good_as_its_rounding(operator, regularization, epsilon, kind):
-    x = DATA[kind].astype(np.float32)
+def test_float32_is_as_good_as_its_rounding(operator, regularization, epsilon, kind, n):
+    x = DATA[kind][:n].astype(np.float32)
     options = {"regularization": regularization, "return_jacobian": True}
     got, jacobian = OPERATORS[operator](x, epsilon, **options)
     expected, expected_jacobian = OPERATORS[operator](
@@ -144,6 +150,7 @@ def test_float32_is_hard_up_to_the_bound(operator, regularization):
     assert_array_equal(got, exact.astype(np.float32))
 
 
+@pytest.mark.slow
 def test_float32_ranks_of_a_million_values_are_exact():
     n = 1_000_000
     x = np.random.default_rng(4).permutation(n).astype(np.float32)

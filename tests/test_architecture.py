@@ -1,6 +1,7 @@
 """Imports follow the order of files that the page on architecture states."""
 
 import ast
+import functools
 import re
 import sys
 from collections import defaultdict
@@ -31,13 +32,20 @@ def module_of(path, root):
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@functools.cache
+def import_nodes(text):
+    """The import statements of a source text, anywhere in it."""
+    kinds = ast.Import, ast.ImportFrom
+    return [node for node in ast.walk(ast.parse(text)) if isinstance(node, kinds)]
+
+
 def imports(path, root):
     """The dotted names that a source file imports, anywhere in it, absolute."""
     package = path.relative_to(root).parts[:-1]
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in import_nodes(path.read_text()):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             start = package[: len(package) - node.level + 1] if node.level else ()
             base = ".".join([*start, *filter(None, [node.module])])
             yield from (f"{base}.{alias.name}" for alias in node.names)

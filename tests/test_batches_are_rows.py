@@ -4,6 +4,7 @@ import inspect
 
 import numpy as np
 import pytest
+from marks import slow
 from numpy.testing import assert_array_equal
 from operator_table import OPERATORS
 
@@ -73,7 +74,7 @@ def assert_batch_is_rows(call, X, place="own", weights=None, **options):
 
 
 @pytest.mark.parametrize("n", [10, 301])
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("dtype", [np.float64, slow(np.float32)])
 @pytest.mark.parametrize("name", OPERATORS)
 def test_every_operator(name, dtype, n):
     entry = OPERATORS[name]

@@ -17,29 +17,10 @@ from sklearn.metrics import make_scorer, top_k_accuracy_score
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sksoftrank.classification import SoftTopKClassifier
 from sksoftrank.linear import _design
 from sksoftrank.losses import soft_topk_loss
-
-ESTIMATORS = [
-    SoftTopKClassifier(),
-    SoftTopKClassifier(operator="entropic", growth="linear", epsilon=1.0),
-    SoftTopKClassifier(operator="kl", squashing="logistic", epsilon=0.03),
-    SoftTopKClassifier(operator="all_pairs", k={1: 1.0}, alpha=0.1),
-    SoftTopKClassifier(operator="gaussian", class_weight="balanced", alpha=0),
-    SoftTopKClassifier(operator="sinkhorn", epsilon=0.01),
-    SoftTopKClassifier(epsilon=0, warm_start=True),
-    SoftTopKClassifier(tol=0),
-]
-
-
-# Checks that do not apply (array API without its switch) warn that they are skipped.
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks(ESTIMATORS)
-def test_estimator_checks(estimator, check):
-    check(estimator)
 
 
 def classes(n=120, n_classes=4, noise=1.0, seed=0):

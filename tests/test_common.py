@@ -34,6 +34,13 @@ from sksoftrank import (
 from sksoftrank.metrics import trimmed_scorer
 
 ESTIMATORS = [thing for thing in PUBLIC if hasattr(thing, "fit")]
+# Of those that fit many times. Their default settings are among the slow ones.
+QUICK = {
+    SoftLTSRegressorCV: {"epsilons": [10.0], "cv": 2},
+    SoftTrimmedClassifier: {"cv": 2, "max_iter": 3, "tol": 0.3},
+    SoftTrimmedRegressor: {"cv": 2, "max_iter": 3, "tol": 0.3},
+}
+QUICK_SETTINGS = [cls(**QUICK.get(cls, {})) for cls in ESTIMATORS]
 
 
 def scaled(estimator):
@@ -44,6 +51,7 @@ def scaled(estimator):
 BOOSTING = {"max_iter": 20, "min_samples_leaf": 1, "max_leaf_nodes": 8}
 FAST = {"cv": 3, "tol": 0.1, "random_state": 0}
 OTHER_SETTINGS = [
+    *(cls() for cls in QUICK),
     SoftLTSRegressor(formulation="sort"),
     SoftLTSRegressor(formulation="sort", epsilon=0.01, trim=0.25, alpha=0.1),
     SoftLTSRegressor(epsilon=0, n_init=10),
@@ -124,8 +132,8 @@ ignore_warnings = [
 
 @ignore_warnings[0]
 @ignore_warnings[1]
-@parametrize_with_checks([cls() for cls in ESTIMATORS])
-def test_default_settings(estimator, check):
+@parametrize_with_checks(QUICK_SETTINGS)
+def test_quick_settings(estimator, check):
     check(estimator)
 
 
@@ -160,8 +168,9 @@ def kinds_of_values(constraint):
 
 @pytest.mark.parametrize("cls", ESTIMATORS)
 def test_every_option_is_checked(cls):
-    settings = [cls().get_params(deep=False)]
-    settings += [e.get_params(deep=False) for e in OTHER_SETTINGS if type(e) is cls]
+    checked = [e for e in [*QUICK_SETTINGS, *OTHER_SETTINGS] if type(e) is cls]
+    settings = [estimator.get_params(deep=False) for estimator in checked]
+    assert cls().get_params(deep=False) in settings
     assert cls._parameter_constraints.keys() == settings[0].keys()
     for name, constraints in cls._parameter_constraints.items():
         values = [setting[name] for setting in settings]

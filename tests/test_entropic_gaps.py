@@ -3,6 +3,7 @@
 import mpmath
 import numpy as np
 import pytest
+from marks import slow
 from numpy.testing import assert_allclose
 
 from sksoftrank import soft_topk
@@ -33,13 +34,13 @@ def exact_choice(values, k, epsilon, g):
 @pytest.mark.parametrize(
     ("n", "k", "epsilon"),
     [
-        (25, 1, 1e-3),
+        slow(25, 1, 1e-3),
         (25, 12, 1e-3),
         (25, 24, 3e-3),
-        (25, 12, 0.02),
-        (25, 3, 0.3),
-        (100, 50, 1e-4),
-        (100, 99, 1e-3),
+        slow(25, 12, 0.02),
+        slow(25, 3, 0.3),
+        slow(100, 50, 1e-4),
+        slow(100, 99, 1e-3),
     ],
 )
 def test_derivatives_have_their_digits(n, k, epsilon, largest):

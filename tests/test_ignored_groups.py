@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from marks import slow
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
@@ -50,7 +51,12 @@ BOOSTING = HistGradientBoostingRegressor(random_state=0)
 
 @pytest.mark.parametrize(
     ("base", "part"),
-    [(FOREST, 0.02), (FOREST, 0.05), (BOOSTING, 0.1), (LinearRegression(), 0.05)],
+    [
+        slow(FOREST, 0.02),
+        slow(FOREST, 0.05),
+        slow(BOOSTING, 0.1),
+        (LinearRegression(), 0.05),
+    ],
 )
 def test_a_group_of_large_targets_is_kept(base, part):
     X, y, price = houses(2000, part)
@@ -90,6 +96,7 @@ def test_spread_at_levels():
     assert_array_equal(relative_spread(residual[-30:], level[-30:], one[-30:]), 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "base",
     [
@@ -166,12 +173,13 @@ def test_warning_for_sparse_features_and_categories():
         model.fit(frame, y)
 
 
+@pytest.mark.parametrize("seeds", [[0], slow([1, 2])])
 @pytest.mark.parametrize("kind", ["vertical", "leverage", "mixed"])
 @pytest.mark.parametrize("contamination", [0, 0.05, 0.2, 0.4])
-def test_no_false_alarm(kind, contamination):
+def test_no_false_alarm(kind, contamination, seeds):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for seed in range(3):
+        for seed in seeds:
             X, y, _, _ = make_contaminated_regression(
                 400, 4, kind=kind, contamination=contamination, random_state=seed
             )

@@ -259,6 +259,7 @@ def test_concurrent_calls_give_the_serial_results():
 # Memory
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_AS")
 def test_a_failed_allocation_is_a_memory_error():
     # 1 GB is left after the imports: enough for the values, not for what sorting needs.

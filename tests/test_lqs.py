@@ -6,7 +6,14 @@ import warnings
 
 import numpy as np
 import pytest
-from contamination import COEF, INTERCEPTS, PENALTIES, contaminated
+from contamination import (
+    COEF,
+    INTERCEPTS,
+    PENALTIES,
+    SLOWER_INTERCEPTS,
+    contaminated,
+)
+from marks import slow
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.optimize import approx_fprime, linprog
@@ -15,7 +22,6 @@ from sklearn.base import clone
 from sklearn.datasets import make_regression
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sksoftrank import SoftLQSRegressor
 from sksoftrank.linear._design import LinearDesign
@@ -55,24 +61,10 @@ def number_kept(n, p, quantile=0.5):
     return int(np.floor(2 * half - n + 2 * (n - half) * quantile + 1e-9))
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks(
-    [
-        SoftLQSRegressor(),
-        SoftLQSRegressor(n_jobs=2),
-        SoftLQSRegressor(epsilon=0, n_init=10),
-        SoftLQSRegressor(epsilon=0.1, alpha=0.1, n_init=10, fit_intercept=False),
-        SoftLQSRegressor(formulation="sort", epsilon=5.0, quantile=0.8),
-    ]
-)
-def test_estimator_checks(estimator, check):
-    check(estimator)
-
-
 # What it is for
 
 
-@pytest.mark.parametrize("distance", [10, 1e3, 1e6])
+@pytest.mark.parametrize("distance", [10, slow(1e3), 1e6])
 @pytest.mark.parametrize("outliers", [0.2, 0.4])
 def test_resists_vertical_outliers_at_any_distance(outliers, distance):
     X, y, bad = contaminated(400, outliers, distance)
@@ -142,7 +134,13 @@ def best_corner(X, y, n_kept):
 
 @pytest.mark.parametrize(
     ("n", "p", "fit_intercept"),
-    [(12, 1, True), (22, 1, True), (16, 2, True), (14, 3, True), (14, 3, False)],
+    [
+        (12, 1, True),
+        slow(22, 1, True),
+        slow(16, 2, True),
+        slow(14, 3, True),
+        (14, 3, False),
+    ],
 )
 def test_finds_the_best_corner_of_all(n, p, fit_intercept):
     rng = np.random.default_rng(7)
@@ -175,6 +173,7 @@ def test_tied_rows(seed):
     assert_allclose(np.sqrt(2 * model.objective_), bound, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_rounds_of_draws_from_the_kept_rows_pay(monkeypatch):
     rng = np.random.default_rng(0)
     cases = [(rng.standard_normal((80, 6)), rng.standard_normal(80)) for _ in range(4)]
@@ -353,7 +352,7 @@ def problem_of(X, y, sample_weight=None, alpha=0.0):
 
 @pytest.mark.parametrize("parameters", FORMULATIONS)
 @PENALTIES
-@INTERCEPTS
+@SLOWER_INTERCEPTS
 def test_objective_is_the_documented_one_at_a_minimum(parameters, fit_intercept, alpha):
     X, y, _ = contaminated(distance=3)
     X = X * [1, 100, 0.01]
@@ -465,8 +464,8 @@ def test_scale_is_consistent():
 
 
 @pytest.mark.parametrize("parameters", FORMULATIONS)
-@INTERCEPTS
-@pytest.mark.parametrize(("x_unit", "y_unit"), [(1e6, 1e-6), (1e-9, 1e12)])
+@SLOWER_INTERCEPTS
+@pytest.mark.parametrize(("x_unit", "y_unit"), [slow(1e6, 1e-6), (1e-9, 1e12)])
 def test_units_do_not_matter(parameters, fit_intercept, x_unit, y_unit):
     X, y, _ = contaminated()
     parameters = {**parameters, "fit_intercept": fit_intercept}
@@ -524,7 +523,7 @@ def test_bad_weights():
 # Any input
 
 
-@pytest.mark.parametrize("container", [sparse.csr_array, sparse.csc_matrix])
+@pytest.mark.parametrize("container", [sparse.csr_array, slow(sparse.csc_matrix)])
 @INTERCEPTS
 def test_sparse(container, fit_intercept):
     X, y, bad = contaminated(300, 0.2)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from marks import slow
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
@@ -187,6 +188,7 @@ def test_search_improves_on_many_starts(seed):
     assert search(X, y, n_kept, n_init=0, seed=seed)[2] <= best * (1 + 1e-9)
 
 
+@pytest.mark.slow
 def test_thorough_search_hardly_depends_on_the_seed():
     quick, thorough = [], []
     for seed in range(3):
@@ -219,15 +221,16 @@ def test_search_finds_the_global_minimum(seed, alpha):
 
 
 @pytest.mark.skipif(not CLASSIC.exists(), reason="no ../shared/reference")
+@pytest.mark.parametrize("seeds", [range(2), slow(range(2, 10))])
 @pytest.mark.parametrize("trim", ["0.5", "0.75"])
 @pytest.mark.parametrize("name", ["stackloss", "starsCYG", "telef", "coleman", "hbk"])
-def test_classic_sets(name, trim):
+def test_classic_sets(name, trim, seeds):
     classic = json.loads(CLASSIC.read_text())["sets"][name]
     best = classic[f"best_known_alpha{trim}"]
     X = np.reshape(np.array(classic["X"], dtype=float), (classic["n"], -1))
     y = np.array(classic["y"], dtype=float)
     y -= np.median(y)
-    for seed in range(10):
+    for seed in seeds:
         value = search(X, y, best["h"], seed=seed)[2]
         assert_allclose(2 * value, best["objective_mean_h"], rtol=1e-6)
 

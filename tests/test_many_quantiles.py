@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from marks import slow
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sksoftrank import soft_quantile
@@ -21,11 +22,11 @@ SAMPLES = {
 @pytest.mark.parametrize("sample", SAMPLES)
 @pytest.mark.parametrize("is_weighted", [False, True])
 @pytest.mark.parametrize(
-    "epsilon", [0, 1e-300, 1e-9, 1e-3, 0.1, 1.0, 30.0, 1e6, 1e12, 1e300]
+    "epsilon", [0, 1e-9, 0.1, 30.0, 1e300, *map(slow, (1e-300, 1e-3, 1.0, 1e6, 1e12))]
 )
 def test_values_are_those_one_by_one(epsilon, is_weighted, sample):
     rng = np.random.default_rng(1)
-    for n in (1, 2, 5, 60, 300):
+    for n in (1, 2, 5, 100):
         values = np.array([SAMPLES[sample](rng, n) for _ in range(3)])
         weights = rng.uniform(0.2, 3, size=values.shape) if is_weighted else None
         found = soft_quantile(values, Q, epsilon, weights=weights)

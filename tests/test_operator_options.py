@@ -32,11 +32,6 @@ def draw(shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape)
 
 
-def of_rows(array, n_leading=0):
-    """A slice for each row, of an array with the rows in these axes."""
-    return array.reshape(*array.shape[:n_leading], -1)
-
-
 def loop(entry, values, axis, epsilon, **options):
     """What rows give one by one: results, and Jacobians."""
     rows = np.moveaxis(values, axis, -1).reshape(-1, values.shape[axis])

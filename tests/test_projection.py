@@ -200,16 +200,6 @@ def test_empty_input(regularization, function, shape):
 
 
 @pytest.mark.parametrize("function", [isotonic_projection, project_permutahedron])
-@both
-def test_float32_is_kept(regularization, function):
-    z, w = (x.astype(np.float32) for x in pair(1000, 5))
-    got = function(z, w, regularization=regularization)
-    assert got.dtype == np.float32
-    expected = function(z.astype(float), w.astype(float), regularization=regularization)
-    assert_allclose(got, expected, rtol=0, atol=1e-6)
-
-
-@pytest.mark.parametrize("function", [isotonic_projection, project_permutahedron])
 def test_mixed_precision_is_computed_in_double(function):
     z, w = pair(10, 6)
     got = function(z.astype(np.float32), w)

@@ -371,48 +371,6 @@ def check_derivatives(function, positions, position, shape, axis, weighting, **o
     return jacobian
 
 
-@regularizations
-@shapes
-@pytest.mark.parametrize("epsilon", [0, 0.15, 1.3, 40.0])
-@pytest.mark.parametrize("weighting", [None, "shared", "full"])
-@pytest.mark.parametrize("q", [0.37, [0.13, 0.62, 0.88]])
-def test_derivatives_of_quantiles(q, weighting, epsilon, shape, axis, regularization):
-    def positions(jacobian):
-        yield jacobian.wrt_q, 1.0
-
-    check_derivatives(
-        soft_quantile,
-        positions,
-        q,
-        shape,
-        axis,
-        weighting,
-        epsilon=epsilon,
-        regularization=regularization,
-    )
-
-
-@regularizations
-@shapes
-@pytest.mark.parametrize("epsilon", [0, 0.15, 1.3, 40.0])
-@pytest.mark.parametrize("weighting", [None, "shared", "full"])
-def test_derivatives_of_trimmed_means(weighting, epsilon, shape, axis, regularization):
-    def positions(jacobian):
-        yield jacobian.wrt_cut[0], np.array([1.0, 0.0])
-        yield jacobian.wrt_cut[1], np.array([0.0, 1.0])
-
-    check_derivatives(
-        soft_trimmed_mean,
-        positions,
-        (0.13, 0.31),
-        shape,
-        axis,
-        weighting,
-        epsilon=epsilon,
-        regularization=regularization,
-    )
-
-
 @pytest.mark.parametrize("q", [0.0, 1.0])
 @pytest.mark.parametrize("epsilon", [0.15, 1.3, 40.0])
 def test_derivatives_of_extremes(q, epsilon):
@@ -435,55 +393,6 @@ def test_derivatives_of_extremes(q, epsilon):
     ]
     rise = (ends[1] - ends[0]) / inwards
     assert_allclose(jacobian.wrt_q, rise, rtol=1e-3)
-
-
-@regularizations
-@shapes
-@pytest.mark.parametrize("epsilon", [0, 0.15, 1.3, 40.0])
-@pytest.mark.parametrize("weighting", [None, "shared", "full"])
-def test_derivatives_of_winsorized_values(
-    weighting, epsilon, shape, axis, regularization
-):
-    values, u = draw(*shape), draw(*shape, seed=1)
-    n, rng = length_of(shape, axis), np.random.default_rng(1)
-    weights = {
-        None: np.ones(shape),
-        "shared": rng.uniform(0.7, 2, size=n),
-        "full": rng.uniform(0.7, 2, size=shape),
-    }[weighting]
-    options = {"axis": axis, "regularization": regularization}
-    cut = np.array([0.17, 0.26])
-
-    def winsorize(values=values, cut=cut, epsilon=epsilon, weights=weights):
-        return soft_winsorize(values, cut, epsilon, weights=weights, **options)
-
-    _, jacobian = soft_winsorize(
-        values,
-        cut,
-        epsilon,
-        weights=None if weighting is None else weights,
-        return_jacobian=True,
-        **options,
-    )
-    tolerance = {"rtol": 0, "atol": 2e-8 * max(1, 1 / epsilon if epsilon else 1)}
-    expected = difference(winsorize, values, u)
-    assert_allclose(jacobian.jvp(u), expected, **tolerance)
-    v = rng.normal(size=weights.shape)
-    if weighting is None:  # from a mean of one down weights are no frequencies
-        v -= v.mean(axis=axis, keepdims=True)
-    expected = difference(lambda a: winsorize(weights=a), weights, v)
-    assert_allclose(jacobian.wrt_weights.jvp(v), expected, **tolerance)
-    for derivative, direction in zip(jacobian.wrt_cut, np.eye(2), strict=True):
-        expected = difference(lambda c: winsorize(cut=c), cut, direction)
-        assert_allclose(derivative, expected, **tolerance)
-    if epsilon > 0:
-        expected = difference(lambda e: winsorize(epsilon=e), epsilon, 1.0)
-        assert_allclose(jacobian.wrt_epsilon, expected, **tolerance)
-    for operator in (jacobian, jacobian.wrt_weights):
-        u = rng.normal(size=operator.input_shape)
-        g = rng.normal(size=operator.output_shape)
-        forward, backward = np.sum(g * operator.jvp(u)), np.sum(u * operator.vjp(g))
-        assert_allclose(forward, backward, rtol=0, atol=1e-12)
 
 
 # Missing values
@@ -587,7 +496,7 @@ def test_winsorize_keeps_missing_values():
 # Input
 
 
-def test_shapes_dtypes_and_layouts():
+def test_shapes():
     values = draw(2, 5, 3)
     assert soft_quantile(values, 0.3, axis=1).shape == (2, 3)
     assert soft_quantile(values, [0.3], axis=1).shape == (1, 2, 3)
@@ -595,17 +504,6 @@ def test_shapes_dtypes_and_layouts():
     assert soft_quantile(values, [], axis=1).shape == (0, 2, 3)
     assert soft_quantile(np.empty((0, 3)), 0.5).shape == (0,)
     assert np.ndim(soft_quantile(values, 0.3, axis=None)) == 0
-    for function in (soft_median, soft_trimmed_mean, soft_winsorize):
-        single, jacobian = function(
-            values.astype(np.float32), epsilon=0.5, axis=1, return_jacobian=True
-        )
-        assert single.dtype == jacobian.dtype == np.float32
-        assert jacobian.wrt_epsilon.dtype == np.float32
-        expected = function(values, epsilon=0.5, axis=1)
-        assert_allclose(single, expected, rtol=0, atol=1e-6)
-        view = np.asfortranarray(values)
-        view.flags.writeable = False
-        assert_array_equal(function(view, epsilon=0.5, axis=1), expected)
 
 
 GOOD = [3.0, 1.0, 2.0]
@@ -616,7 +514,6 @@ BAD = [
     ((GOOD, None), {}, TypeError, "q must be in [0, 1], got None."),
     ((GOOD, np.nan), {}, ValueError, "q must be in [0, 1], got nan."),
     ((GOOD, "a"), {}, TypeError, "q must be an array of real numbers"),
-    ((GOOD, 0.5, np.inf), {}, ValueError, "epsilon must be a finite number >= 0"),
     ((GOOD, 0.5), {"weights": [1e12] * 3}, ValueError, "at most 1e+12, got a sum of"),
     ((GOOD, 0.5), {"weights": [1, 1e20, 0]}, ValueError, "got a sum of 1e+20."),
     (
@@ -634,11 +531,7 @@ BAD = [
     ),
     ((GOOD, 0.5), {"weights": [1, 1]}, ValueError, "must have shape (3,), got (2,)."),
     ((GOOD, 0.5), {"weights": [[1], [1, 1]]}, ValueError, "weights must be a rect"),
-    ((GOOD, 0.5), {"nan_policy": "propagate"}, ValueError, "'omit', got 'propagate'."),
-    (([1, np.nan], 0.5), {}, ValueError, "values must be finite, got 1 NaN and 0"),
     (([1, np.inf], 0.5), {"nan_policy": "omit"}, ValueError, "got 0 NaN and 1 inf"),
-    ((GOOD, 0.5), {"regularization": "kl"}, ValueError, "'quadratic' or 'entropic'"),
-    ((GOOD, 0.5), {"return_jacobian": 1}, TypeError, "must be True or False, got 1."),
 ]
 
 

@@ -52,7 +52,7 @@ def ndcg_loss_of_row(scores, relevance, epsilon, regularization, k=None):
 @pytest.mark.parametrize("k", [1, 2, 5, 100])
 @pytest.mark.parametrize("epsilon", [0.05, 0.5])
 def test_ndcg_at_k(regularization, epsilon, k):
-    scores, relevance, weight = rows()
+    scores, relevance, weight = rows(n=10)
     expected = mean_of_rows(
         ndcg_loss_of_row, scores, relevance, weight, epsilon, regularization, k
     )
@@ -189,7 +189,7 @@ def test_ndcg_value(regularization, missing, epsilon):
     ],
 )
 def test_gradient(loss, options, epsilon, weighted, missing, regularization):
-    scores, truth, weight = rows(n=12, missing=missing)
+    scores, truth, weight = rows(n=8, missing=missing)
     options = {**options, "regularization": regularization}
     if weighted:
         options["sample_weight"] = weight

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from marks import slow
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.linear_model import LinearRegression
@@ -66,10 +67,11 @@ KINDS = ["Fahrenheit", "start and end", "list and paid price"]
 # Of few rows most may disagree about the difference.
 @pytest.mark.filterwarnings("ignore:The rows that .* keeps do not determine")
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("n", [50, 200, 1000])
+@pytest.mark.parametrize("trials", [range(2), slow(range(2, 8))])
+@pytest.mark.parametrize("n", [50, slow(200), slow(1000)])
 @pytest.mark.parametrize("has_outliers", [False, True])
-def test_nearly_equal_columns(kind, n, has_outliers):
-    for trial in range(8):
+def test_nearly_equal_columns(kind, n, has_outliers, trials):
+    for trial in trials:
         rng = np.random.default_rng((n, KINDS.index(kind), trial))
         size = 10.0 ** -rng.integers(1, 11)
         X = nearly_equal(kind, n, size, rng.choice([0.05, 0.15, 0.3, 0.45]), rng)
@@ -97,6 +99,7 @@ def test_nearly_equal_columns(kind, n, has_outliers):
         assert r2_score(y[clean], model.predict(X[clean])) > goal, trial
 
 
+@pytest.mark.slow
 def test_nearly_equal_columns_of_the_search_by_cross_validation():
     for trial in range(3):
         rng = np.random.default_rng(trial)
@@ -174,8 +177,8 @@ def test_a_dummy_of_an_exact_majority(model):
 
 
 @fits
-@pytest.mark.parametrize("n_rare", [1, 3, 10, 60])
-@pytest.mark.parametrize("effect", [0.0, 5.0, 50.0])
+@pytest.mark.parametrize("n_rare", [1, 3, *map(slow, (10, 60))])
+@pytest.mark.parametrize("effect", [slow(0.0), slow(5.0), 50.0])
 def test_rare_columns_keep_their_coefficients(model, n_rare, effect):
     if model.get_params().get("formulation") == "sort":
         pytest.skip("breaks down under outliers")
@@ -196,7 +199,7 @@ def one_hot(n, n_levels, rng):
     return np.eye(n_levels)[level]
 
 
-@pytest.mark.parametrize("seed", [1, 5, 9, 14, 19, 31])
+@pytest.mark.parametrize("seed", [1, *map(slow, (5, 9, 14, 19, 31))])
 def test_rare_columns_without_outliers(seed):
     rng = np.random.default_rng(seed)
     x, noise = rng.standard_normal((100, 2)), 0.5 * rng.standard_normal(100)
@@ -245,9 +248,9 @@ def test_weights_are_repeats_where_rows_are_rare():
 
 
 @pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array])
-@pytest.mark.parametrize("size", [-999, 1e4, 1e8, 1e14, 1e20, 1e36])
+@pytest.mark.parametrize("size", [-999, *map(slow, (1e4, 1e8, 1e14, 1e20)), 1e36])
 @pytest.mark.parametrize("all_columns", [False, True])
-@pytest.mark.parametrize("part", [0.1, 0.4])
+@pytest.mark.parametrize("part", [slow(0.1), 0.4])
 def test_fill_values(size, all_columns, part, convert):
     rng = np.random.default_rng(0)
     X = rng.normal(5, 2, (300, 4)).round(2)
@@ -267,7 +270,7 @@ def test_fill_values(size, all_columns, part, convert):
 
 
 @pytest.mark.parametrize("size", [-9999.0, 1e20])
-@pytest.mark.parametrize("n_bad", [30, 60, 100])
+@pytest.mark.parametrize("n_bad", [slow(30), 60, slow(100)])
 def test_fill_values_of_mostly_equal_features(n_bad, size):
     rng = np.random.default_rng(0)
     count = np.where(rng.random(300) < 0.25, rng.integers(1, 6, 300), 0.0)
@@ -322,7 +325,7 @@ def test_rows_that_are_all_far_in_some_feature_are_kept():
 
 
 def test_sparse_features_with_bad_leverage_are_searched_as_dense_ones():
-    for trial in range(10):
+    for trial in range(3):
         rng = np.random.default_rng(trial)
         X = rng.standard_normal((100, 10))
         y = X.sum(axis=1) + 0.5 * rng.standard_normal(100)
@@ -346,6 +349,7 @@ def test_large_sparse_features_are_searched_in_dense_samples(monkeypatch):
     assert model.inlier_mask_[:1500].sum() == 0
 
 
+@pytest.mark.slow
 def test_what_is_not_searched_is_said():
     rng = np.random.default_rng(0)
     X = sparse.random(1200, 600, density=0.02, random_state=rng, format="csr")
@@ -378,7 +382,7 @@ def redundant_columns(n):
 
 
 @pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array])
-@pytest.mark.parametrize("n", [24, 200])
+@pytest.mark.parametrize("n", [24, slow(200)])
 @fits
 def test_redundant_columns_change_nothing(model, n, convert):
     if model is FITS["hard LQS"]:
@@ -418,6 +422,7 @@ def on_plane(X, y, coef):
     return np.count_nonzero(residual <= 1e-7 * np.abs(y - np.median(y)).mean())
 
 
+@pytest.mark.slow
 def test_exact_fits_of_real_tables_keep_as_many_rows_as_lmrob():
     n_exact = 0
     for name, table in r_tables().items():
@@ -435,6 +440,7 @@ def test_exact_fits_of_real_tables_keep_as_many_rows_as_lmrob():
     assert n_exact == 14
 
 
+@pytest.mark.slow
 def test_objectives_of_real_tables_are_not_above_those_of_ltsreg():
     for name, table in list(r_tables().items())[::6]:
         X, y = np.array(table["X"], dtype=float), np.array(table["y"], dtype=float)

@@ -11,11 +11,13 @@ from contamination import (
     FORMULATIONS,
     INTERCEPTS,
     PENALTIES,
+    SLOWER_INTERCEPTS,
     assert_same_fit,
     contaminated,
     fit,
     fit_from_same_start,
 )
+from marks import slow
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
@@ -37,10 +39,10 @@ from sksoftrank.robust import _problem
 # Kinds of features
 
 
-@pytest.mark.parametrize("container", [sparse.csr_array, sparse.csc_matrix])
+@pytest.mark.parametrize("container", [sparse.csr_array, slow(sparse.csc_matrix)])
 @pytest.mark.parametrize("parameters", FORMULATIONS)
 @PENALTIES
-@INTERCEPTS
+@SLOWER_INTERCEPTS
 @pytest.mark.parametrize("road", ["dense", "whitened", "scaled"])
 def test_sparse_is_dense(
     container, parameters, fit_intercept, alpha, road, monkeypatch
@@ -97,7 +99,8 @@ def test_chunks_of_rows(chunk_size, fit_intercept, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("shape", "init", "limit"), [((20000, 100), "ls", 0.6), ((100000, 10), "auto", 1.9)]
+    ("shape", "init", "limit"),
+    [((20000, 100), "ls", 0.6), slow((100000, 10), "auto", 1.9)],
 )
 def test_features_are_neither_copied_nor_changed(shape, init, limit):
     rng = np.random.default_rng(0)
@@ -308,7 +311,7 @@ def test_warm_start_needs_the_same_features():
 
 
 @INTERCEPTS
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float32, slow(np.float64)])
 @pytest.mark.parametrize(
     "model",
     [
@@ -436,6 +439,7 @@ def test_clone_and_pickle():
     assert not hasattr(fresh, "coef_")
 
 
+@pytest.mark.slow
 def test_grid_search_in_a_pipeline():
     X, y, _ = contaminated()
     search = GridSearchCV(

@@ -5,6 +5,7 @@ import threading
 import numpy as np
 import pytest
 from contamination import contaminated
+from marks import slow
 from numpy.testing import assert_array_equal
 
 from sksoftrank import SoftLQSRegressor, SoftLTSRegressor
@@ -42,9 +43,10 @@ def test_rows_are_shared_by_threads():
     assert len(found) == 3
 
 
+@pytest.mark.parametrize("seeds", [range(0, 12, 5), slow(range(12))])
 @pytest.mark.parametrize("estimator", [SoftLTSRegressor, SoftLQSRegressor])
-def test_number_of_threads_does_not_matter(estimator):
-    for seed in range(12):
+def test_number_of_threads_does_not_matter(estimator, seeds):
+    for seed in seeds:
         X, y, _ = contaminated(60 + 20 * seed, seed=seed)
         X = np.hstack([X, np.random.default_rng(seed).standard_normal((len(y), seed))])
         single = estimator(random_state=seed, epsilon=12).fit(X, y)

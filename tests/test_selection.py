@@ -51,6 +51,7 @@ def search(losses, weight, n_kept, epsilon, guess=np.nan):
 # The selection
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", WEIGHTS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_selection_of_many_is_accurate(shape, weights):
@@ -250,6 +251,7 @@ def soft_sort_of(losses, epsilon, n_kept, counts=None):
     return value, gradient
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_sorted_loss_of_many_is_that_of_the_full_sort(shape):
     rng = np.random.default_rng(6)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from marks import slow
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import rankdata
 from transport_reference import COSTS, PLANS, Reference, draw, every_operator
@@ -36,7 +37,7 @@ def test_values_against_plain_iterations(epsilon, cost, squashing, plan):
 
 
 @pytest.mark.parametrize("epsilon", [1e-2, 2e-4])
-@pytest.mark.parametrize("m", [4, 3, 5])
+@pytest.mark.parametrize("m", [slow(4), 3, slow(5)])
 @pytest.mark.parametrize("is_weighted", [False, True])
 def test_values_for_small_epsilon(epsilon, m, is_weighted):
     x, options = draw(4, seed=3), {"targets": m}

@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from differences import central_differences, slice_differences
+from differences import slice_differences
 from numpy.testing import assert_allclose, assert_array_equal
 from transport_reference import (
     COSTS,
@@ -13,7 +13,6 @@ from transport_reference import (
     both_operators,
     draw,
     every_operator,
-    softplus_cost,
 )
 
 from sksoftrank.sinkhorn import sinkhorn_quantile, sinkhorn_rank, sinkhorn_sort
@@ -58,37 +57,6 @@ def test_gradients_with_default_tolerance(operator, epsilon, seed):
     scale = max(1, np.abs(expected).max())
     got = jacobian.vjp(g.reshape(result.shape))
     assert_allclose(got, expected, rtol=0, atol=1e-5 * scale)
-
-
-@every_operator
-@pytest.mark.parametrize(
-    "options",
-    [{"axis": 0}, {"axis": None}, {"axis": 1}, {"axis": 0, "weights": "same shape"}],
-)
-def test_gradients_along_axes(operator, options):
-    x = draw(4, 3)
-    options = {"tol": 1e-12, "epsilon": 0.02, **options}
-    if "weights" in options:
-        options["weights"] = np.random.default_rng(0).uniform(size=x.shape)
-    if operator is sinkhorn_quantile:
-        options["q"] = [0.7, 0.2, 0.7]
-    result, jacobian = operator(x, return_jacobian=True, **options)
-    g = draw(*result.shape, seed=1)
-    expected = central_differences(lambda x: np.sum(g * operator(x, **options)), x)
-    assert_allclose(jacobian.vjp(g), expected, rtol=0, atol=1e-6)
-    assert jacobian.shape == (result.size, x.size)
-    dense = jacobian.toarray()
-    assert_allclose(dense.T @ g.ravel(), expected.ravel(), rtol=0, atol=1e-6)
-    assert_allclose(jacobian.T @ g.ravel(), expected.ravel(), rtol=0, atol=1e-6)
-
-
-@both_operators
-def test_gradients_of_descending(operator):
-    x, g = draw(6), draw(6, seed=1)
-    options = {"descending": True, "tol": 1e-12, "cost": softplus_cost}
-    _, jacobian = operator(x, return_jacobian=True, **options)
-    expected = slice_differences(lambda x: operator(x, **options), x, g)
-    assert_allclose(jacobian.vjp(g), expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("epsilon", [0.02, 0.3])
@@ -160,7 +128,7 @@ def test_products_are_adjoint_where_little_mass_flows(seed):
 def test_a_batch_is_its_rows(operator, epsilon):
     """Rounding makes the first residual of some systems useless, none of a batch."""
     rng = np.random.default_rng(0)
-    ordinary = rng.normal(size=(60, 5))
+    ordinary = rng.normal(size=(20, 5))
     x = np.vstack([ordinary, ordinary.round(1), np.exp(5 * ordinary), 1e9 + ordinary])
     g = rng.normal(size=x.shape)
     result, jacobian = operator(x, epsilon, return_jacobian=True)

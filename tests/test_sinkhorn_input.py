@@ -109,20 +109,7 @@ def test_scale_of_the_values(scale):
     assert_allclose(got, expected.jvp(x[::-1]), rtol=0, atol=1e-6)
 
 
-@both_operators
-def test_float32(operator):
-    x = draw(3, 20).astype(np.float32)
-    result, jacobian = operator(x, return_jacobian=True)
-    assert result.dtype == jacobian.vjp(x).dtype == np.float32
-    assert_allclose(result, operator(x.astype(float)), rtol=0, atol=2e-6)
-    readonly = x.copy(order="F")
-    readonly.setflags(write=False)
-    assert_array_equal(operator(readonly), result)
-
-
 BAD = [
-    ({"epsilon": -1}, ValueError, "epsilon must be a finite number >= 0, got -1"),
-    ({"epsilon": "1"}, TypeError, "epsilon must be a real number"),
     ({"weights": [1, 1]}, ValueError, "weights must have shape (3,), got (2,)"),
     ({"weights": [1, -1, 1]}, ValueError, "weights must be at least 0, got -1"),
     ({"weights": [0, 0, 0]}, ValueError, "weights must not be zero everywhere"),
@@ -137,9 +124,6 @@ BAD = [
     ({"tol": "small"}, TypeError, "tol must be a real number > 0"),
     ({"max_iter": 0}, ValueError, "max_iter must be an integer >= 1, got 0"),
     ({"max_iter": 2.0}, TypeError, "max_iter must be an integer >= 1, got 2.0"),
-    ({"axis": 1}, np.exceptions.AxisError, "axis must be in"),
-    ({"return_jacobian": 1}, TypeError, "return_jacobian must be True or False"),
-    ({"values": [1, np.inf, 2]}, ValueError, "values must be finite"),
     ({"values": [1e200, 0, 1], "squashing": None}, ValueError, "cost must be finite"),
 ]
 BAD_TARGETS = [
@@ -207,6 +191,3 @@ def test_nothing_to_sort():
     for operator, options in ((sinkhorn_sort, {"targets": 2}), (sinkhorn_quantile, {})):
         with pytest.raises(ValueError, match="values must not be empty"):
             operator(np.zeros((2, 0)), **options)
-    for operator in (sinkhorn_rank, sinkhorn_sort):
-        with pytest.raises(TypeError, match="descending must be True or False"):
-            operator([1.0], descending=None)

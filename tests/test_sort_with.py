@@ -136,41 +136,6 @@ def test_properties(criterion, epsilon, regularization):
     assert np.diff(own).min(initial=0.0) >= -1e-9  # ascending
 
 
-@regularizations
-@directions
-@shapes
-@pytest.mark.parametrize("epsilon", [0, 0.2, 1.5, 40.0])
-def test_derivatives(epsilon, shape, axis, descending, regularization):
-    values, criterion = draw(*shape) + 3, draw(6, seed=1)
-    u, v = draw(*shape, seed=2), draw(6, seed=3)
-    options = {
-        "regularization": regularization,
-        "axis": axis,
-        "descending": descending,
-    }
-
-    def sort(values=values, criterion=criterion, epsilon=epsilon):
-        return soft_sort_with(values, criterion, epsilon, **options)
-
-    _, jacobian = soft_sort_with(
-        values, criterion, epsilon, return_jacobian=True, **options
-    )
-    tolerance = {"rtol": 0, "atol": 5e-8}
-    expected = difference(lambda x: sort(values=x), values, u)
-    assert_allclose(jacobian.jvp(u), expected, **tolerance)
-    expected = difference(lambda c: sort(criterion=c), criterion, v)
-    assert_allclose(jacobian.wrt_criterion.jvp(v), expected, **tolerance)
-    if epsilon > 0:
-        expected = difference(lambda e: sort(epsilon=e), epsilon, 1.0)
-        assert_allclose(jacobian.wrt_epsilon, expected, **tolerance)
-    else:
-        assert_array_equal(jacobian.wrt_epsilon, np.zeros(shape))
-    for operator, w in ((jacobian, u), (jacobian.wrt_criterion, v)):
-        g = draw(*shape, seed=4)
-        forward, backward = np.sum(g * operator.jvp(w)), np.sum(w * operator.vjp(g))
-        assert_allclose(forward, backward, rtol=0, atol=1e-12)
-
-
 def test_a_criterion_can_be_learned():
     # The gradient in the criterion moves the wanted record to the first place.
     values, criterion = np.array([0.0, 0.0, 1.0, 0.0]), np.array([0.0, 0.1, 0.3, 0.2])
@@ -185,20 +150,7 @@ def test_a_criterion_can_be_learned():
 # Input
 
 
-def test_dtypes_layouts_and_one_record():
-    values, criterion = draw(5, 3), draw(5, seed=1)
-    expected = soft_sort_with(values, criterion, 0.5)
-    single, jacobian = soft_sort_with(
-        values.astype(np.float32),
-        criterion.astype(np.float32),
-        0.5,
-        return_jacobian=True,
-    )
-    assert single.dtype == jacobian.dtype == jacobian.wrt_epsilon.dtype == np.float32
-    assert_allclose(single, expected, rtol=0, atol=2e-6)
-    view = np.asfortranarray(values)
-    view.flags.writeable = False
-    assert_array_equal(soft_sort_with(view, criterion[:], 0.5), expected)
+def test_one_record_and_none():
     assert_array_equal(soft_sort_with([[7.0, 8.0]], [3.0]), [[7.0, 8.0]])
     assert soft_sort_with(np.empty((4, 0)), draw(4)).shape == (4, 0)
 
@@ -207,13 +159,7 @@ BAD = [
     (([1.0, 2.0], [1.0]), {}, ValueError, "shape (2,) and not empty, got shape (1,)."),
     (([1.0], [[1.0]]), {}, ValueError, "each record, shape (1,) and not empty, got"),
     (([], []), {}, ValueError, "shape (0,) and not empty, got shape (0,)."),
-    (([1.0], [np.nan]), {}, ValueError, "criterion must be finite, got 1 NaN"),
-    (([np.inf], [1.0]), {}, ValueError, "values must be finite, got 0 NaN and 1"),
-    (([1.0], [1.0], -1), {}, ValueError, "epsilon must be a finite number >= 0"),
     (([1.0], [1.0]), {"axis": None}, TypeError, "axis must be an integer, got None."),
-    (([1.0], [1.0]), {"axis": 1}, np.exceptions.AxisError, "axis must be in [-1, 0]"),
-    (([1.0], [1.0]), {"regularization": "kl"}, ValueError, "'quadratic' or 'entropic'"),
-    (([1.0], [1.0]), {"descending": 1}, TypeError, "descending must be True or False"),
 ]
 
 

@@ -108,7 +108,7 @@ def test_value(operator, growth, squashing, k):
 @SQUASHINGS
 @pytest.mark.parametrize("k", [1, 2, {1: 2.0, 4: 6.0}])
 def test_gradient(operator, growth, squashing, k):
-    scores, labels, weight = rows(n=12, seed=1)
+    scores, labels, weight = rows(n=6, seed=1)
     arguments = labels, k, strength(operator, squashing)
     options = {"operator": operator, "growth": growth, "squashing": squashing}
     options["sample_weight"] = weight

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from marks import slow
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import make_classification
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -69,7 +70,7 @@ CLASSIFIERS = {
 
 
 @pytest.mark.parametrize("classifier", CLASSIFIERS)
-@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("n_classes", [slow(2), 3])
 def test_names_of_classes_change_nothing(n_classes, classifier):
     X, code = labelled(n_classes)
     make, fit = CLASSIFIERS[classifier], {"cv": 3, "max_iter": 3, "tol": 0.3}
@@ -94,12 +95,15 @@ def test_scorers_within_see_the_label_that_they_look_for():
     y = np.array(["no", "yes"])[code]
     searches = [
         GridSearchCV(
-            LogisticRegression(), {"C": [1e-3, 1]}, scoring=make_scorer(f1_score, **key)
+            LogisticRegression(),
+            {"C": [1e-3, 1]},
+            scoring=make_scorer(f1_score, **key),
+            cv=2,
         )
         for key in ({}, {"pos_label": "yes"})
     ]
-    expected = inlier_weight(searches[0], X, code)
-    assert_array_equal(inlier_weight(searches[1], X, y), expected)
+    expected = inlier_weight(searches[0], X, code, cv=3)
+    assert_array_equal(inlier_weight(searches[1], X, y, cv=3), expected)
 
 
 def test_class_weights_reach_their_class():
@@ -112,7 +116,7 @@ def test_class_weights_reach_their_class():
 # Decision values
 
 
-@pytest.mark.parametrize("n_classes", [2, 3, 4])
+@pytest.mark.parametrize("n_classes", [slow(2), 3, slow(4)])
 @pytest.mark.parametrize(
     "wrap",
     [
@@ -122,7 +126,7 @@ def test_class_weights_reach_their_class():
         lambda base: GridSearchCV(make_pipeline(base), {}, cv=2),
     ],
 )
-@pytest.mark.parametrize("base", [SVC(), NuSVC(nu=0.1)])
+@pytest.mark.parametrize("base", [SVC(), slow(NuSVC(nu=0.1))])
 def test_scores_of_pairs_count_as_those_of_classes(base, wrap, n_classes):
     X, y = labelled(n_classes)
     fit = {"max_iter": 3, "tol": 0.3}

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from marks import slow
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm
 from sklearn import config_context
@@ -31,42 +32,13 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils import get_tags
-from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.parallel import Parallel
 
 from sksoftrank import SoftLTSRegressor, SoftTrimmedClassifier, SoftTrimmedRegressor
 from sksoftrank.datasets import make_contaminated_regression
 from sksoftrank.losses import selection_trimmed_loss
 
-# Leaves of a single row, for the checks have a dozen of rows.
-BOOSTING = {"max_iter": 20, "min_samples_leaf": 1, "max_leaf_nodes": 8}
 FAST = {"cv": 3, "tol": 0.1, "random_state": 0}
-
-
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks(
-    [
-        SoftTrimmedRegressor(),
-        SoftTrimmedClassifier(),
-        SoftTrimmedRegressor(Ridge(tol=1e-12), random_state=0),
-        SoftTrimmedRegressor(
-            make_pipeline(StandardScaler(with_mean=False), Ridge()),
-            cv="train",
-            trim=0.25,
-        ),
-        SoftTrimmedRegressor(HistGradientBoostingRegressor(**BOOSTING), **FAST),
-        SoftTrimmedClassifier(LogisticRegression(max_iter=1000), **FAST),
-        SoftTrimmedClassifier(
-            make_pipeline(
-                StandardScaler(with_mean=False), LogisticRegression(max_iter=1000)
-            ),
-            cv="train",
-        ),
-        SoftTrimmedClassifier(HistGradientBoostingClassifier(**BOOSTING), **FAST),
-    ]
-)
-def test_estimator_checks(estimator, check):
-    check(estimator)
 
 
 def corrupted_friedman(fraction, shift, n=500, seed=0):
@@ -100,6 +72,7 @@ def flipped_labels(fraction, n=600, n_classes=2, seed=0):
 # Robustness
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fraction", "shift"), [(0.2, 30), (0.3, 30), (0.2, -30), (0.3, -30)]
 )
@@ -134,6 +107,7 @@ def test_errors_on_training_rows_do_not_serve_flexible_models():
     assert model.inlier_weight_[bad].mean() < 0.3 * model.inlier_weight_.mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("fraction", [0.2, 0.3])
 def test_boosting_on_flipped_labels(fraction, n_classes):
@@ -166,7 +140,7 @@ def test_linear_regression_is_soft_least_trimmed_squares():
 
 @pytest.mark.parametrize("tol", [0, 0.05])
 @pytest.mark.parametrize("epsilon", [0, 10])
-@pytest.mark.parametrize("trim", [0.25, 0.5])
+@pytest.mark.parametrize("trim", [slow(0.25), 0.5])
 @pytest.mark.parametrize("cv", [KFold(4), "train"])
 def test_documented_algorithm(cv, trim, epsilon, tol):
     X, y, _, _ = make_contaminated_regression(120, 2, random_state=0)
@@ -537,10 +511,14 @@ def test_precomputed_kernel():
 def test_grid_search_over_and_under_it():
     X, y, _, outliers = make_contaminated_regression(100, 2, random_state=0)
     over = GridSearchCV(
-        SoftTrimmedRegressor(Ridge()), {"epsilon": [3, 10], "estimator__alpha": [0.1]}
+        SoftTrimmedRegressor(Ridge(), cv=2),
+        {"epsilon": [3, 10], "estimator__alpha": [0.1]},
+        cv=2,
     ).fit(X, y)
     assert over.best_estimator_.estimator_.alpha == 0.1
-    under = SoftTrimmedRegressor(GridSearchCV(Ridge(), {"alpha": [0.1, 1e5]}))
+    under = SoftTrimmedRegressor(
+        GridSearchCV(Ridge(), {"alpha": [0.1, 1e5]}, cv=2), cv=2
+    )
     assert under.fit(X, y).estimator_.best_params_ == {"alpha": 0.1}
     assert not under.inlier_mask_[outliers].any()
 

@@ -14,6 +14,7 @@ import math
 from functools import cached_property
 
 import numpy as np
+from scipy.special import rel_entr
 
 from .. import _pav
 from .._checks import (
@@ -188,7 +189,8 @@ class CappedChoice:
 
     def __init__(self, data, mass, rest, epsilon, kind, guess=None):
         self.data, self.epsilon = data, epsilon
-        self.is_logistic = kind == _pav.ENTROPIC and epsilon > 0
+        self.is_entropic = kind == _pav.ENTROPIC
+        self.is_logistic = self.is_entropic and epsilon > 0
         self.numbers = np.empty((len(mass), 6))
         self.numbers[:, 4:5], self.numbers[:, 5:] = mass, rest
         select_rows(
@@ -219,6 +221,11 @@ class CappedChoice:
 
     def divergence(self):
         """phi(p) - phi(share) - phi'(share) (p - share) of the parts p."""
+        if self.is_entropic and self.epsilon == 0:
+            parts = self.parts()
+            return rel_entr(parts.part, self.share) + rel_entr(
+                parts.rest, self.other_share
+            )
         out = np.empty(self.data.rows.shape)
         divergence_rows(
             self.data.rows, self.numbers, self.epsilon, self.is_logistic, out
