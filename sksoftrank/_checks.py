@@ -356,7 +356,7 @@ def as_frequencies(weights, total=None) -> Array:
     return scaled
 
 
-def check_sigma(sigma, n_samples) -> Array | None:
+def check_sigma(sigma, n_samples) -> Any:
     """Standard deviations of the errors in float64, or say what is wrong with them."""
     if isinstance(sigma, Real):
         sigma = np.full(n_samples, sigma)

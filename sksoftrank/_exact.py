@@ -22,7 +22,7 @@ def are_integers_exact(array):
         return ~is_large | (rounded == array)
     exact = [
         not isinstance(number, Integral)
-        or abs(number) <= LARGEST_EXACT
+        or abs(int(number)) <= LARGEST_EXACT
         or _is_exact_integer(int(number))
         for number in array.flat
     ]

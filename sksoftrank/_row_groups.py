@@ -9,6 +9,7 @@ results are those of a loop over the rows.
 import math
 from functools import partial
 from operator import attrgetter
+from typing import Any
 
 import numpy as np
 
@@ -134,7 +135,7 @@ class RowGroups:
             for name, option in options.items()
             if needs_groups(option)
         }
-        indices = {}
+        indices: dict[tuple[Any, ...], list[int]] = {}
         for i, key in enumerate(zip(n_kept.tolist(), *columns.values(), strict=True)):
             indices.setdefault(key, []).append(i)
         if not indices:  # the operator tells the shape of nothing
@@ -259,6 +260,9 @@ class _Group:
     options : dict
         What the operator takes with the rows.
     """
+
+    result: Any
+    jacobian: Any
 
     def __init__(self, rows, order, index, n_kept, options):
         n = rows.shape[1]

@@ -1,6 +1,7 @@
 """Slices of arrays as the rows that the kernel takes, and the order of rows."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -84,7 +85,7 @@ def rounded(array, dtype) -> Array:
         return array.astype(dtype)
 
 
-def argsort_rows(rows, *, descending) -> tuple[Array, Array] | None:
+def argsort_rows(rows, *, descending) -> Any:
     """Stable argsort of each row, and the sorted rows; None if a row is not finite."""
     order, sorted_rows = np.empty(rows.shape, np.int64), np.empty_like(rows)
     sign = 1.0 if descending else -1.0

@@ -45,7 +45,8 @@ def _jacobian(blocks, shape):
         return found.reshape(1, -1)
 
     return Jacobian(
-        *slices,
+        slices[0],
+        slices[1],
         multiply,
         shapes=(shape, (n_features, n_features)),
         dtype=np.dtype(np.float64),

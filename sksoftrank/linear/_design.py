@@ -1,6 +1,7 @@
 """Linear predictions in well-conditioned coordinates, without a copy of X."""
 
 from copy import copy
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -123,7 +124,9 @@ class LinearDesign:
         core = self._scaled(self._scaled(core))
         core = core / core.sum()
         self.mean = X.T @ core if fit_intercept else np.zeros(X.shape[1])
-        self.unseen = self.noise = self._rounding = None
+        self.unseen: Any = None
+        self.noise: Any = None
+        self._rounding: Any = None
         if _is_whitened(X, whiten_sparse):
             levels = [core]
             rest = np.where(core > 0, 0.0, sample_weight)
@@ -341,7 +344,7 @@ class LinearDesign:
         features removes what its rounding leaves.
         """
         ones = int(self.fit_intercept and centred)
-        triangle = np.zeros((0, self.X.shape[1] + ones))
+        triangle: Any = np.zeros((0, self.X.shape[1] + ones))
         for chunk, w in self._centred_chunks(weight):
             n_above = len(triangle)
             rows = np.empty((n_above + w.size, triangle.shape[1]))

@@ -4,6 +4,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.sparse.linalg import LinearOperator, minres
 from sklearn.exceptions import ConvergenceWarning
@@ -73,6 +74,12 @@ class LinearModelMixin:
 
     They have `coef_`, `intercept_` and the parameters `max_iter` and `verbose`.
     """
+
+    coef_: NDArray[np.floating]
+    intercept_: Any
+    max_iter: int
+    tol: float
+    verbose: int
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()  # type: ignore[misc]

@@ -6,6 +6,7 @@ gradient)``, so they serve any model that gives scores.
 
 import math
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -283,6 +284,14 @@ class SoftRankLoss:
             gradient[index] = pull_back(rank_gradient)
         return float(value), gradient
 
+    def prepare(self, *data: Any) -> tuple[Any, ...]:
+        """What `of_ranks` takes besides ranks, from truth and weights of rows."""
+        raise NotImplementedError
+
+    def of_ranks(self, ranks: Any, *prepared: Any) -> tuple[Any, Any]:
+        """Value, and gradient in the ranks."""
+        raise NotImplementedError
+
     def _prepare_groups(self, truth, group_weight, row_weight):
         """Prepare all groups in grouped order, where `of_ranks` takes them at once."""
         total = group_weight.sum() or 1.0
@@ -443,5 +452,5 @@ def _check_row_weight(sample_weight, n_rows):
 def _check_top_weight(top_weight):
     if not isinstance(top_weight, Real) or isinstance(top_weight, bool):
         raise TypeError(f"top_weight must be a real number >= 0, got {top_weight!r}.")
-    if not 0 <= top_weight < math.inf:
+    if not 0 <= float(top_weight) < math.inf:
         raise ValueError(f"top_weight must be a finite number >= 0, got {top_weight}.")

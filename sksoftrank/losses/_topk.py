@@ -2,6 +2,7 @@
 
 from functools import partial
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -216,7 +217,9 @@ class TopKLoss:
         self.weight = weight / (weight.sum() or 1.0)
         self.shares = shares
         self.epsilon = epsilon
-        self.rank = OPERATORS[operator]
+        self.rank: Any = OPERATORS[operator]
+        self.growth: Any
+        self.slope: Any
         self.growth, self.slope = GROWTHS[growth]
         self.squashing = squashing
 
@@ -273,7 +276,7 @@ def check_k(k, n_classes):
                 f"k must be at least 1 and less than the number of classes, "
                 f"{n_classes}, got {value}."
             )
-        if not isinstance(weight, Real) or not 0 <= weight < np.inf:
+        if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
             raise ValueError(
                 f"k must have weights that are finite numbers >= 0, got {k!r}."
             )

@@ -354,7 +354,7 @@ def _check_counts(counts, losses, epsilon):
 def _check_n_kept(n_kept, total, name):
     if not isinstance(n_kept, Real):
         raise TypeError(f"{name} must be a real number, got {n_kept!r}.")
-    if not 0 < n_kept <= total:
+    if not 0 < float(n_kept) <= total:
         raise ValueError(
             f"{name} must be above 0 and at most {total}, the number of losses or the "
             f"sum of their weights, got {n_kept}."

@@ -1,5 +1,7 @@
 """Soft locations, means of windows of the values, as arrays with a Jacobian."""
 
+from typing import Any
+
 import numpy as np
 
 from .._checks import (
@@ -111,8 +113,8 @@ class Location:
         for k in range(self._count):
             mean = self._means.get(k)
             if mean is None:
-                window = self._window(k)
-                mean = WindowMean(self.data, *window, self.epsilon, self.kind)
+                low, high, growth = self._window(k)
+                mean = WindowMean(self.data, low, high, growth, self.epsilon, self.kind)
                 if self._count <= FEW:
                     self._means[k] = mean
             yield mean
@@ -148,7 +150,8 @@ class Location:
 
         Of few means these are kept, so the Jacobian of many is not dense.
         """
-        count, is_empty, kept = self.slices.count, self.data.is_empty, []
+        count, is_empty = self.slices.count, self.data.is_empty
+        kept: list[Any] = []
 
         def find_matrices():
             for mean in self._each():

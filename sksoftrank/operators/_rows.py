@@ -1,7 +1,7 @@
 """How soft sorts and ranks solve many rows: by threads, without NaN, infinite; `k`."""
 
 from numbers import Integral, Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -41,7 +41,9 @@ def solve_rows(rows, epsilon, kind, sign, *, is_sort=False, keep=False, n_jobs=N
 
     That is NaN and infinite ones, but for ranks and hard sorts of infinite numbers.
     """
-    order = pools = weights = None
+    order: Any = None
+    pools: Any = None
+    weights: Any = None
     if keep:
         count, n = rows.shape
         order = np.empty(rows.shape, np.int64)

@@ -1,7 +1,7 @@
 """The k largest values of a soft sort, without sorting the others."""
 
 import math
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -182,10 +182,11 @@ def soft_topk_sort(
         if transpose:
             rows = np.pad(rows, ((0, 0), (0, slices.length - k)))
         out = np.empty(rows.shape)
-        orders = (None, top.index) if transpose else (top.index, None)
+        first, last = (None, top.index) if transpose else (top.index, None)
         _isotonic.pool_product_rows(
             np.ascontiguousarray(rows),
-            *orders,
+            first,
+            last,
             top.pools,
             top.weights,
             _isotonic.AVERAGE,
@@ -254,7 +255,8 @@ class _TopValues:
 
     def __init__(self, rows, k, m, epsilon, kind, keep):
         self._kind, self._keep = kind, keep
-        self.index = self.weights = None
+        self.index: Any = None
+        self.weights: Any = None
         count, n = rows.shape
         logits = self._sort_all(rows) if m == n else self._sort_part(rows, m)
         self.pools = np.empty((count, n + 1), dtype=np.int64)
@@ -264,7 +266,7 @@ class _TopValues:
         _pav.sort_rows(self.sorted, epsilon, kind, 1.0, None, *found)
         if logits is not None:
             self.weights[:, m:] *= np.exp(logits)
-        self.is_done = _do_pools_end(self.pools, n, k, m) if m < n else None
+        self.is_done: Any = _do_pools_end(self.pools, n, k, m) if m < n else None
 
     def put(self, which, part):
         """Put the rows of `part` in the places `which`."""

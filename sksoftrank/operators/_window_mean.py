@@ -33,8 +33,10 @@ class WindowMean:
 
     def __init__(self, data, low, high, growth, epsilon, kind):
         self._data, self._growth = data, growth
-        first = self._first = CappedChoice(data, *low, epsilon, kind)
-        last = self._last = CappedChoice(data, *high, epsilon, kind, first.centre)
+        first = self._first = CappedChoice(data, low[0], low[1], epsilon, kind)
+        last = self._last = CappedChoice(
+            data, high[0], high[1], epsilon, kind, first.centre
+        )
         # The smaller masses have the more digits.
         is_early = high[0] <= low[1]
         self._width = np.where(is_early, high[0] - low[0], low[1] - high[1])

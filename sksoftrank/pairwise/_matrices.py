@@ -1,6 +1,7 @@
 """Ranks and sorts by all pairs of values, in blocks, so that memory is O(n)."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 from scipy.special import expit, ndtr
@@ -113,7 +114,7 @@ class RelaxedPermutation:
     def multiply_matrix(self, rows, *, transpose):
         """Products with the Jacobian of `matrix`."""
         count, n = self._sorter.rows.shape
-        g = rows.reshape(count, n, n) if transpose else None
+        g: Any = rows.reshape(count, n, n) if transpose else None
         out = np.zeros((count, n) if transpose else (count, n, n))
         for r, i in _blocks(count, n):
             P = self._probabilities(r, i)

@@ -206,10 +206,10 @@ class EpsilonPathDisplay:
 
     def _check_lengths(self):
         for name in ("coefs", "scores"):
-            rows = getattr(self, name)
-            if rows is not None and len(rows) != len(self.epsilons):
+            rows, n_epsilons = getattr(self, name), np.size(self.epsilons)
+            if rows is not None and len(rows) != n_epsilons:
                 raise ValueError(
-                    f"{name} must have a row for each of the {len(self.epsilons)} "
+                    f"{name} must have a row for each of the {n_epsilons} "
                     f"epsilons, got {len(rows)}."
                 )
 
@@ -234,18 +234,19 @@ class EpsilonPathDisplay:
 
     def _plot_scores(self, epsilons, scores):
         """Mean scores, with a band of one standard error if there are folds."""
+        ax: Any = self.score_ax_
         mean = scores
         if scores.ndim == 2:
             mean = scores.mean(axis=1)
             n_folds = scores.shape[1]
             if n_folds > 1:
                 error = scores.std(axis=1, ddof=1) / np.sqrt(n_folds)
-                self.score_ax_.fill_between(
+                ax.fill_between(
                     epsilons, mean - error, mean + error, color="0.85", linewidth=0
                 )
         style = {"marker": "o", "markersize": 3.5, "linewidth": 1.4, "color": "0.25"}
-        (self.score_line_,) = self.score_ax_.plot(epsilons, mean, **style)
-        self.score_ax_.set_ylabel("score")
+        (self.score_line_,) = ax.plot(epsilons, mean, **style)
+        ax.set_ylabel("score")
 
     def _add_legend(self):
         """Name the coefficients, if they are few, and the best epsilon."""
@@ -259,5 +260,5 @@ class EpsilonPathDisplay:
             lines.append(self.best_lines_[0])
             labels.append(self.best_lines_[0].get_label())
         if lines:
-            place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
+            place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
             self.ax_.legend(lines, labels, frameon=False, **place)

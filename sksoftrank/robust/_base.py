@@ -1,7 +1,5 @@
 """What the robust linear regressors share."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
@@ -77,7 +75,7 @@ class RobustLinearModel(
             The score: 1.0 is best, and the best constant has 0.0.
         """
         if sigma is not None:
-            spread: Any = check_sigma(sigma, np.size(y))
+            spread = check_sigma(sigma, np.size(y))
             frequency = 1.0 if sample_weight is None else np.asarray(sample_weight)
             sample_weight = frequency * (spread.min() / spread) ** 2
         return super().score(X, y, sample_weight)

@@ -1,6 +1,7 @@
 """Search for the global minimum of the hard least quantile of squares (LQS)."""
 
 import copy
+from typing import Any
 
 import numpy as np
 from sklearn.utils import gen_batches
@@ -72,7 +73,7 @@ def lqs_search(
     sampled, n_moves = _search_sample(
         *data, starts, n_init, random_state, max_iter, zero
     )
-    best = None
+    best: Any = None
     for z in [sampled, *starts]:
         z, value, more, message = descend_in_bands(
             *data, z, max_iter=max_iter, zero=zero

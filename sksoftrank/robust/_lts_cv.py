@@ -465,7 +465,7 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
                 chosen = {
                     n: v for n, v in vars(fit).items() if n.endswith("_") or n in kept
                 }
-        vars(self).update(chosen)
+        self.__dict__.update(chosen)
         self.coef_path_ = np.array(path)
         self.coef_ = self.coef_.astype(X.dtype, copy=False)
 

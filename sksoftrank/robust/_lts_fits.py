@@ -1,6 +1,7 @@
 """Fits of soft LTS: from a hard start to the fitted attributes."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -166,7 +167,7 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
                 errors = errors.scaled(1 + TRIMMING * (1 - problem.n_kept / n) / n)
         self._set_errors(problem, selection, errors)
 
-    def _set_errors(self, problem, selection, errors):
+    def _set_errors(self, problem, selection, errors: Any) -> None:
         """Set the standard errors, infinite for coefficients that nothing tells."""
         design = problem.design
         self._lost = np.zeros(design.X.shape[1], dtype=bool)
@@ -177,8 +178,9 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
             self.df_ = errors.df
         if design.basis.ndim == 1:
             return
-        if problem.has_lone_rows or errors is None or np.isinf(self.stderr_).any():
+        stderr: Any = self.stderr_
+        if problem.has_lone_rows or errors is None or np.isinf(stderr).any():
             axes = self._find_undetermined(problem, selection)
             if errors is not None:
-                self.stderr_[self._lost] = np.inf
+                stderr[self._lost] = np.inf
                 self._errors = errors.without(axes, noise_along(axes, design))

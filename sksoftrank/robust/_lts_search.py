@@ -3,7 +3,7 @@
 import math
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -163,7 +163,7 @@ def lts_search(
     search = _search_wide if is_wide else _search_dense
     with np.errstate(over="ignore", invalid="ignore"):
         fits, n_fits = search(*data, n_init, random_state, n_jobs, thorough)
-    best = None
+    best: Any = None
     for z in fits:
         z, value, n_steps, message, gram = concentrate(*data, z, **control)
         n_fits += n_steps
@@ -340,7 +340,7 @@ def _improve(rows, z, effort, rng):
     n_drawn = min(3 * rows.n_coordinates, rows.y.size)
     stale = 0
     for _ in range(effort.n_rounds):
-        n_rivals = np.count_nonzero(value <= NEARLY_BEST * value[0])
+        n_rivals = int(np.count_nonzero(value <= NEARLY_BEST * value[0]))
         if stale >= min(PATIENCE, n_rivals) or value[0] <= EXACT_FIT:
             break
         masses = rows.select(rows.losses(z))

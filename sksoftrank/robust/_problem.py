@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -139,13 +140,14 @@ class RobustProblem:
     def start(self, init, *, max_iter, tol, random_state, thorough=False, **search):
         """Hard LTS fit from which to smooth; `search` as for `lts_search`."""
         control = {"max_iter": max_iter, "tol": tol}
-        data = self.design, self.y, self.weight, self.n_kept
+        data: tuple[Any, ...] = self.design, self.y, self.weight, self.n_kept
         if init == "ls":
             start = least_squares_start(*data, **control)
         else:
             self._warn_of_wide()
             search.update(random_state=random_state, thorough=thorough)
-            start = lts_search(*data, **control, **search)
+            options: dict[str, Any] = {**control, **search}
+            start = lts_search(*data, **options)
         return self._see_all(start, random_state, thorough, **control)
 
     def _warn_of_wide(self):

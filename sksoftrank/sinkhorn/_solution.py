@@ -3,6 +3,7 @@
 import warnings
 from functools import partial
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -138,7 +139,8 @@ def _multiply_sorts(squashed, means, picks, rows, *, transpose):
     """Products with the Jacobian of the sorted values of the targets `picks`."""
     if transpose:
         g = np.zeros(means.means.shape)
-        np.add.at(g, (slice(None), picks), rows)
+        place: Any = slice(None), picks
+        np.add.at(g, place, rows)
         return squashed.vjp(*means.vjp(g))
     u_points, u_contents = squashed.jvp(rows)
     change = means.carry(u_contents) + squashed.divide(means.jvp(u_points))
@@ -175,7 +177,7 @@ def check_targets(targets, target_weights, n):
 def _check_tol(tol):
     if not isinstance(tol, Real) or isinstance(tol, (bool, np.bool_)):
         raise TypeError(f"tol must be a real number > 0, got {tol!r}.")
-    if not 0 < tol < np.inf:
+    if not 0 < float(tol) < np.inf:
         raise ValueError(f"tol must be a finite number > 0, got {tol}.")
     return float(tol)
 

@@ -348,7 +348,7 @@ def _quantile_targets(q, width, n):
         width = min(largest, 0.02, 1.5 / max(n, 1))
     elif not isinstance(width, Real) or isinstance(width, bool):
         raise TypeError(f"width must be a number or None, got {width!r}.")
-    elif not 0 < width <= largest * (1 + 8 * np.finfo(float).eps):
+    elif not 0 < float(width) <= largest * (1 + 8 * np.finfo(float).eps):
         raise ValueError(f"width must be in (0, {largest}] for these q, got {width}.")
     masses = np.full(2 * len(levels) + 1, float(width))
     masses[::2] = gaps - width
