@@ -18,6 +18,7 @@ from ._checks import (
     check_values,
     exact_differences,
 )
+from ._group_layout import GroupLayout
 from ._jacobian import Jacobian
 from ._rows import Slices
 from ._sklearn import check_array, check_X_y
@@ -267,6 +268,7 @@ def soft_spearman(
     epsilon: float = 1.0,
     regularization: RankRegularization = "quadratic",
     nan_policy: Literal["raise", "omit"] = "raise",
+    groups: ArrayLike | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Strength of the monotone relation of each feature with the target.
 
@@ -289,16 +291,23 @@ def soft_spearman(
     nan_policy : {"raise", "omit"}, default="raise"
         Whether NaN are an error, or each feature is compared with the target on the
         rows where both are known.
+    groups : array-like of shape (n_samples,), default=None
+        Labels of groups, such as eras, in any order. Features are compared with the
+        target within each group, in its own interquartile ranges, and the correlations
+        averaged. For ``SelectKBest(partial(soft_spearman, groups=groups)).fit(X, y)``.
 
     Returns
     -------
     scores : ndarray of shape (n_features,)
         Absolute correlations. 0 for features that are constant, NaN for those that are
-        known together with the target in less than three rows.
+        known together with the target in less than three rows. With `groups` the
+        absolute mean of the correlations of the groups, those of fewer than two known
+        rows left out; that of a feature which is constant in a group counts as 0.
     pvalues : ndarray of shape (n_features,)
         Two-sided p-values by Student's t distribution, with two degrees of freedom less
         than rows that are known: that of `scipy.stats.spearmanr` for ``epsilon=0``, an
-        approximation as good as that one otherwise.
+        approximation as good as that one otherwise. With `groups` those of a t-test of
+        that mean, for independent groups; NaN for less than two.
 
     Raises
     ------
@@ -339,6 +348,8 @@ def soft_spearman(
     values = np.column_stack([X, y])
     is_missing = np.isnan(values)
     check_finite(values[~is_missing] if omits_nan else values, "X and y")
+    if groups is not None:
+        return _mean_scores(values, is_missing, groups, epsilon, regularization)
     scores, pvalues = np.full((2, X.shape[1]), np.nan)
     for columns, missing in _patterns(is_missing[:, :-1]):
         rows = np.flatnonzero(~(missing | is_missing[:, -1]))
@@ -349,16 +360,55 @@ def soft_spearman(
     return scores, pvalues
 
 
-def _scores(values, epsilon, regularization):
+def _scores(
+    values: NDArray[np.float64], epsilon: float, regularization: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Absolute correlations of columns with the last, and their p-values."""
-    n_samples = len(values)
-    values, _ = _in_interquartile_ranges(values, "X and y")
-    unit, *_ = _unit_ranks(values, epsilon / n_samples, regularization)
-    scores = np.minimum(np.abs(unit[:, :-1].T @ unit[:, -1]), 1.0)
-    freedom = n_samples - 2
+    scores = np.abs(_correlations(values, epsilon, regularization))
+    freedom = len(values) - 2
     with np.errstate(divide="ignore"):
         statistic = scores * np.sqrt(freedom / ((1 - scores) * (1 + scores)))
     return scores, 2 * t_distribution.sf(statistic, freedom)
+
+
+def _correlations(
+    values: NDArray[np.float64], epsilon: float, regularization: str
+) -> NDArray[np.float64]:
+    """Correlations of columns with the last."""
+    n_samples = len(values)
+    if epsilon > 0:  # hard ranks have no unit
+        values, _ = _in_interquartile_ranges(values, "X and y")
+    unit, *_ = _unit_ranks(values, epsilon / n_samples, regularization)
+    return np.clip(unit[:, :-1].T @ unit[:, -1], -1.0, 1.0)
+
+
+def _mean_scores(
+    values: NDArray[np.float64],
+    is_missing: NDArray[np.bool_],
+    groups: ArrayLike,
+    epsilon: float,
+    regularization: str,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Absolute means over groups of the correlations with the last, and p-values."""
+    found = []
+    for _, index in GroupLayout(groups, len(values)).batches():
+        for rows in index:
+            own = np.full(values.shape[1] - 1, np.nan)
+            for columns, missing in _patterns(is_missing[rows, :-1]):
+                known = rows[~(missing | is_missing[rows, -1])]
+                if known.size >= 2:
+                    part = values[np.ix_(known, np.append(columns, own.size))]
+                    own[columns] = _correlations(part, epsilon, regularization)
+            found.append(own)
+    correlations = np.array(found)
+    count = np.count_nonzero(~np.isnan(correlations), axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.nansum(correlations, axis=0) / count
+        square = np.nansum((correlations - mean) ** 2, axis=0) / (count - 1)
+        statistic = np.abs(mean) / np.sqrt(square / count)
+    statistic[mean == 0] = 0
+    statistic[count < 2] = np.nan
+    return np.abs(mean), 2 * t_distribution.sf(statistic, np.maximum(count - 1, 1))
 
 
 def _in_interquartile_ranges(values, name):

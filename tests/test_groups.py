@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import ttest_1samp
 from sklearn.metrics import ndcg_score as sklearn_ndcg_score
 
 from sksoftrank import soft_rank, soft_sort
 from sksoftrank._group_layout import GroupLayout
+from sksoftrank.feature_selection import soft_spearman, soft_spearman_corr
 from sksoftrank.losses import soft_ndcg_loss, soft_spearman_loss, soft_topk_loss
 from sksoftrank.losses._ranking import SpearmanLoss
 from sksoftrank.metrics import kendall_tau_score, ndcg_score, spearman_score
@@ -319,6 +321,7 @@ def test_what_does_not_depend_on_the_scores_is_prepared_once():
 
 
 ARGUMENTS = {
+    soft_spearman: ([[1.0], [2], [3]], [1, 2, 3]),
     soft_rank: ([1.0, 2, 3],),
     soft_sort: ([1.0, 2, 3],),
     soft_spearman_loss: ([1.0, 2, 3], [1, 2, 3]),
@@ -348,7 +351,7 @@ def test_groups_are_checked(function, groups, error, message):
         function(*ARGUMENTS[function], groups=groups)
 
 
-@pytest.mark.parametrize("function", ARGUMENTS)
+@pytest.mark.parametrize("function", [f for f in ARGUMENTS if f is not soft_spearman])
 def test_arrays_of_groups_are_flat(function):
     arguments = [[x] for x in ARGUMENTS[function]]
     with pytest.raises(ValueError, match=r"must have one dimension with groups"):
@@ -404,3 +407,31 @@ def test_arrays_of_groups_are_flat(function):
 def test_bad_input_with_groups(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 1.0])
+def test_feature_scores_are_means_over_groups(epsilon):
+    y, groups, rng = flat_rows(300, 20)
+    X = y[:, None] * [1.0, -0.5, 0] + rng.normal(size=(300, 3))
+    X[rng.random(X.shape) < 0.1] = NAN
+    X[groups == 3, 2] = 7.0  # constant in a group
+    scores, pvalues = soft_spearman(
+        X, y, epsilon=epsilon, nan_policy="omit", groups=groups
+    )
+    for x, score, pvalue in zip(X.T, scores, pvalues, strict=True):
+        signed = []
+        for mask in masks(groups):
+            rows = mask & ~np.isnan(x)
+            own = soft_spearman_corr(np.column_stack([x, y])[rows], epsilon)[0, 1]
+            signed.append(np.nan_to_num(own))
+        assert_allclose(score, abs(np.mean(signed)), rtol=1e-12)
+        assert_allclose(pvalue, ttest_1samp(signed, 0).pvalue, rtol=1e-10)
+
+
+def test_feature_scores_of_few_groups():
+    X, y = np.arange(8.0)[:, None] % 3, np.arange(8.0)
+    scores, pvalues = soft_spearman(X, y, epsilon=0, groups=np.zeros(8))
+    assert_allclose(scores, soft_spearman(X, y, epsilon=0)[0])
+    assert np.isnan(pvalues[0])
+    scores, pvalues = soft_spearman(y[:, None], y, groups=[0, 0, 0, 1, 1, 1, 2, 3])
+    assert_allclose([scores[0], pvalues[0]], [1, 0], atol=1e-12)
