@@ -24,7 +24,7 @@ from ._sklearn import (
 from ._typing import Features, Growth, TopKOperator, TopKSquashing
 from .linear._design import LinearDesign, PenalizedLoss
 from .linear._models import FEATURES, LinearScoresMixin, lbfgs, score_attributes
-from .losses._topk import GROWTHS, OPERATORS, TopKLoss, check_k
+from .losses._topk import GROWTHS, OPERATORS, TopKLoss, check_ks
 
 __all__ = ["SoftTopKClassifier"]
 
@@ -246,7 +246,7 @@ class SoftTopKClassifier(
         callbacks = FitCallbacks(self, X, y, {"sample_weight": sample_weight})
         is_warm = self.warm_start and hasattr(self, "coef_")
         X, labels, weight = self._read_training_data(X, y, sample_weight, is_warm)
-        shares = check_k(self.k, self.classes_.size)
+        shares = check_ks(self.k, self.classes_.size)
         design = LinearDesign(
             X.astype(np.float64, copy=False),
             weight,
@@ -420,7 +420,7 @@ class SoftTopKClassifier(
             tol=self.tol,
             ftol=self.tol / 100,
         )
-        self._warn_not_converged(result.message, stacklevel=4)
+        self._warn_not_converged(result.message)
         n_iter = 1 + result.nit
         self._report(f"start: {n_iter} iterations, cross-entropy {result.fun:.6g}")
         return _centred(result.x.reshape(z.shape)), n_iter

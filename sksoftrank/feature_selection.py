@@ -18,12 +18,12 @@ from ._checks import (
     check_values,
     exact_differences,
 )
-from ._group_layout import GroupLayout
 from ._jacobian import Jacobian
 from ._rows import Slices
 from ._sklearn import check_array, check_X_y
 from ._typing import RankRegularization
 from .operators import soft_rank
+from .operators._by_group import GroupLayout
 from .preprocessing._soft_cdf import interquartile_gradient, interquartile_range
 
 __all__ = ["soft_spearman", "soft_spearman_corr"]

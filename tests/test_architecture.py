@@ -129,7 +129,7 @@ def test_imports_are_from_lines_above():
     [
         ("_pav.pxd", "from ._isotonic cimport isotonic_rows"),
         ("_rows.py", "from .metrics import spearman_score"),
-        ("_checks.py", "import sksoftrank.plotting"),
+        ("_rows.py", "import sksoftrank.plotting"),
         ("losses/_ranking.py", "from ..robust import SoftLTSRegressor"),
         ("operators/_bounds.py", "def late():\n    from .. import label_ranking"),
         ("robust/_lts_rows.py", "from ._lts import SoftLTSRegressor"),

@@ -11,9 +11,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, GroupKFold
 
 from sksoftrank import SoftRanker, soft_rank
-from sksoftrank._group_layout import GroupLayout
 from sksoftrank.losses import soft_ndcg_loss
 from sksoftrank.metrics import REGRESSION_SCORERS, ndcg_score, spearman_score
+from sksoftrank.operators._by_group import GroupLayout
 from sksoftrank.ranking._objectives import (
     GroupedRows,
     NDCGObjective,

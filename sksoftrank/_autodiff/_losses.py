@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..losses._ranking import _check_top_weight, check_cutoff
-from ..losses._topk import GROWTHS, _check_option, check_k
+from ..losses._topk import GROWTHS, _check_option, check_ks
 from ._arguments import Axis, check_strength, wide
 from ._choices import Data, window_mean
 from ._operators import rank
@@ -90,7 +90,7 @@ def topk(
         _check_option(squashing, "squashing", ["logistic"], " or None")
     scores = _check_scores(xp, scores, "n_classes")
     n_rows, n_classes = scores.shape
-    shares = check_k(k, n_classes)
+    shares = check_ks(k, n_classes)
     labels = xp.check_labels(labels, "labels", n_rows, n_classes)
     dtype, (x,) = wide(xp, scores)
     x = xp.sigmoid(x) if squashing is not None else x

@@ -5,11 +5,13 @@ from typing import Any
 
 from .._checks import (
     check_flag,
+    check_k,
+    check_mass,
+    check_n_jobs,
     check_nan_policy,
     check_regularization,
     check_share,
 )
-from ..operators._rows import check_amount, check_n_jobs, check_whole_k
 from . import _blocks
 from ._arguments import (
     Axis,
@@ -162,7 +164,7 @@ def topk_sort(
 ) -> Any:
     """See `soft_topk_sort`."""
     axis_of = Axis(xp, xp.check_values(values, "values").shape, axis)
-    k = check_whole_k(k, axis_of.length)
+    k = check_k(k, axis_of.length)
     largest = check_flag(largest, "largest")
     options = regularization, axis, largest, nan_policy, is_straight
     result = axis_of.to_last(sort(xp, values, epsilon, *options))
@@ -204,7 +206,7 @@ def topk(
     data = Data(xp, -x if largest else x, weights, omits_nan=omits_nan)
     k = by_slice(xp, k, "k", axis_of, x)
     for number in _numbers(xp, k):
-        check_amount(number, math.inf if weights is not None else axis_of.length)
+        check_mass(number, math.inf if weights is not None else axis_of.length)
         if weights is None and regularization == "quadratic":
             check_share(number, axis_of.length, "k")
     mass = xp.zeros_like(data.total) + k

@@ -1,7 +1,6 @@
 """Label ranking: predict the order of a set of labels for each row of features."""
 
 import math
-import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -10,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
+from .._checks import warn
 from .._sklearn import (
     BaseEstimator,
     CallbackSupportMixin,
@@ -272,11 +272,10 @@ class SoftSpearmanLabelRanker(
             return
         rows = np.flatnonzero(used)[:MAX_ROWS]
         if look_like_orders(X[rows], ranks[rows]):
-            warnings.warn(
+            warn(
                 "y seems to hold orders of labels, for the features explain them "
                 "better than the ranks that y should hold; ranks_from_orders turns "
                 "orders into ranks.",
-                stacklevel=4,
             )
 
     def _start(self, design, ranks, weight):

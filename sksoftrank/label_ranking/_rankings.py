@@ -1,6 +1,5 @@
 """What label rankers share: reading rankings, and ranks from scores."""
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 from sklearn.utils import check_consistent_length
 
-from .._checks import exact_differences
+from .._checks import exact_differences, warn
 from .._sklearn import StrOptions, check_sample_weight, validate_data
 from .._typing import Features, Target
 from ..metrics import spearman_score
@@ -167,16 +166,14 @@ class LabelRankerMixin:
         """Say which labels are never ranked, and if 0 seems to mean "not ranked"."""
         never = np.isnan(ranks).all(axis=0)
         if never.any():
-            warnings.warn(
+            warn(
                 f"y ranks the labels {labels[never].tolist()} in no row that counts: "
                 f"nothing can be learned about them, and their place is arbitrary.",
-                stacklevel=5,
             )
         if self.target == "ranks" and looks_like_zeros_for_unranked(y):
-            warnings.warn(
+            warn(
                 "y holds 0 several times in a row beside the ranks 1, 2, ...: 0 is the "
                 "best rank; labels that are not ranked must be NaN.",
-                stacklevel=5,
             )
 
 

@@ -1,6 +1,5 @@
 """What the linear estimators share: L-BFGS, predictions, progress and warnings."""
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from scipy.sparse.linalg import LinearOperator, minres
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
+from .._checks import warn
 from .._sklearn import validate_data
 
 # What features may be.
@@ -96,14 +96,13 @@ class LinearModelMixin:
         if self.verbose:
             print(f"[{type(self).__name__}] {text}")
 
-    def _warn_not_converged(self, message, stacklevel):
-        """Warn unless the message is None; `stacklevel` counts from the caller."""
+    def _warn_not_converged(self, message):
+        """Warn unless the message is None."""
         if message is not None:
-            warnings.warn(
+            warn(
                 f"{type(self).__name__} did not converge with max_iter="
                 f"{self.max_iter}: {message}",
                 ConvergenceWarning,
-                stacklevel=stacklevel + 1,
             )
 
 
@@ -146,8 +145,7 @@ class LinearScoresMixin(LinearModelMixin):
             ftol=ftol,
             callback=after_iteration,
         )
-        # From here to the user: this method, `fit` and its decorator.
-        self._warn_not_converged(result.message, stacklevel=4)
+        self._warn_not_converged(result.message)
         self.objective_: float = float(result.fun)
         self.n_iter_: int = n_iter
         vars(self).update(attributes(result.x))

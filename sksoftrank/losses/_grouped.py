@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _isotonic, _pav
 from .._checks import KINDS, check_weights, moderate, nonfinite_error
-from .._group_layout import GroupLayout
+from ..operators._by_group import GroupLayout
 
 
 class GroupRanks:

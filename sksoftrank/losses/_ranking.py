@@ -23,9 +23,9 @@ from .._checks import (
     moderate,
     nonfinite_error,
 )
-from .._group_layout import check_flat, exact_within
 from .._typing import RankRegularization
 from ..operators import soft_rank
+from ..operators._by_group import check_flat, exact_within
 from ._grouped import GroupRanks, check_group_weight
 
 # Rows are evaluated in batches of about this many numbers, which stay in cache.

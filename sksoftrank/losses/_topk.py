@@ -16,9 +16,9 @@ from .._checks import (
     check_exact,
     check_finite,
 )
-from .._group_layout import check_flat, exact_within
 from .._typing import Growth, TopKOperator, TopKSquashing
 from ..operators import soft_rank
+from ..operators._by_group import check_flat, exact_within
 from ..pairwise import all_pairs_rank, gaussian_soft_rank
 from ..sinkhorn import sinkhorn_rank
 from ._grouped import check_group_weight
@@ -171,7 +171,7 @@ def soft_topk_loss(
     loss = TopKLoss(
         labels,
         weight,
-        check_k(k, n_classes),
+        check_ks(k, n_classes),
         check_epsilon(epsilon),
         operator=operator,
         growth=growth,
@@ -262,7 +262,7 @@ class TopKLoss:
         return value, gradient
 
 
-def check_k(k, n_classes):
+def check_ks(k, n_classes):
     """Return `k` as a dict of values and weights with sum 1, or say what is wrong."""
     values = list(k) if isinstance(k, dict) else [k]
     if not all(isinstance(v, Integral) and not isinstance(v, bool) for v in values):

@@ -4,7 +4,6 @@ Rows are compared one by one, over the labels that are ranked in both, and avera
 Arguments of one dimension are one ranking of all samples.
 """
 
-import warnings
 from typing import Literal, overload
 
 import numpy as np
@@ -13,11 +12,11 @@ from scipy.stats import rankdata
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import ndcg_score as sklearn_ndcg_score
 
-from .._checks import exact_differences, moderate, nan_for_na
-from .._group_layout import check_flat, exact_within
+from .._checks import exact_differences, moderate, nan_for_na, warn
 from .._sklearn import check_array, check_sample_weight
 from ..losses._grouped import check_group_weight
 from ..losses._ranking import group_rows
+from ..operators._by_group import check_flat, exact_within
 from ._correlations import (
     BATCH_SIZE,
     kendall_rows,
@@ -420,11 +419,10 @@ def _average(score, ranked, sample_weight, average, name):
 
 def _weighted_mean(scores, weights, name):
     if not np.any(weights):
-        warnings.warn(
+        warn(
             f"{name} is not defined without a row of positive weight in which at least "
             f"two labels are ranked in both arguments; NaN is returned.",
             UndefinedMetricWarning,
-            stacklevel=4,
         )
         return float("nan")
     return float(np.average(scores, weights=weights))

@@ -1,6 +1,5 @@
 """Scores of regression models on test data that hold outliers themselves."""
 
-import warnings
 from functools import wraps
 from numbers import Real
 from typing import cast
@@ -11,7 +10,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import make_scorer
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from .._checks import check_sigma, nan_for_na
+from .._checks import check_sigma, nan_for_na, warn
 from .._sklearn import F, Interval, check_array, validate_params
 from .._typing import ScorerFunction
 from ..linear._robust_scale import scaled_variance, trimmed_variance
@@ -179,11 +178,10 @@ def trimmed_r2_score(
     y_true, y_pred, weight = check_targets(y_true, y_pred, sample_weight)
     n_kept = (1 - trim) * max(weight.sum(), np.count_nonzero(weight))
     if n_kept < 2 * (1 - ROUNDING):
-        warnings.warn(
+        warn(
             f"trimmed_r2_score is not defined for less than two kept observations, got "
             f"{n_kept:.3g} for trim={trim}; NaN is returned.",
             UndefinedMetricWarning,
-            stacklevel=3,
         )
         return float("nan")
     factor = None if sigma is None else 1 / _relative(sigma, y_true.size)

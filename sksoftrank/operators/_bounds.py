@@ -8,15 +8,15 @@ from .._checks import (
     check_differences,
     check_finite,
     check_flag,
+    check_mass,
     check_nan_policy,
     check_regularization,
 )
-from .._row_groups import needs_groups, one_a_row
 from .._rows import Slices, tie_bounds
 from .._typing import Bound, BoundedOperator, Cut, NanPolicy, RankRegularization
+from ._by_row import needs_groups, one_a_row
 from ._capped_choice import WeightedRows
 from ._location import check_cut, check_fractions
-from ._rows import check_k
 
 # What each operator takes beside epsilon.
 OPERATORS = {
@@ -211,9 +211,9 @@ def _masses(operator, total, shape, k, q, cut):
             k = np.reshape(one_a_row(k, "k", shape), total.shape)
             is_wrong = ~((k > 0) & (k <= total))
             if is_wrong.any():
-                check_k(k[is_wrong][0], total[is_wrong])
+                check_mass(k[is_wrong][0], float(total[is_wrong].min()))
             return k.astype(np.float64)
-        return np.array([[check_k(k, total)]])
+        return np.array([[check_mass(k, float(total.min(initial=np.inf)))]])
     if operator == "trimmed_mean":
         lower, upper = check_cut(0.25 if cut is None else cut)
         return total * np.array([lower, 1 - upper])

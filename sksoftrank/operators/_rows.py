@@ -1,14 +1,13 @@
-"""How soft sorts and ranks solve many rows: by threads, without NaN, infinite; `k`."""
+"""How soft sorts and ranks solve many rows: by threads, without NaN, infinite."""
 
-from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
-from joblib import effective_n_jobs
 from sklearn.utils import gen_batches
 from sklearn.utils.parallel import Parallel, delayed
 
 from .. import _pav
+from .._checks import check_n_jobs
 from .._rows import stand_ins, with_infinity
 
 # The kernels by dtype: a lookup here costs less than dispatch on every call.
@@ -101,7 +100,7 @@ def solve_rows_without_nan(rows, *options, is_sort=False, **more_options):
 
 def _by_threads(kernel, n_jobs):
     """The kernel, with its rows spread over threads."""
-    n_threads = effective_n_jobs(check_n_jobs(n_jobs))
+    n_threads = check_n_jobs(n_jobs)
 
     def solve(rows, epsilon, kind, sign, *results):
         size = max(1, -(-len(rows) // n_threads))
@@ -117,43 +116,6 @@ def _by_threads(kernel, n_jobs):
         return min(parallel(delayed(solve_batch)(batch) for batch in batches))
 
     return solve
-
-
-def check_n_jobs(n_jobs):
-    """Return `n_jobs`, or say what is wrong with it."""
-    if n_jobs is not None and (
-        not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool)
-    ):
-        raise TypeError(f"n_jobs must be a non-zero integer or None, got {n_jobs!r}.")
-    if n_jobs == 0:
-        raise ValueError("n_jobs must be a non-zero integer or None, got 0.")
-    return n_jobs
-
-
-def check_k(k, total) -> float:
-    """Return `k` as a float above 0 and at most `total`, or say what is wrong."""
-    return check_amount(k, float(total.min(initial=np.inf)))
-
-
-def check_amount(k, highest) -> float:
-    """`check_k` for one number."""
-    if not isinstance(k, Real) or isinstance(k, (bool, np.bool_)):
-        raise TypeError(f"k must be a real number, got {k!r}.")
-    if not 0 < float(k) <= highest:
-        raise ValueError(
-            f"k must be above 0 and at most {highest:g}, the number of values or the "
-            f"sum of their weights, got {k}."
-        )
-    return float(k)
-
-
-def check_whole_k(k, n) -> int:
-    """Return `k` as an integer from 1 to n, or say what is wrong with it."""
-    if not isinstance(k, Integral) or isinstance(k, bool):
-        raise TypeError(f"k must be an integer, got {k!r}.")
-    if not 1 <= int(k) <= n:
-        raise ValueError(f"k must be from 1 to the number of values, {n}, got {k}.")
-    return int(k)
 
 
 def signed(multiply, signs):

@@ -15,12 +15,12 @@ from .._checks import (
     check_regularization,
     nonfinite_error,
 )
-from .._group_layout import solve_by_group
 from .._jacobian import Jacobian
-from .._row_groups import FirstPlace, OwnPlace, needs_groups, solve_groups
 from .._rows import Slices, inside_pools, rounded
 from .._typing import NanPolicy, RankRegularization, Regularization
 from ..projections import pool_jacobian
+from ._by_group import solve_by_group
+from ._by_row import FirstPlace, OwnPlace, needs_groups, solve_groups
 from ._rows import solve_rows, solve_rows_without_nan
 
 

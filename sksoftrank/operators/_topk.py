@@ -10,15 +10,16 @@ from .._checks import (
     check_epsilon,
     check_exact,
     check_flag,
+    check_mass,
     check_regularization,
     check_share,
 )
 from .._jacobian import Jacobian
-from .._row_groups import OwnPlace, needs_groups, solve_groups
 from .._rows import Slices, rounded
 from .._typing import NanPolicy, Regularization
+from ._by_row import OwnPlace, needs_groups, solve_groups
 from ._capped_choice import CappedChoice, WeightedRows, steepness_of
-from ._rows import check_k, signed
+from ._rows import signed
 
 
 @overload
@@ -184,7 +185,7 @@ def soft_topk(
     data = WeightedRows(values, slices, weights, epsilon=epsilon)
     if data.infinite is not None:  # they do not move
         signs = (data.infinite == 0) * (1.0 if signs is None else signs)
-    k = check_k(k, data.total)
+    k = check_mass(k, float(data.total.min(initial=np.inf)))
     mass = np.full_like(data.total, k)
     if regularization == "quadratic" and epsilon > 0:
         check_share(k, data.total.max(initial=0.0), "k")

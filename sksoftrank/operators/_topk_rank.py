@@ -13,15 +13,16 @@ from .._checks import (
     check_exact,
     check_finite,
     check_flag,
+    check_k,
     check_regularization,
 )
 from .._jacobian import Jacobian
-from .._row_groups import OwnPlace, needs_groups, solve_groups
 from .._rows import Slices, argsort_rows, rounded, stand_ins
 from .._typing import NanPolicy, Regularization
 from ..projections import pool_squares
+from ._by_row import OwnPlace, needs_groups, solve_groups
 from ._capped_choice import steepness_of
-from ._rows import check_whole_k, signed
+from ._rows import signed
 
 # A power of two. Values and an epsilon above it are divided by it.
 LARGE = 2.0**500
@@ -158,7 +159,7 @@ def soft_topk_rank(
             OwnPlace(),
             per_row=("epsilon", "k"),
             is_exact=magnitude is True,
-            check_k=check_whole_k,
+            fits_k=True,
         )
     epsilon = check_epsilon(epsilon)
     kind = check_regularization(regularization, ("quadratic", "entropic"))
@@ -169,7 +170,7 @@ def soft_topk_rank(
     else:
         values = check_differences(values, "values", axis)
     slices = Slices(values.shape, axis)
-    k = check_whole_k(k, slices.length)
+    k = check_k(k, slices.length)
     rows = slices.to_rows(values).astype(np.float64, copy=False)
     signs = None
     if magnitude:

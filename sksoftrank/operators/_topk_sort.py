@@ -12,10 +12,10 @@ from .._checks import (
     check_exact,
     check_finite,
     check_flag,
+    check_k,
     check_regularization,
 )
 from .._jacobian import Jacobian
-from .._row_groups import FirstPlace, needs_groups, solve_groups
 from .._rows import (
     Slices,
     argsort_rows,
@@ -26,7 +26,8 @@ from .._rows import (
 )
 from .._typing import NanPolicy, Regularization
 from ..projections import pool_squares
-from ._rows import SolvedRows, check_whole_k
+from ._by_row import FirstPlace, needs_groups, solve_groups
+from ._rows import SolvedRows
 from ._sorting import sort_wrt_epsilon
 
 
@@ -141,14 +142,14 @@ def soft_topk_sort(
     if needs_groups(epsilon, nan_policy=nan_policy, straight_through=straight_through):
         arguments = locals()
         values = check_exact(values, "values")
-        k = check_whole_k(k, Slices(values.shape, axis).length)
+        k = check_k(k, Slices(values.shape, axis).length)
         return solve_groups(
             soft_topk_sort,
             arguments,
             FirstPlace(k),
             per_row=("epsilon", "k"),
             is_exact=True,
-            check_k=check_whole_k,
+            fits_k=True,
         )
     epsilon = check_epsilon(epsilon)
     kind = check_regularization(regularization, ("quadratic", "entropic"))
@@ -156,7 +157,7 @@ def soft_topk_sort(
     return_jacobian = check_flag(return_jacobian, "return_jacobian")
     values = check_exact(values, "values")
     slices = Slices(values.shape, axis)
-    k = check_whole_k(k, slices.length)
+    k = check_k(k, slices.length)
     rows = slices.to_rows(values).astype(np.float64, copy=False)
     given = rows
     if epsilon == 0 and not math.isfinite(rows.max(initial=0) - rows.min(initial=0)):

@@ -9,8 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from .._jacobian import Jacobian
-from .._row_groups import FirstPlace, MatrixPlace, OwnPlace, needs_groups, solve_groups
 from .._typing import NanPolicy
+from ..operators._by_row import (
+    FirstPlace,
+    MatrixPlace,
+    OwnPlace,
+    needs_groups,
+    solve_groups,
+)
 from ._matrices import (
     NeuralSortLogits,
     SoftSortLogits,

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from .._group_layout import GroupLayout
 from ..losses._grouped import GroupRanks
 from ..losses._ranking import discount_ranks
+from ..operators._by_group import GroupLayout
 
 Floats = NDArray[np.float64]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -11,8 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from .._checks import as_frequencies, exact_differences
-from .._group_layout import GroupLayout, exact_within
+from .._checks import as_frequencies, exact_differences, warn
 from .._sklearn import (
     BaseEstimator,
     CallbackSupportMixin,
@@ -26,6 +24,7 @@ from ..linear._design import LinearDesign, PenalizedLoss
 from ..linear._models import FEATURES, LinearScoresMixin, lbfgs
 from ..losses._grouped import check_group_weight
 from ..metrics import ndcg_score, spearman_score
+from ..operators._by_group import GroupLayout, exact_within
 from ._objectives import (
     GroupedRows,
     NDCGObjective,
@@ -240,10 +239,9 @@ class SoftRanker(CallbackSupportMixin, LinearScoresMixin, BaseEstimator):
         X, y = self._read(X, y, groups)
         rows = self._group(y, groups, sample_weight)
         if rows is None:
-            warnings.warn(
+            warn(
                 "y must differ within a group for an order to learn, but all groups "
                 "are single or tied: the coefficients are 0.",
-                stacklevel=3,
             )
             self.coef_ = self.init_coef_ = np.zeros(X.shape[1], X.dtype)
             self.intercept_, self.objective_ = 0.0, 0.0
@@ -387,7 +385,7 @@ class SoftRanker(CallbackSupportMixin, LinearScoresMixin, BaseEstimator):
         result = lbfgs(
             objective, z, max_iter=self.max_iter, tol=self.tol, ftol=self.tol**2
         )
-        self._warn_not_converged(result.message, stacklevel=4)
+        self._warn_not_converged(result.message)
         return result
 
     def _tethered(

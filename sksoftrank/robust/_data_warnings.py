@@ -1,9 +1,10 @@
 """Warnings of data that the robust linear regressors cannot be meant for."""
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
+
+from .._checks import warn
 
 # A fit follows a value of y if that has this part of the weight that is kept, and the
 # rows of other values are kept this much less often.
@@ -28,7 +29,7 @@ def less_trim(share):
     return f"Take a trim well below {1 - share:.2g}"
 
 
-def warn_of_data(model, y, weight, n_coefs, remedy, stacklevel):
+def warn_of_data(model, y, weight, n_coefs, remedy):
     """Warn of weights that are no frequencies, and of targets that are mostly equal.
 
     Parameters
@@ -43,23 +44,19 @@ def warn_of_data(model, y, weight, n_coefs, remedy, stacklevel):
         Number of coefficients, with the intercept.
     remedy : callable
         Takes the share of the rows that are fitted; returns what to do to count others.
-    stacklevel : int
-        From the caller.
     """
     name = type(model).__name__
-    _warn_of_weights(name, weight, n_coefs + (not model.fit_intercept), stacklevel + 1)
+    _warn_of_weights(name, weight, n_coefs + (not model.fit_intercept))
     followed = followed_values(model, y, weight, n_coefs)
     if followed is None or has_few_rows(weight, n_coefs):
         return
     if followed.n_rows > 2 * n_coefs:  # fewer are no matter of y, but of the weights
         values = "a single value" if followed.n_values == 1 else "few values"
-        warnings.warn(
+        warn(
             f"y has {values} in {100 * followed.share:.0f} % of the rows, which {name} "
             f"fits {'exactly' if followed.is_exact else 'nearly exactly'}: the other "
             f"rows have {'no' if followed.is_exact else 'little'} influence. "
             f"{remedy(followed.share)} to count them.",
-            UserWarning,
-            stacklevel=stacklevel + 1,
         )
 
 
@@ -109,7 +106,7 @@ def _is_constant(weight):
     return (weight == weight[0]).all()
 
 
-def _warn_of_weights(name, weight, n_free, stacklevel):
+def _warn_of_weights(name, weight, n_free):
     """Warn where few rows have half of the weight."""
     if _is_constant(weight):
         return
@@ -118,10 +115,8 @@ def _warn_of_weights(name, weight, n_free, stacklevel):
     n_half = int(np.searchsorted(cumulated, 0.5 * cumulated[-1])) + 1
     # Of few rows half are always less than that, so a quarter of them is enough.
     if n_half < min(2 * n_free, n_rows / 4):
-        warnings.warn(
+        warn(
             f"{n_half} of the {n_rows} rows have half of sample_weight, fewer than "
             f"2 (p + 1) = {2 * n_free}: weights are frequencies, so {name} takes these "
             f"rows for the majority. Pass standard deviations of errors as sigma.",
-            UserWarning,
-            stacklevel=stacklevel + 1,
         )

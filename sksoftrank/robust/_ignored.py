@@ -1,6 +1,5 @@
 """Groups of rows that a robust fit ignores, although a fit with them harms nobody."""
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,8 @@ from scipy.stats import binom, norm
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
+
+from .._checks import warn
 
 # The rows that are looked at, columns, and the smallest part of ignored rows.
 MAX_ROWS = 2000
@@ -107,7 +108,7 @@ class GroupSharesMixin:
         }
 
 
-def warn_of_ignored_group(model, X, is_ignored, robust, plain, stacklevel):
+def warn_of_ignored_group(model, X, is_ignored, robust, plain):
     """Warn if most rows of a part of X are ignored without need; names its column.
 
     A stump of one half of the rows finds the part of X with most ignored rows, and the
@@ -127,8 +128,6 @@ def warn_of_ignored_group(model, X, is_ignored, robust, plain, stacklevel):
         Sizes of the errors, or losses.
     plain : callable
         ``plain(rows)`` are those of a fit to all rows.
-    stacklevel : int
-        Of the warning.
     """
     n = is_ignored.size
     rows = np.arange(n)
@@ -155,14 +154,12 @@ def warn_of_ignored_group(model, X, is_ignored, robust, plain, stacklevel):
         return
     side = "above" if is_above else "up to"
     shares = ignored[inside].mean(), ignored[~inside].mean()
-    warnings.warn(
+    warn(
         f"{type(model).__name__} takes {shares[0]:.0%} of the rows with {name} {side} "
         f"{threshold:.4g} for outliers, and {shares[1]:.0%} of the others, although a "
         f"fit to all rows is as good for these; if that is a group in its own right, "
         f"more features, a logarithm of the target or a smaller trim help, and "
         f"`share_by_group` tells more.",
-        UserWarning,
-        stacklevel=stacklevel,
     )
 
 

@@ -299,7 +299,7 @@ class SoftLQSRegressor(RobustLinearModel):
             for start in starts
         ]
         best = min(fits, key=lambda fit: fit.objective)
-        self._warn_not_converged(best.message, stacklevel=3)
+        self._warn_not_converged(best.message)
         self.n_iter_ = n_fits + sum(fit.n_iter for fit in fits)
         unit = problem.scale_unit
         self.raw_scale_ = s0 * unit
@@ -317,9 +317,8 @@ class SoftLQSRegressor(RobustLinearModel):
             problem.weight,
             problem.n_coefs,
             lambda share: f"Take a quantile well above {share:.2g}",
-            stacklevel=3,
         )
-        warn_undetermined(self, self._lost, stacklevel=3)
+        warn_undetermined(self, self._lost)
         problem.warn_of_ignored_group(self, X)
         return self
 

@@ -347,7 +347,7 @@ class SoftLTSRegressor(LTSFits):
             z = start.z
         self._fit_from(problem, start, z, self.epsilon)
         self.coef_ = self.coef_.astype(X.dtype, copy=False)
-        warn_of_data(self, y, problem.weight, problem.n_coefs, less_trim, stacklevel=3)
-        warn_undetermined(self, self._lost, stacklevel=3)
+        warn_of_data(self, y, problem.weight, problem.n_coefs, less_trim)
+        warn_undetermined(self, self._lost)
         problem.warn_of_ignored_group(self, X)
         return self

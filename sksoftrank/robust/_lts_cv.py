@@ -1,7 +1,6 @@
 """Soft LTS over a grid: the path over epsilon, and the choice by cross-validation."""
 
 import math
-import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -13,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.parallel import Parallel, delayed
 
-from .._checks import check_sigma
+from .._checks import check_sigma, warn
 from .._sklearn import StrOptions, check_array, fit_context
 from .._typing import CV, Features, Formulation, Init, NumberOfStarts, RandomState
 from ._base import RobustLinearModel
@@ -139,7 +138,7 @@ def soft_lts_path(
     ]
     y = np.ravel(y).astype(np.float64)
     weight = check_frequencies(sample_weight, y.size, False)
-    warn_of_data(model, y, weight, model._n_coefs, less_trim, stacklevel=2)
+    warn_of_data(model, y, weight, model._n_coefs, less_trim)
     return SoftLTSPath(epsilons, *(np.array(part) for part in zip(*fits, strict=True)))
 
 
@@ -394,10 +393,9 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
             self._frequencies(y, weights),
             model._n_coefs,
             lambda share: f"Try trims well below {1 - share:.2g}",
-            stacklevel=3,
         )
         problem = model._problem(X, y, weights.get("sample_weight"), sigma)
-        warn_undetermined(self, self._lost, stacklevel=3)
+        warn_undetermined(self, self._lost)
         problem.warn_of_ignored_group(self, X)
         return self
 
@@ -433,13 +431,11 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
         self.cap_ = None
         share = weight @ fit.inlier_mask_ / weight.sum()
         if share < 1 and not has_few_rows(weight, fit._n_coefs):
-            warnings.warn(
+            warn(
                 f"{type(self).__name__} scores by the share of the rows that are "
                 f"predicted exactly, for a fit to all data is exact in "
                 f"{100 * share:.0f} % of them and tells no size of errors. Another "
                 f"scoring may be passed.",
-                UserWarning,
-                stacklevel=4,
             )
         return CappedScore(10 * fit._zero or 1.0), 1.0
 

@@ -1,12 +1,12 @@
 """Fits of soft LTS: from a hard start to the fitted attributes."""
 
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from .._checks import warn
 from .._sklearn import fit_context
 from ..linear._robust_scale import (
     INLIER_FRACTION,
@@ -88,7 +88,7 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
             report=self._report if self.verbose > 1 else None,
             **self._control(),
         )
-        self._warn_not_converged(fit.message or start.message, stacklevel=4)
+        self._warn_not_converged(fit.message or start.message)
         self._start, self._n_coefs = problem.coefficients(start.z), problem.n_coefs
         self._zero = problem.zero * problem.scale_unit
         self.n_iter_ = max(fit.n_iter, 1)
@@ -121,12 +121,10 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
         bound = None
         if not problem.weight @ good:  # "sort" that broke down fits none
             scale = raw_scale
-            warnings.warn(
+            warn(
                 f"No residual of {type(self).__name__} is within {OUTLIER_CUTOFF:.2f} "
                 f"scales of the start ({raw_scale * problem.scale_unit:.3g}): "
                 f"formulation='sort' with epsilon={epsilon:g} has followed outliers.",
-                UserWarning,
-                stacklevel=5,
             )
         # Also the rows on the plane of an exact fit are worth a least-squares fit.
         elif self.reweight or s0 == 0:

@@ -1,12 +1,12 @@
 """The data of a robust linear regression, their start and the objective."""
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
+from .._checks import warn
 from ..linear._design import MAX_WHITENED_RANK, LinearDesign
 from ..linear._robust_scale import (
     INLIER_FRACTION,
@@ -153,12 +153,10 @@ class RobustProblem:
     def _warn_of_wide(self):
         n_coordinates = self.design.n_coordinates
         if n_coordinates > MAX_WHITENED_RANK + 1 and self.n_kept < self.weight.sum():
-            warnings.warn(
+            warn(
                 f"X has more than {MAX_WHITENED_RANK} features ({self._X.shape[1]}): "
                 f"the search starts from few random halves of the rows, and bad "
                 f"leverage points may mislead it.",
-                UserWarning,
-                stacklevel=6,
             )
 
     def start_from(self, candidates, *, random_state, thorough=False, **control):
@@ -328,7 +326,7 @@ class RobustProblem:
             return np.abs(self.residual(z_all))[rows]
 
         ignored = ~model.inlier_mask_ & (self.weight > 0)  # far rows are no group
-        warn_of_ignored_group(model, X, ignored, np.abs(residual), plain, stacklevel=5)
+        warn_of_ignored_group(model, X, ignored, np.abs(residual), plain)
 
     def least_squares(self, z, residual, selection):
         """Least squares with weights, given coordinates and their residuals."""

@@ -18,6 +18,7 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.validation import check_is_fitted
 
+from .._checks import warn
 from .._sklearn import (
     BaseEstimator,
     HasMethods,
@@ -164,7 +165,7 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
                 setattr(self, name, getattr(self.estimator_, name))
         if not get_tags(estimator).input_tags.pairwise:
             warn_of_ignored_group(
-                self, X, ~self.inlier_mask_, errors, plain.__getitem__, stacklevel=4
+                self, X, ~self.inlier_mask_, errors, plain.__getitem__
             )
         return self
 
@@ -282,11 +283,10 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
             if state.objective >= (1 - self.tol) * last.objective:
                 best = min(last, state, key=lambda state: state.objective)
                 return best.reading, best.selection
-        warnings.warn(
+        warn(
             f"{type(self).__name__} did not settle in max_iter={self.max_iter} refits: "
             f"the objective still falls by more than the fraction tol={self.tol}.",
             ConvergenceWarning,
-            stacklevel=5,
         )
         return state.reading, state.selection
 

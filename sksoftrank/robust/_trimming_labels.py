@@ -1,6 +1,5 @@
 """Meta-estimator that gives wrong labels no weight in any classifier."""
 
-import warnings
 from functools import partial
 from numbers import Integral
 from typing import Any, Literal
@@ -14,6 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
+from .._checks import warn
 from .._typing import CV, Estimator, Features, RandomState
 from ..linear._robust_scale import weighted_quantile
 from ..losses import selection_trimmed_loss
@@ -276,23 +276,19 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
         splits = super()._splits(X, y, weight, strata, params, rng)
         smallest = counts.argmin()
         if counts[smallest] < len(splits) and isinstance(n_folds, Integral):
-            warnings.warn(
+            warn(
                 f"cv has more folds than a class of y has rows, so that its losses say "
                 f"little: got {len(splits)} folds and {counts[smallest]} of class "
                 f"{self.classes_[smallest]}.",
-                UserWarning,
-                stacklevel=4,
             )
             return splits
         for train, _ in splits:
             total = np.bincount(strata[train], weight[train], counts.size)
             if (total == 0).any():
-                warnings.warn(
+                warn(
                     f"cv should leave rows of each class of y to train on in every "
                     f"fold, else their losses are not known; got a fold without class "
                     f"{self.classes_[total.argmin()]}.",
-                    UserWarning,
-                    stacklevel=4,
                 )
                 break
         return splits

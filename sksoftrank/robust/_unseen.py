@@ -6,11 +6,10 @@ The rows that do see the direction tell it: the same estimator is fitted to what
 fit leaves of them. (Maronna & Yohai 2000 treat dummies in another such alternation.)
 """
 
-import warnings
-
 import numpy as np
 from sklearn.utils import gen_batches
 
+from .._checks import warn
 from ..linear._design import CHUNK_SIZE, EPS, GRAM_ROUNDING, NOISE, determined_inverse
 from ._coefficient_errors import noise_along
 
@@ -134,7 +133,7 @@ def _unknown(design, weight):
     return determined_inverse(gram + np.diag(design.penalty), design.noise)[1]
 
 
-def warn_undetermined(model, lost, stacklevel):
+def warn_undetermined(model, lost):
     """Warn of coefficients that the kept rows do not determine, by name."""
     columns = np.flatnonzero(lost)
     if columns.size == 0:
@@ -142,11 +141,9 @@ def warn_undetermined(model, lost, stacklevel):
     names = getattr(model, "feature_names_in_", None)
     shown = [str(j) if names is None else repr(names[j]) for j in columns[:MAX_NAMES]]
     more = columns.size - len(shown)
-    warnings.warn(
+    warn(
         f"The rows that {type(model).__name__} keeps do not determine the coefficients "
         f"of column{'s' * (columns.size > 1)} {', '.join(shown)}"
         f"{f' and {more} more' if more else ''}: most rows that see them are outlying "
         f"or disagree, so take these coefficients for unknown.",
-        UserWarning,
-        stacklevel=stacklevel + 1,
     )

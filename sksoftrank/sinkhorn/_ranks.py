@@ -7,12 +7,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._checks import check_flag
 from .._jacobian import Jacobian
-from .._row_groups import (
+from .._typing import Cost, NanPolicy, SinkhornSquashing
+from ..operators._by_row import (
     OwnPlace,
     needs_groups,
     solve_groups,
 )
-from .._typing import Cost, NanPolicy, SinkhornSquashing
 from ._solution import SinkhornOperator
 
 

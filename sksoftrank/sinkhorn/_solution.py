@@ -1,6 +1,5 @@
 """What the Sinkhorn operators share: checked arguments, and two ways to read a plan."""
 
-import warnings
 from functools import partial
 from numbers import Integral, Real
 from typing import Any
@@ -16,6 +15,7 @@ from .._checks import (
     check_flag,
     check_weights,
     moderate,
+    warn,
 )
 from .._jacobian import Jacobian
 from .._rows import Slices
@@ -89,12 +89,11 @@ class SinkhornOperator:
         ).solve(self.tol, self.max_iter)
         n_failed = np.count_nonzero(means.errors > self.tol)
         if n_failed:
-            warnings.warn(
+            warn(
                 f"The plans of {n_failed} of {len(means.errors)} slices miss their "
                 f"weights by up to {means.errors.max():.2g}, more than tol={self.tol}; "
                 f"raise epsilon={self.epsilon}, tol or max_iter={self.max_iter}.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
         return means
 

@@ -8,14 +8,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._checks import check_flag, check_values
 from .._jacobian import Jacobian
-from .._row_groups import (
+from .._rows import Slices
+from .._typing import Cost, NanPolicy, SinkhornSquashing
+from ..operators._by_row import (
     CommonPlace,
     FirstPlace,
     needs_groups,
     solve_groups,
 )
-from .._rows import Slices
-from .._typing import Cost, NanPolicy, SinkhornSquashing
 from ._solution import SinkhornOperator, check_targets
 
 

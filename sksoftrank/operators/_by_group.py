@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._checks import (
+from .._checks import (
     as_array,
     check_exact,
     check_nan_policy,
@@ -21,9 +21,9 @@ from ._checks import (
     inexact_array,
     nonfinite_error,
 )
-from ._jacobian import Jacobian
-from ._row_groups import needs_groups, one_a_row
-from ._rows import Slices
+from .._jacobian import Jacobian
+from .._rows import Slices
+from ._by_row import needs_groups, one_a_row
 
 # Labels of a range below this are sorted together with their rows, as one number.
 MAX_PACKED = 2**31

@@ -13,17 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from ._checks import (
+from .._checks import (
     as_array,
     check_differences,
     check_epsilon,
     check_exact,
     check_flag,
+    check_k,
     check_nan_policy,
     check_weights,
 )
-from ._jacobian import Jacobian
-from ._rows import Slices
+from .._jacobian import Jacobian
+from .._rows import Slices
 
 
 def needs_groups(*options, nan_policy="raise", straight_through=False):
@@ -46,7 +47,7 @@ def solve_groups(
     per_row=("epsilon",),
     is_exact=False,
     knows_nan=False,
-    check_k=None,
+    fits_k=False,
 ):
     """What `operator` returns for `arguments` that need groups.
 
@@ -65,9 +66,8 @@ def solve_groups(
         Whether integers must be exact as such, not only their differences.
     knows_nan : bool
         Whether the operator itself omits NaN.
-    check_k : callable, default=None
-        Of `k` and n, for operators that take the smaller of `k` and the number of
-        values that are not NaN.
+    fits_k : bool
+        Whether of fewer than `k` values that are not NaN all are taken.
     """
     arguments = dict(arguments)
     values, axis = arguments.pop("values"), arguments.pop("axis")
@@ -88,7 +88,7 @@ def solve_groups(
         {name: arguments.pop(name) for name in per_row},
         weights=weights,
         omits_nan=omits_nan,
-        check_k=check_k,
+        fits_k=fits_k,
         is_hard=check_flag(arguments.pop("straight_through"), "straight_through"),
         keep=check_flag(arguments.pop("return_jacobian"), "return_jacobian"),
     )
@@ -110,7 +110,7 @@ class RowGroups:
         One row of them, or of the shape of `values`.
     omits_nan : bool
         Whether the operator is called without NaN.
-    check_k : callable or None
+    fits_k : bool
     is_hard : bool
         Whether results are those for ``epsilon=0``, and derivatives are not.
     keep : bool
@@ -118,7 +118,7 @@ class RowGroups:
     """
 
     def __init__(
-        self, values, axis, options, *, weights, omits_nan, check_k, is_hard, keep
+        self, values, axis, options, *, weights, omits_nan, fits_k, is_hard, keep
     ):
         self._is_hard, self._keep = is_hard, keep
         self._values, self._weights = values, weights
@@ -144,7 +144,7 @@ class RowGroups:
         for (m, *key), index in indices.items():
             own = options | dict(zip(columns, key, strict=True))
             check_epsilon(own["epsilon"])
-            if check_k is not None:
+            if fits_k:
                 own["k"] = min(check_k(own["k"], slices.length), m or slices.length)
             self._groups.append(_Group(rows, order, index, m, own))
         if weights is not None:

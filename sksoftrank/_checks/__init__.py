@@ -1,0 +1,65 @@
+"""Checks of arguments: what public functions demand, so that the kernel can trust."""
+
+from ._arrays import (
+    as_array,
+    check_differences,
+    check_exact,
+    check_finite,
+    check_values,
+    exact_differences,
+    exact_row,
+    exact_table,
+    inexact_array,
+    nan_for_na,
+    nonfinite_error,
+    refuse_traced,
+)
+from ._options import (
+    KINDS,
+    check_axis,
+    check_epsilon,
+    check_flag,
+    check_k,
+    check_mass,
+    check_n_jobs,
+    check_nan_policy,
+    check_regularization,
+)
+from ._warnings import warn
+from ._weights import (
+    as_frequencies,
+    check_share,
+    check_sigma,
+    check_weights,
+    moderate,
+)
+
+__all__ = [
+    "KINDS",
+    "as_array",
+    "as_frequencies",
+    "check_axis",
+    "check_differences",
+    "check_epsilon",
+    "check_exact",
+    "check_finite",
+    "check_flag",
+    "check_k",
+    "check_mass",
+    "check_n_jobs",
+    "check_nan_policy",
+    "check_regularization",
+    "check_share",
+    "check_sigma",
+    "check_values",
+    "check_weights",
+    "exact_differences",
+    "exact_row",
+    "exact_table",
+    "inexact_array",
+    "moderate",
+    "nan_for_na",
+    "nonfinite_error",
+    "refuse_traced",
+    "warn",
+]
