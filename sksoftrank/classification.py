@@ -253,7 +253,6 @@ class SoftTopKClassifier(
             fit_intercept=self.fit_intercept,
             alpha=self.alpha_,
         )
-        z_init, n_iter = self._fit_logistic(design, labels, weight, is_warm)
         loss = TopKLoss(
             labels,
             weight,
@@ -263,23 +262,13 @@ class SoftTopKClassifier(
             growth=self.growth,
             squashing=self.squashing,
         )
-        # A shift of all scores is noise, unless they are squashed.
-        is_invariant = self.squashing is None and self.operator != "sinkhorn"
-        # Minimised over the distance from the logistic regression.
-        start = np.zeros(z_init.shape)
-        if is_warm:
-            start = _previous(design, self.coef_, self.intercept_) - z_init
-        self._fit_scores(
-            PenalizedLoss(loss, design, offset=design.predict(z_init)),
-            start,
-            lambda z: _stored(z_init + (_centred(z) if is_invariant else z)),
-            n_iter=n_iter,
-            ftol=self.tol / 100,
-            callbacks=callbacks,
-            dtype=X.dtype,
+        self._fit_objectives(
+            PenalizedLoss(CrossEntropy(labels, weight), design),
+            lambda z: PenalizedLoss(loss, design, offset=design.predict(z)),
+            is_warm,
+            callbacks,
+            X.dtype,
         )
-        init = score_attributes(design, _stored(z_init), X.dtype)
-        self.init_coef_, self.init_intercept_ = init["coef_"], init["intercept_"]
         callbacks.end_fit()
         return self
 
@@ -334,14 +323,19 @@ class SoftTopKClassifier(
             the first class comes first.
         """
         scores = self._scores(X)
+        k = self._n_best(k)
+        return self.classes_[np.argsort(-scores, axis=1, kind="stable")[:, :k]]
+
+    def _n_best(self, k):
+        """How many classes to predict."""
         if k is None:
             k = max(self.k) if isinstance(self.k, dict) else self.k
-        if not isinstance(k, Integral) or not 1 <= k <= scores.shape[1]:
+        if not isinstance(k, Integral) or not 1 <= k <= self.classes_.size:
             raise ValueError(
-                f"k must be an integer from 1 to {scores.shape[1]}, the number of "
+                f"k must be an integer from 1 to {self.classes_.size}, the number of "
                 f"classes, or None, got {k!r}."
             )
-        return self.classes_[np.argsort(-scores, axis=1, kind="stable")[:, :k]]
+        return k
 
     def _scores(self, X):
         """Scores of all classes, of which that of the first of two is 0."""
@@ -407,14 +401,40 @@ class SoftTopKClassifier(
             )
         return weight / weight.max()
 
-    def _fit_logistic(self, design, labels, weight, is_warm):
+    def _fit_objectives(self, logistic, topk, is_warm, callbacks, dtype):
+        """Minimise the objective of logistic regression, then that of the top-k loss.
+
+        ``topk(z)`` is the latter at distances from these coordinates.
+        """
+        design = logistic.design
+        z_init, n_iter = self._fit_logistic(logistic, is_warm)
+        # A shift of all scores is noise, unless they are squashed.
+        is_invariant = self.squashing is None and self.operator != "sinkhorn"
+        # Minimised over the distance from the logistic regression.
+        start = np.zeros(z_init.shape)
+        if is_warm:
+            start = _previous(design, self.coef_, self.intercept_) - z_init
+        self._fit_scores(
+            topk(z_init),
+            start,
+            lambda z: _stored(z_init + (_centred(z) if is_invariant else z)),
+            n_iter=n_iter,
+            ftol=self.tol / 100,
+            callbacks=callbacks,
+            dtype=dtype,
+        )
+        init = score_attributes(design, _stored(z_init), dtype)
+        self.init_coef_, self.init_intercept_ = init["coef_"], init["intercept_"]
+
+    def _fit_logistic(self, objective, is_warm):
         """Coordinates of the logistic regression, and the number of iterations."""
+        design = objective.design
         if is_warm:
             z = _previous(design, self.init_coef_, self.init_intercept_)
         else:
             z = np.zeros((design.n_coordinates, self.classes_.size))
         result = lbfgs(
-            PenalizedLoss(_CrossEntropy(labels, weight), design),
+            objective,
             z,
             max_iter=self.max_iter,
             tol=self.tol,
@@ -442,7 +462,7 @@ def _previous(design, coef, intercept):
     return np.hstack([-z / 2, z / 2]) if z.shape[1] == 1 else z
 
 
-class _CrossEntropy:
+class CrossEntropy:
     """Weighted mean of minus the log probabilities of the true classes."""
 
     def __init__(self, labels, weight):

@@ -159,11 +159,13 @@ def test_only_one_file_imports_private_names_of_scikit_learn():
 def test_runtime_imports_are_declared():
     # joblib comes with scikit-learn; the others are imported when they are asked for.
     allowed = {"numpy", "scipy", "sklearn", "joblib", "matplotlib", "pandas", PACKAGE}
-    frameworks = {"torch", "jax"}
+    frameworks = {"torch", "jax", "dask"}
     for path in (ROOT / PACKAGE).rglob("*.py"):
         for name in imports(path, ROOT):
             top = name.split(".")[0]
             allowed_here = allowed | (frameworks & set(path.parent.parts))
+            if "dask" in allowed_here:
+                allowed_here.add("distributed")
             assert top in allowed_here or top in sys.stdlib_module_names, (
                 f"{path.name} imports {top}"
             )

@@ -12,6 +12,7 @@ from numpydoc.validate import validate
 
 import sksoftrank
 from sksoftrank import (
+    batches,
     classification,
     datasets,
     feature_selection,
@@ -28,6 +29,7 @@ from sksoftrank import (
 
 MODULES = [
     sksoftrank,
+    batches,
     classification,
     datasets,
     feature_selection,
@@ -43,7 +45,7 @@ MODULES = [
     # Those of frameworks where these are installed.
     *(
         import_module(f"sksoftrank.{name}")
-        for name in ("jax", "torch")
+        for name in ("dask", "jax", "torch")
         if find_spec(name)
     ),
 ]

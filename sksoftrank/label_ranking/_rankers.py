@@ -219,24 +219,18 @@ class SoftSpearmanLabelRanker(
             )
         self.labels_ = labels
         self._warn_of_orders(X, ranks, weight > 0)
-        # Scores are fitted in units of epsilon.
-        epsilon = float(self.epsilon)
-        alpha = float(self.alpha) * epsilon * epsilon
-        if not math.isfinite(alpha):
-            raise ValueError(
-                f"alpha * epsilon**2 must be finite, got alpha={self.alpha} and "
-                f"epsilon={self.epsilon}."
-            )
         design = LinearDesign(
             X.astype(np.float64, copy=False),
             weight,
             fit_intercept=self.fit_intercept,
-            alpha=alpha,
+            alpha=self._strength(),
         )
         if is_warm:
             z, n_iter = self._warm_coordinates(design), 1
         else:
-            z, n_iter = self._start(design, ranks, weight)
+            targets = ridge_targets(ranks, self.regularization)
+            ridge = SpearmanLoss(targets, weight, 1.0, None)
+            z, n_iter = self._start(PenalizedLoss(ridge, design))
         self._report(f"start: {n_iter} iterations")
         loss = SpearmanLoss(ranks, weight, 1.0, self.regularization)
         self._fit_scores(
@@ -267,6 +261,17 @@ class SoftSpearmanLabelRanker(
         """
         return self._predict_linear(X)
 
+    def _strength(self):
+        """Strength of the penalty on scores in units of epsilon, which are fitted."""
+        epsilon = float(self.epsilon)
+        alpha = float(self.alpha) * epsilon * epsilon
+        if not math.isfinite(alpha):
+            raise ValueError(
+                f"alpha * epsilon**2 must be finite, got alpha={self.alpha} and "
+                f"epsilon={self.epsilon}."
+            )
+        return alpha
+
     def _warn_of_orders(self, X, ranks, used):
         if self.target != "ranks" or sparse.issparse(X):
             return
@@ -278,16 +283,13 @@ class SoftSpearmanLabelRanker(
                 "orders into ranks.",
             )
 
-    def _start(self, design, ranks, weight):
-        """Coordinates of ridge regression on ranks, and the number of iterations."""
-        targets = ranks
-        if self.regularization == "kl":  # its soft ranks are exponentials
-            logs = np.log(ranks)
-            n_ranked = (~np.isnan(logs)).sum(axis=1, keepdims=True)
-            centre = np.nansum(logs, axis=1, keepdims=True) / np.maximum(n_ranked, 1)
-            targets = logs - centre + (n_ranked + 1) / 2
-        ridge = PenalizedLoss(SpearmanLoss(targets, weight, 1.0, None), design)
-        z = np.zeros(design.n_coordinates * ranks.shape[1])
+    def _start(self, ridge):
+        """Coordinates of ridge regression on ranks, and the number of iterations.
+
+        `ridge` is its objective, for `ridge_targets`.
+        """
+        design = ridge.design
+        z = np.zeros(design.n_coordinates * self.labels_.size)
         if design.basis.ndim == 2:  # whitened
             # The minimum for complete rankings, and close to it for others.
             z -= ridge(z)[1]
@@ -299,6 +301,16 @@ class SoftSpearmanLabelRanker(
     def _warm_coordinates(self, design):
         coef = self.coef_.T.astype(np.float64) / self.epsilon
         return design.coordinates(coef, self.intercept_ / self.epsilon)
+
+
+def ridge_targets(ranks, regularization):
+    """What the ridge regression of the start fits, for a regularization."""
+    if regularization != "kl":
+        return ranks
+    logs = np.log(ranks)  # soft ranks of "kl" are exponentials
+    n_ranked = (~np.isnan(logs)).sum(axis=1, keepdims=True)
+    centre = np.nansum(logs, axis=1, keepdims=True) / np.maximum(n_ranked, 1)
+    return logs - centre + (n_ranked + 1) / 2
 
 
 class DummyLabelRanker(LabelRankerMixin, BaseEstimator):

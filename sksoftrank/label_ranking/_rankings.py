@@ -118,7 +118,7 @@ class LabelRankerMixin:
 
         Rows without two ranked labels get weight 0, for they say nothing.
         """
-        _check_table(y)
+        check_table(y)
         if not reset:
             y = align_labels(y, self.labels_)
         labels = label_names(y)
@@ -147,13 +147,10 @@ class LabelRankerMixin:
             labels = np.arange(y.shape[1])
             if not reset and self.labels_.size == labels.size:
                 labels = self.labels_  # columns without names are in this order
-        sign = 1 if self.target == "ranks" else -1
-        ranks = rankdata(sign * y, axis=1, nan_policy="omit")
         weight = check_sample_weight(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
         )
-        if y.shape[1] > 1:
-            weight = np.where((~np.isnan(ranks)).sum(axis=1) > 1, weight, 0.0)
+        ranks, weight = ranks_and_weights(y, weight, self.target)
         if not weight.any():
             raise ValueError(
                 "y must have a row with at least two ranked labels and a positive "
@@ -177,7 +174,16 @@ class LabelRankerMixin:
             )
 
 
-def _check_table(y):
+def ranks_and_weights(y, weight, target):
+    """Ranks, 1 for the best, and weights: 0 for rows without two ranked labels."""
+    sign = 1 if target == "ranks" else -1
+    ranks = rankdata(sign * y, axis=1, nan_policy="omit")
+    if y.shape[1] > 1:
+        weight = np.where((~np.isnan(ranks)).sum(axis=1) > 1, weight, 0.0)
+    return ranks, weight
+
+
+def check_table(y):
     """Raise an error if y holds text, which may be read as numbers, or is ragged."""
     try:
         array = np.asarray(y)

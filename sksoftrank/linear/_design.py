@@ -132,34 +132,73 @@ class LinearDesign:
             rest = np.where(core > 0, 0.0, sample_weight)
             if rest.any():
                 levels.append(self._scaled(self._scaled(rest)))
-            penalty = self._whiten(levels, float(alpha), eps)
+            roots = (
+                self._root_gram(weight / weight.sum(), centred=k == 0)
+                for k, weight in enumerate(levels)
+            )
+            penalty = self._whiten(roots, float(alpha), eps)
         else:
             if scale is None:
                 scale = np.sqrt(self._mean_square(core))
-            unit = self._inverse_scale(scale)
-            self.basis = unit
-            self.inverse = _invert(unit)
-            penalty = np.full(unit.size, float(alpha))
-        self.penalty = np.append(penalty, 0.0) if fit_intercept else penalty
+            penalty = self._scale(scale, float(alpha))
+        self._set_penalty(penalty)
+
+    @classmethod
+    def of_moments(cls, mean, root, *, fit_intercept, alpha, eps=EPS):
+        """The design of rows that are not there, of which the moments are known.
+
+        Parameters
+        ----------
+        mean : ndarray of shape (n_features,)
+            Weighted means, 0 without an intercept.
+        root : ndarray of shape (rank, n_features)
+            R with R.T @ R the weighted Gram matrix of the features around `mean`, for
+            weights that sum to one.
+        fit_intercept, alpha, eps
+            As for the class.
+
+        Returns
+        -------
+        LinearDesign
+            For `with_rows`.
+        """
+        design = cls.__new__(cls)
+        design.X = design.row_scale = design.low = design.high = None
+        design.mean, design.fit_intercept = mean, fit_intercept
+        design.unseen = design.noise = design._rounding = None
+        if mean.size > MAX_WHITENED_RANK:
+            penalty = design._scale(np.linalg.norm(root, axis=0), float(alpha))
+        else:
+            penalty = design._whiten([root], float(alpha), eps)
+        design._set_penalty(penalty)
+        return design
+
+    def _set_penalty(self, penalty):
+        self.penalty = np.append(penalty, 0.0) if self.fit_intercept else penalty
         self.n_coordinates = self.penalty.size
 
-    def _whiten(self, levels, alpha, eps):
+    def _scale(self, size, alpha):
+        """Set basis and inverse for features of these scales; return the penalty."""
+        self.basis = self._inverse_scale(size)
+        self.inverse = _invert(self.basis)
+        return np.full(size.size, alpha)
+
+    def _whiten(self, roots, alpha, eps):
         """Set basis, inverse, unseen and noise; return the penalty.
 
         The features in units of their scales have orthogonal axes: those of the core,
-        then those of what these leave of the other rows.
+        of which the first root is, then those of what these leave of the other rows.
         """
-        n_features = self.X.shape[1]
+        n_features = self.mean.size
         unit, error = np.zeros((2, n_features))
         size, axes = np.zeros(0), np.zeros((0, n_features))
         n_seen = None
-        for weight in levels:
-            root = self._root_gram(weight / weight.sum(), centred=n_seen is None)
+        for root in roots:
             scale = np.linalg.norm(root, axis=0)
             noise = eps * np.hypot(scale, self.mean)
             varies = (unit == 0) & (scale > NOISE * noise)
             unit[varies] = 1 / scale[varies]
-            root *= unit
+            root = root * unit
             whole = np.linalg.norm(root)
             for _ in range(2):  # the second time corrects rounding errors
                 root -= (root @ axes.T) @ axes
@@ -280,11 +319,14 @@ class LinearDesign:
 
     def take(self, index):
         """The same coordinates for some of the rows."""
-        taken = copy(self)
-        taken.X = self.X[index]
-        if self.row_scale is not None:
-            taken.row_scale = self.row_scale[index]
-        return taken
+        row_scale = None if self.row_scale is None else self.row_scale[index]
+        return self.with_rows(self.X[index], row_scale)
+
+    def with_rows(self, X, row_scale=None):
+        """The same coordinates for other rows, or for none."""
+        other = copy(self)
+        other.X, other.row_scale = X, row_scale
+        return other
 
     def rows(self, index):
         """Dense rows in the coordinates: predictions are ``rows @ z``."""
@@ -453,6 +495,12 @@ def _ranges(X):
         low, high = min_max_axis(X, axis=0)
     else:
         low, high = X.min(axis=0), X.max(axis=0)
+    check_ranges(low, high)
+    return low, high
+
+
+def check_ranges(low, high):
+    """Say which feature of these smallest and largest values cannot be squared."""
     size = np.maximum(high, -low)
     wrong = (size > LARGEST) | ((size < SMALLEST) & (size > 0))
     if wrong.any():
@@ -460,4 +508,3 @@ def _ranges(X):
             f"The largest size of a feature of X must be 0 or from {SMALLEST:g} to "
             f"{LARGEST:g}, got {size[wrong][0]:.3g} in column {wrong.argmax()}."
         )
-    return low, high

@@ -118,8 +118,7 @@ def lts_scale(residual, weight, n_kept, factor=1.0, *, zero=0.0):
     `factor` is the small-sample factor. Up to `zero` the fit is exact: the scale is 0.
     """
     mean = lts_mean_square(residual, weight, n_kept)
-    scale = math.sqrt(mean) * consistency_factor(n_kept / weight.sum())
-    return _scale(scale, factor, zero)
+    return consistent_scale(mean, n_kept / weight.sum(), factor, zero)
 
 
 def reweighted_scale(residual, weight, mask, factor=1.0, *, fraction=None, zero=0.0):
@@ -136,10 +135,12 @@ def reweighted_scale(residual, weight, mask, factor=1.0, *, fraction=None, zero=
         fraction = total / weight.sum()
     # Fractional weights can leave no more than one observation.
     variance = kept @ residual**2 / max(total - 1, 0.5 * total)
-    return _scale(math.sqrt(variance) * consistency_factor(fraction), factor, zero)
+    return consistent_scale(variance, fraction, factor, zero)
 
 
-def _scale(scale, factor, zero):
+def consistent_scale(mean_square, fraction, factor, zero):
+    """Scale of all from the mean square of their central `fraction`."""
+    scale = math.sqrt(mean_square) * consistency_factor(fraction)
     return 0.0 if scale <= zero else scale * factor
 
 

@@ -155,21 +155,45 @@ def coefficient_errors(design, residual, weight, selection, slope=None):
     """
     slope = selection if slope is None else slope
     kept = weight * selection
-    total = kept.sum()
-    n_effective = total**2 / (kept @ selection)
-    gram = design.gram(kept)
-    penalty = np.diag(total * design.penalty)
-    noise = total * design.noise
+    total, used = kept.sum(), weight * (selection > 0)
+    mean = used @ slope / used.sum()
+    moments = ChoiceMoments(
+        total,
+        total**2 / (kept @ selection),
+        kept @ (selection * residual**2),
+        weight @ slope,
+        mean,
+        used @ (slope - mean) ** 2 / used.sum(),
+    )
+    return errors_of(design, design.gram(kept), np.diag(design.penalty), moments)
+
+
+class ChoiceMoments(NamedTuple):
+    """Sums over all rows that `coefficient_errors` consists of."""
+
+    total: float  # of the weights w
+    n_effective: float  # number of observations that the weights are worth
+    psi_square: float  # sum of psi**2
+    slope: float  # sum of psi'
+    slope_mean: float  # over the rows of w > 0
+    slope_variance: float
+
+
+def errors_of(design, gram, penalty, moments: ChoiceMoments) -> CoefficientErrors:
+    """See `coefficient_errors`; of G, Q / sum(w) and the other sums."""
+    total, n_effective = moments.total, moments.n_effective
+    penalty, noise = total * penalty, total * design.noise
     inverse, _ = determined_inverse(gram + penalty, noise)
     n_coefs = np.vdot(inverse, gram)
-    mean_slope = weight @ slope / total
+    mean_slope = moments.slope / total
     if n_effective <= n_coefs * (1 + 1e-9) or mean_slope <= 0:  # nothing is known
         everything = np.eye(design.n_coordinates)
         return _errors(design, 0 * everything, everything, 0.0)
 
-    variance = kept @ (selection * residual**2) * n_effective / total
+    variance = moments.psi_square * n_effective / total
     variance /= n_effective - n_coefs
-    variance *= _huber_correction(slope, weight * (selection > 0), n_coefs, n_effective)
+    spread = moments.slope_variance / moments.slope_mean**2
+    variance *= (1 + n_coefs / n_effective * spread) ** 2
     hessian, noise = mean_slope * gram + penalty, mean_slope * noise
     inverse, unknown = determined_inverse(hessian, noise)
     # A factor F of the covariance F F' keeps twice the digits.
@@ -196,10 +220,3 @@ def _errors(design, factor, unknown, df):
 def noise_along(axes, design):
     """Limits of the rounding errors of a row along axes of the coordinates."""
     return NOISE * np.sqrt(np.einsum("ij,ik,kj->j", axes, design.noise, axes))
-
-
-def _huber_correction(slope, weight, n_coefs, n_effective):
-    """K^2 of `coefficient_errors`."""
-    mean = weight @ slope / weight.sum()
-    variance = weight @ (slope - mean) ** 2 / weight.sum()
-    return (1 + n_coefs / n_effective * variance / mean**2) ** 2

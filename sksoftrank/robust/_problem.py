@@ -114,11 +114,11 @@ class RobustProblem:
             self._set_design(near)
         # The rank, and not the number of columns: redundant ones change nothing.
         self.n_coefs = self.design.rank(self.weight)
-        if near.sum() < _n_kept(weight.sum(), self.n_coefs, trim):  # too many
+        if near.sum() < n_kept_of(weight.sum(), self.n_coefs, trim):  # too many
             self.weight = weight
             self._set_design(weight)
             self.n_coefs = self.design.rank(weight)
-        self.n_kept = _n_kept(self.weight.sum(), self.n_coefs, trim)
+        self.n_kept = n_kept_of(self.weight.sum(), self.n_coefs, trim)
         self._standardise(y.astype(np.float64))
         self.scale_unit = self.unit / sigma_unit
         self.has_sigma = sigma is not None
@@ -376,7 +376,7 @@ class RobustProblem:
         self.zero = float(EXACT_FIT * scale)
 
 
-def _n_kept(total, n_coefs, trim):
+def n_kept_of(total, n_coefs, trim):
     """Number h of observations kept among `total`; a fraction of one is kept too."""
     n = math.floor(total * (1 + 1e-12))
     half = (n + n_coefs + 1) // 2

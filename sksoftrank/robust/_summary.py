@@ -151,7 +151,10 @@ def summarize(model: Any, level: float) -> RegressionSummary:
         half = error * student.ppf(0.5 + 0.5 * level, df)
     half = np.where(np.isinf(error), np.inf, half)
     epsilon = model.epsilon_ if hasattr(model, "epsilon_") else model.epsilon
-    counts = model.inlier_weight_ > 0
+    counts = getattr(model, "_row_counts", None)  # of fits that keep no rows
+    if counts is None:
+        used, good = model.inlier_weight_ > 0, model.inlier_mask_
+        counts = (used & good).sum(), (used & ~good).sum(), (~used).sum()
     return RegressionSummary(
         names,
         coef,
@@ -164,8 +167,8 @@ def summarize(model: Any, level: float) -> RegressionSummary:
         df,
         float(model.scale_),
         float(model.robust_r2_),
-        int((counts & model.inlier_mask_).sum()),
-        int((counts & ~model.inlier_mask_).sum()),
-        int((~counts).sum()),
+        int(counts[0]),
+        int(counts[1]),
+        int(counts[2]),
         f"{type(model).__name__}, epsilon {epsilon:g}",
     )

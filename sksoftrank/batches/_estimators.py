@@ -1,0 +1,81 @@
+"""What the estimators of batches share."""
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from .._sklearn import fit_context
+from ._blocks import Batches, Source
+
+
+class BatchesMixin:
+    """Mixin for estimators in memory that can be fitted to blocks, too.
+
+    They have a method ``_fit_source(source)``.
+    """
+
+    # The class in memory, and fitted attributes that it does not have.
+    _in_memory: ClassVar[type]
+    _only_here: ClassVar[tuple[str, ...]] = ("n_reads_",)
+
+    n_reads_: int
+    verbose: int
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit_batches(self, batches: Any) -> Self:
+        """Fit the model to batches that are read again and again.
+
+        Parameters
+        ----------
+        batches : callable or iterable
+            ``batches()``, or the iterable itself, gives the same batches, in the same
+            order, every time: tuples ``(X, y)``, ``(X, y, sample_weight)`` or ``(X, y,
+            sample_weight, sigma)`` of what `fit` takes in memory, with a few rows or
+            many. One batch at a time is in memory. `sigma` is for `SoftLTSRegressor`.
+
+        Returns
+        -------
+        object
+            The fitted estimator.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the batches cannot be read again, or hold what they should not; the
+            message tells in which batch.
+        """
+        self._fit_source(Batches(batches))
+        return self
+
+    def _fit_source(self, source: Source) -> None:
+        raise NotImplementedError
+
+    def to_local(self) -> Any:
+        """The ordinary estimator, for arrays in memory, with the same fit.
+
+        Returns
+        -------
+        object
+            An estimator of the class of the same name in `sksoftrank`, fitted. What has
+            an entry for each row of the data is not in it.
+        """
+        check_is_fitted(self)
+        local = self._in_memory(**self.get_params(deep=False))  # type: ignore[attr-defined]
+        names = vars(self).keys() - vars(local).keys() - set(self._only_here)
+        vars(local).update({name: vars(self)[name] for name in names})
+        return local
+
+    def _report_reads(self, source: Source) -> None:
+        """Set the number of readings, and print it with `verbose`."""
+        self.n_reads_ = source.n_reads
+        if self.verbose:
+            print(f"[{type(self).__name__}] {source.n_reads} readings of the data")
+
+    def _set_names(self, names: tuple[str, ...] | None, n_features: int) -> None:
+        """Set what scikit-learn keeps of the features."""
+        self.n_features_in_ = n_features
+        if names is not None:
+            self.feature_names_in_ = np.array(names, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
