@@ -326,16 +326,16 @@ class SoftTopKClassifier(
         k = self._n_best(k)
         return self.classes_[np.argsort(-scores, axis=1, kind="stable")[:, :k]]
 
-    def _n_best(self, k):
+    def _n_best(self, k: Any) -> int:
         """How many classes to predict."""
         if k is None:
             k = max(self.k) if isinstance(self.k, dict) else self.k
-        if not isinstance(k, Integral) or not 1 <= k <= self.classes_.size:
+        if not isinstance(k, Integral) or not 1 <= int(k) <= self.classes_.size:
             raise ValueError(
                 f"k must be an integer from 1 to {self.classes_.size}, the number of "
                 f"classes, or None, got {k!r}."
             )
-        return k
+        return int(k)
 
     def _scores(self, X):
         """Scores of all classes, of which that of the first of two is 0."""

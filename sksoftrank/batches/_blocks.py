@@ -107,7 +107,7 @@ class Batches:
                     f"batches must yield tuples (X, y), (X, y, sample_weight) or (X, "
                     f"y, sample_weight, sigma), got {what} in batch {number}."
                 )
-            block = Block(*batch, *[None] * (4 - len(batch)), number, offset)
+            block = Block(*batch)._replace(number=number, offset=offset)
             yield block
             offset += n_rows_of(block)
 

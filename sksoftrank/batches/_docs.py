@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import textwrap
 from collections.abc import Callable
 
 N_READS = """n_reads_ : int
@@ -33,7 +34,8 @@ def documented_as(
             )
         )
         before, after = text.split("See Also\n--------", 1)
-        cls.__doc__ = f"{before}{added}See Also\n--------{after}"
+        text = f"{before}{added}See Also\n--------{after}\n"
+        cls.__doc__ = textwrap.indent(text, "    ").lstrip() + "    "
         return cls
 
     return decorate

@@ -131,7 +131,7 @@ def _align(X, values, name):
                 f"{name} must have as many rows as X, {sum(sizes)}, got {sum(own)}."
             )
         if sizes != own:
-            chunks = {0: tuple(sizes)}
+            chunks: dict[int, Any] = {0: tuple(sizes)}
             if values.ndim == 2:
                 chunks[1] = -1
             return values.rechunk(chunks)
