@@ -136,7 +136,7 @@ class SoftLTSRegressor(BatchesMixin, InMemory):
             reweight=self.reweight,
             **self._control(),
         )
-        self._warn_not_converged(result.message or start.message, stacklevel=5)
+        self._warn_not_converged(result.message or start.message)
         self._start = problem.coefficients(start.z)
         self._set_result(problem, result, facts, penalty)
         self.coef_ = self.coef_.astype(facts.dtype, copy=False)
@@ -189,8 +189,8 @@ class SoftLTSRegressor(BatchesMixin, InMemory):
     def _warn_by_drawn(self, problem: RobustProblem, drawn: Rows) -> None:
         """Warn of what the drawn rows tell, and forget them."""
         y, weight = drawn.y, problem.weight
-        warn_of_data(self, y, weight, problem.n_coefs, less_trim, stacklevel=5)
-        warn_undetermined(self, self._lost, stacklevel=5)
+        warn_of_data(self, y, weight, problem.n_coefs, less_trim)
+        warn_undetermined(self, self._lost)
         problem.warn_of_ignored_group(self, drawn.X)
         for name in OF_ROWS:
             delattr(self, name)

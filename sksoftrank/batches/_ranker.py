@@ -1,6 +1,5 @@
 """Label ranking on blocks of rows."""
 
-import warnings
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
@@ -12,7 +11,7 @@ from .._sklearn import FitCallbacks
 from ..label_ranking import SoftSpearmanLabelRanker as InMemory
 from ..label_ranking._orders import looks_like_zeros_for_unranked
 from ..label_ranking._rankers import ridge_targets
-from ..label_ranking._rankings import check_table, ranks_and_weights
+from ..label_ranking._rankings import check_table, ranks_and_weights, warn_of_rankings
 from ..losses._ranking import SpearmanLoss
 from ..metrics._labels import label_names
 from ._blocks import Block, Floats, Source, check_weight, check_X, n_rows_of
@@ -113,19 +112,8 @@ class SoftSpearmanLabelRanker(BatchesMixin, InMemory):
                 f"{self.labels_.tolist()}, got {labels.tolist()}."
             )
         self.labels_ = labels
-        never = facts.n_ranked == 0
-        if never.any():
-            warnings.warn(
-                f"y ranks the labels {labels[never].tolist()} in no row that counts: "
-                f"nothing can be learned about them, and their place is arbitrary.",
-                stacklevel=5,
-            )
-        if self.target == "ranks" and facts.has_zeros:
-            warnings.warn(
-                "y holds 0 several times in a row beside the ranks 1, 2, ...: 0 is the "
-                "best rank; labels that are not ranked must be NaN.",
-                stacklevel=5,
-            )
+        has_zeros = self.target == "ranks" and facts.has_zeros
+        warn_of_rankings(labels, facts.n_ranked == 0, has_zeros)
 
 
 def _ridge(ranks: Floats, weight: Floats, regularization: str | None) -> SpearmanLoss:

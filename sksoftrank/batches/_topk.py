@@ -10,7 +10,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from .._sklearn import FitCallbacks
 from ..classification import CrossEntropy
 from ..classification import SoftTopKClassifier as InMemory
-from ..losses._topk import TopKLoss, check_k
+from ..losses._topk import TopKLoss, check_ks
 from ._blocks import Block, Floats, Source, check_weight, check_X, n_rows_of
 from ._docs import documented_as
 from ._estimators import BatchesMixin
@@ -60,7 +60,7 @@ class SoftTopKClassifier(BatchesMixin, InMemory):
         is_warm = self.warm_start and hasattr(self, "coef_")
         totals = source.reduce(class_weights, merge=_merge_totals)
         self._set_classes(totals, is_warm)
-        shares = check_k(self.k, self.classes_.size)
+        shares = check_ks(self.k, self.classes_.size)
         read = ClassRows(self.classes_, self._class_factors(totals))
         facts = source.reduce(score_facts, read, merge=merge_score_facts)
         if is_warm and self.n_features_in_ != facts.low.size:

@@ -156,22 +156,24 @@ class LabelRankerMixin:
                 "y must have a row with at least two ranked labels and a positive "
                 "weight in sample_weight, got none."
             )
-        self._warn_of_rankings(y, ranks[weight > 0], labels)
+        never = np.isnan(ranks[weight > 0]).all(axis=0)
+        has_zeros = self.target == "ranks" and looks_like_zeros_for_unranked(y)
+        warn_of_rankings(labels, never, has_zeros)
         return X, ranks, weight / weight.max(), labels
 
-    def _warn_of_rankings(self, y, ranks, labels):
-        """Say which labels are never ranked, and if 0 seems to mean "not ranked"."""
-        never = np.isnan(ranks).all(axis=0)
-        if never.any():
-            warn(
-                f"y ranks the labels {labels[never].tolist()} in no row that counts: "
-                f"nothing can be learned about them, and their place is arbitrary.",
-            )
-        if self.target == "ranks" and looks_like_zeros_for_unranked(y):
-            warn(
-                "y holds 0 several times in a row beside the ranks 1, 2, ...: 0 is the "
-                "best rank; labels that are not ranked must be NaN.",
-            )
+
+def warn_of_rankings(labels, never, has_zeros):
+    """Say which labels are never ranked, and if 0 seems to mean "not ranked"."""
+    if never.any():
+        warn(
+            f"y ranks the labels {labels[never].tolist()} in no row that counts: "
+            f"nothing can be learned about them, and their place is arbitrary.",
+        )
+    if has_zeros:
+        warn(
+            "y holds 0 several times in a row beside the ranks 1, 2, ...: 0 is the "
+            "best rank; labels that are not ranked must be NaN.",
+        )
 
 
 def ranks_and_weights(y, weight, target):
