@@ -17,7 +17,7 @@ from sksoftrank.losses import (
     sorted_quantile_loss,
     sorted_trimmed_loss,
 )
-from sksoftrank.losses._selection import quantile_selection, trimmed_selection
+from sksoftrank.losses._choices import quantile_choice, trimmed_choice
 
 N = 8000  # more than are searched directly
 
@@ -144,7 +144,7 @@ def test_sums_over_many_do_not_lose_digits():
 
 def test_guess_saves_work_and_changes_nothing():
     losses = np.random.default_rng(3).chisquare(1, 4000)
-    _, _, threshold = trimmed_selection(losses, None, 2000.0, 1.0)
+    _, _, threshold = trimmed_choice(losses, None, 2000.0, 1.0)
     cold = search(losses, None, 2000.0, 1.0)[2]
     warm = search(losses, None, 2000.0, 1.0, threshold * 1.001)[2]
     assert warm <= 4 * losses.size < cold
@@ -195,15 +195,15 @@ def test_distances_that_overflow():
 def test_out_is_written_and_threshold_returned():
     losses = np.random.default_rng(5).chisquare(1, 100)
     out = np.empty(100)
-    value, selection, threshold = trimmed_selection(losses, None, 40.0, 2.0, out=out)
+    value, selection, threshold = trimmed_choice(losses, None, 40.0, 2.0, out=out)
     assert selection is out
     assert_allclose(out, np.clip((threshold - losses) / 2, 0, 1), rtol=0, atol=1e-15)
     expected = selection_trimmed_loss(losses, 40.0, 2.0)
     assert value == expected[0]
     assert_array_equal(out, expected[2])
-    assert quantile_selection(losses, None, 40.0, 2.0)[3] == threshold
-    assert trimmed_selection(losses, None, 40.0, 0.0)[2] == np.sort(losses)[39]
-    assert trimmed_selection(losses, None, 100.0, 2.0)[2] == np.inf
+    assert quantile_choice(losses, None, 40.0, 2.0)[3] == threshold
+    assert trimmed_choice(losses, None, 40.0, 0.0)[2] == np.sort(losses)[39]
+    assert trimmed_choice(losses, None, 100.0, 2.0)[2] == np.inf
 
 
 LOSS_VALUES = st.one_of(

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import gammainc, gammaincinv
 from scipy.stats import norm
 
-from ..losses import selection_trimmed_loss
+from ..losses._choices import trimmed_choice, trimmed_gradient
 
 # Residuals beyond this many scales are outlying: 2.5 % of Gaussian ones are.
 OUTLIER_CUTOFF = float(norm.ppf(0.9875))
@@ -173,7 +173,7 @@ def robust_r2(
 
 def lts_mean_square(residual, weight, n_kept):
     """Mean of the `n_kept` smallest squares."""
-    return 2 * selection_trimmed_loss(0.5 * residual**2, n_kept, 0.0, weight)[0]
+    return 2 * trimmed_choice(0.5 * residual**2, weight, n_kept, 0.0)[0]
 
 
 def trimmed_variance(y, weight, n_kept):
@@ -238,7 +238,7 @@ def _concentrate_constant(y, row_scale, weight, n_kept, constant, max_steps=1000
     last = np.inf, constant
     for _ in range(max_steps):
         residual = y - constant * row_scale
-        mean, kept, _ = selection_trimmed_loss(residual**2, n_kept, 0.0, weight)
+        mean, kept, _ = trimmed_gradient(residual**2, weight, n_kept, 0.0)
         if not mean < last[0]:
             break
         last = mean, constant

@@ -17,11 +17,11 @@ from .._checks import (
     check_share,
     check_weights,
 )
-from ._selection import (
-    fill_selection,
-    quantile_selection,
+from ._choices import (
+    quantile_choice,
+    sorted_choice,
     sorted_quantile,
-    sorted_selection,
+    trimmed_gradient,
 )
 
 # Sums of positions up to here are exact in double precision.
@@ -107,11 +107,7 @@ def selection_trimmed_loss(
     _check_n_kept(n_kept, total, "n_kept")
     if epsilon > 0:
         check_share(n_kept, total, "n_kept")
-    gradient, selection = np.empty((2, losses.size))
-    value, _ = fill_selection(
-        losses, sample_weight, n_kept, epsilon, total, np.nan, selection, gradient
-    )
-    return value, gradient, selection
+    return trimmed_gradient(losses, sample_weight, n_kept, epsilon, total)
 
 
 def sorted_trimmed_loss(
@@ -174,7 +170,7 @@ def sorted_trimmed_loss(
     epsilon = check_epsilon(epsilon)
     counts, total = _check_counts(counts, losses, epsilon)
     _check_position(n_kept, total, "n_kept")
-    return sorted_selection(losses, counts, int(n_kept), epsilon)
+    return sorted_choice(losses, counts, int(n_kept), epsilon)
 
 
 def selection_quantile_loss(
@@ -255,7 +251,7 @@ def selection_quantile_loss(
     _check_n_kept(n_kept, total, "n_kept")
     if epsilon > 0:
         check_share(n_kept, total, "n_kept")
-    return quantile_selection(losses, sample_weight, n_kept, epsilon, total)[:3]
+    return quantile_choice(losses, sample_weight, n_kept, epsilon, total)[:3]
 
 
 def sorted_quantile_loss(

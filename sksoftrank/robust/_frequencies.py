@@ -26,7 +26,7 @@ def check_frequencies(sample_weight, n_samples, whole):
     if whole and weight.sum() > MAX_REPEATS:
         raise ValueError(
             f"sample_weight must sum to at most {MAX_REPEATS:g} for "
-            f'formulation="sort", which writes repeats out, got {weight.sum():g}; '
+            f'formulation="sort", which counts positions, got {weight.sum():g}; '
             'formulation="selection" takes any sum.'
         )
     return as_frequencies(weight)

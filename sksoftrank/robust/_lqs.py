@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from .._sklearn import Interval, StrOptions, fit_context
 from .._typing import Features, Formulation, NumberOfStarts, RandomState
 from ..linear._robust_scale import inlier_mask
-from ..losses._selection import quantile_selection, sorted_quantile
+from ..losses._choices import quantile_choice, sorted_quantile
 from ._base import RobustLinearModel
 from ._data_warnings import warn_of_data
 from ._kinked import minimize_kinked
@@ -360,7 +360,7 @@ class SoftLQSRegressor(RobustLinearModel):
         """Set what is known of the observations."""
         residual = problem.residual(z)
         size = np.abs(residual)
-        bound = quantile_selection(size, problem.weight, _mass(problem), 0.0)[0]
+        bound = quantile_choice(size, problem.weight, _mass(problem), 0.0)[0]
         part = _mass(problem) / problem.weight.sum()
         scale = bound / norm.ppf(0.5 + 0.5 * part) if bound > problem.zero else 0.0
         self.scale_ = float(scale) * problem.scale_unit
@@ -415,7 +415,7 @@ class _QuantileSquares(TrimmedSquares):
         """Value and gradient of the quantile, and part of each loss in it."""
         if self.formulation == "sort":
             return sorted_quantile(losses, self.weight, int(self.n_kept), self.epsilon)
-        *result, self.threshold = quantile_selection(
+        *result, self.threshold = quantile_choice(
             losses,
             self.weight,
             self.mass,

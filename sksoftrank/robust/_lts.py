@@ -345,7 +345,7 @@ class SoftLTSRegressor(LTSFits):
         else:
             start = self._find_start(problem, self.epsilon)
             z = start.z
-        self._fit_from(problem, start, z, self.epsilon)
+        self._fit_from(problem, start, z)
         self.coef_ = self.coef_.astype(X.dtype, copy=False)
         warn_of_data(self, y, problem.weight, problem.n_coefs, less_trim)
         warn_undetermined(self, self._lost)

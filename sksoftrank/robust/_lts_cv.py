@@ -132,14 +132,13 @@ def soft_lts_path(
         )
     model = SoftLTSRegressor(**parameters)
     epsilons = _check_grid(epsilons, model.formulation, np.size(y))
-    fits = [
-        (fit.coef_, fit.intercept_, fit.scale_, fit.objective_)
-        for fit in model._fit_path(X, y, epsilons, sample_weight, sigma)
-    ]
+    path = []
+    for fit in model.fits(X, y, epsilons, sample_weight, sigma):
+        path.append((fit.coef_, fit.intercept_, fit.scale_, fit.objective_))
     y = np.ravel(y).astype(np.float64)
     weight = check_frequencies(sample_weight, y.size, False)
-    warn_of_data(model, y, weight, model._n_coefs, less_trim)
-    return SoftLTSPath(epsilons, *(np.array(part) for part in zip(*fits, strict=True)))
+    warn_of_data(fit, y, weight, fit._n_coefs, less_trim)
+    return SoftLTSPath(epsilons, *(np.array(part) for part in zip(*path, strict=True)))
 
 
 class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
@@ -386,12 +385,12 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
             f"score {self.best_score_:.6g}"
         )
         model = self._model(self.trim_, rng)
-        self._fit_best(X, y, weights, model)
+        chosen = self._fit_best(X, y, weights, model)
         warn_of_data(
             self,
             y,
             self._frequencies(y, weights),
-            model._n_coefs,
+            chosen._n_coefs,
             lambda share: f"Try trims well below {1 - share:.2g}",
         )
         problem = model._problem(X, y, weights.get("sample_weight"), sigma)
@@ -422,7 +421,7 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
         weight = self._frequencies(y, weights)
         for trim in (self.trims_[-1], 0.0):
             model = self._model(trim, rng).set_params(formulation="selection")
-            fit = next(model._fit_path(X, y, [model.epsilon], **weights))
+            fit = next(model.fits(X, y, [model.epsilon], **weights))
             if followed_values(fit, y, weight, fit._n_coefs) is None:
                 break  # else the size of its errors is none of those of a useful fit
         self.cap_ = CAP * fit.start_scale_
@@ -450,20 +449,17 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
     def _fit_best(self, X, y, weights, model):
         """Fit the path, and take over the attributes of the chosen fit."""
         path = []
-        for epsilon, fit in zip(
-            self.epsilons_,
-            model._fit_path(X, y, self.epsilons_, **weights),
-            strict=True,
-        ):
+        for fit in model.fits(X, y, self.epsilons_, **weights):
             path.append(fit.coef_)
-            if epsilon == self.epsilon_:
-                kept = ("_lost", "_errors", "_rule")
-                chosen = {
-                    n: v for n, v in vars(fit).items() if n.endswith("_") or n in kept
-                }
-        self.__dict__.update(chosen)
+            if fit.epsilon == self.epsilon_:
+                chosen = fit
+        kept = ("_lost", "_errors", "_rule")
+        self.__dict__.update(
+            {n: v for n, v in vars(chosen).items() if n.endswith("_") or n in kept}
+        )
         self.coef_path_ = np.array(path)
         self.coef_ = self.coef_.astype(X.dtype, copy=False)
+        return chosen
 
 
 def _check_grid(epsilons, formulation, n_samples):

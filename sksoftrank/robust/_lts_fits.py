@@ -1,5 +1,6 @@
 """Fits of soft LTS: from a hard start to the fitted attributes."""
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -64,18 +65,23 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
             **self._control(),
         )
 
+    def fits(self, X, y, epsilons, sample_weight=None, sigma=None):
+        """Yield a fitted copy of the estimator for each epsilon, from one start."""
+        problem, start = self._start_path(X, y, min(epsilons), sample_weight, sigma)
+        for epsilon in epsilons:
+            fit = copy(self).set_params(epsilon=float(epsilon))
+            fit._fit_from(problem, start, start.z)
+            yield fit
+
     @fit_context(prefer_skip_nested_validation=True)
-    def _fit_path(self, X, y, epsilons, sample_weight=None, sigma=None):
-        """Fit for each epsilon, from one start, and yield the estimator each time."""
+    def _start_path(self, X, y, smallest_epsilon, sample_weight, sigma):
         X, y = self._validate(X, y)
         problem = self._problem(X, y, sample_weight, sigma)
-        start = self._find_start(problem, min(epsilons))
-        for epsilon in epsilons:
-            self._fit_from(problem, start, start.z, epsilon)
-            yield self
+        return problem, self._find_start(problem, smallest_epsilon)
 
-    def _fit_from(self, problem, start, z, epsilon):
+    def _fit_from(self, problem, start, z):
         """Smooth the hard fit of the start, from z on, and set the attributes."""
+        epsilon = self.epsilon
         raw_scale = problem.raw_scale(start.z)
         s0 = problem.start_scale(start.z, raw_scale) if raw_scale > 0 else 0.0
         self._report(f"start: {start.n_fits} fits, scale {s0 * problem.scale_unit:.6g}")
@@ -108,14 +114,15 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
             row_scale=problem.design.row_scale,
             zero=problem.zero,
         )
-        self._set_final(problem, fit, residual, raw_scale, s0, epsilon)
+        self._set_final(problem, fit, residual, raw_scale, s0)
         self._report(
             f"end: {self.n_iter_} iterations, objective {self.objective_:.6g}, "
             f"scale {self.scale_:.6g}"
         )
 
-    def _set_final(self, problem, fit, residual, raw_scale, s0, epsilon):
+    def _set_final(self, problem, fit, residual, raw_scale, s0):
         """Set what depends on whether the fit is reweighted."""
+        epsilon = self.epsilon
         z, selection, slope = fit.z, fit.selection, None
         raw, good = residual, inlier_mask(residual, raw_scale, zero=problem.zero)
         bound = None

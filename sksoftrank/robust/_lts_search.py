@@ -1,17 +1,17 @@
 """Search for the global minimum of least trimmed squares (LTS)."""
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import effective_n_jobs
 from sklearn.utils import gen_even_slices
+from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.random import sample_without_replacement
 
 from ..linear._design import MAX_WHITENED_RANK
-from ..losses import selection_trimmed_loss
+from ..losses._choices import trimmed_choice
 from ._lts_rows import EXACT_FIT, MOMENTUM, SAME, TrimmedRows, best_fits, select
 from ._lts_starts import (
     HUBER,
@@ -146,7 +146,7 @@ def lts_search(
     control = {"max_iter": max_iter, "tol": tol}
     data = design, y, sample_weight, n_kept
     origin = np.zeros(design.n_coordinates)
-    typical = selection_trimmed_loss(y**2, n_kept, 0.0, sample_weight)[0]
+    typical = trimmed_choice(y**2, sample_weight, n_kept, 0.0)[0]
     if typical == 0 or origin.size == 0:
         return Start(origin, 0, None)
     if n_kept >= sample_weight.sum():
@@ -290,8 +290,8 @@ def _search_groups(groups, rows, n_init, rng, n_jobs):
     if n_threads == 1:
         found = [_first_fits(*task) for task in tasks]
     else:
-        with ThreadPoolExecutor(n_threads) as threads:
-            found = list(threads.map(lambda task: _first_fits(*task), tasks))
+        parallel = Parallel(n_jobs=n_threads, require="sharedmem")
+        found = parallel(delayed(_first_fits)(*task) for task in tasks)
     z = np.vstack([fits for fits, _ in found])
     return z @ np.linalg.pinv(rows.transform).T, sum(n_fits for _, n_fits in found)
 

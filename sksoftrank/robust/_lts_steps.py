@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ..linear._design import determined_inverse
-from ..losses import selection_trimmed_loss
+from ..losses._choices import trimmed_gradient
 from ._lts_rows import MOMENTUM, ROUNDING, select
 
 # Concentration steps on large data go on with this fraction of the rows.
@@ -27,9 +27,7 @@ def concentrate(design, y, sample_weight, n_kept, z, *, max_iter, tol):
     while True:
         residual = y - design.predict(z)
         last_weight = row_weight
-        value, row_weight, _ = selection_trimmed_loss(
-            0.5 * residual**2, n_kept, 0.0, weight
-        )
+        value, row_weight, _ = trimmed_gradient(0.5 * residual**2, weight, n_kept, 0.0)
         penalty_gradient = design.penalty * z
         gradient = penalty_gradient - design.pull_back(row_weight * residual)
         value += 0.5 * penalty_gradient @ z

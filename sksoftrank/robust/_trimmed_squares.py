@@ -7,7 +7,7 @@ import numpy as np
 
 from ..linear._design import EPS
 from ..linear._models import lbfgs
-from ..losses._selection import sorted_selection, trimmed_selection
+from ..losses._choices import sorted_choice, trimmed_choice
 
 # What rounding may change in the value of an objective.
 ROUNDING = 1e-12
@@ -48,8 +48,8 @@ class TrimmedSquares:
     def trim(self, losses):
         """Value and gradient of the trimmed loss, and selection."""
         if self.formulation == "sort":
-            return sorted_selection(losses, self.weight, int(self.n_kept), self.epsilon)
-        value, selection, self.threshold = trimmed_selection(
+            return sorted_choice(losses, self.weight, int(self.n_kept), self.epsilon)
+        value, selection, self.threshold = trimmed_choice(
             losses,
             self.weight,
             self.n_kept,

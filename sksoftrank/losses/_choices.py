@@ -12,62 +12,67 @@ from .._selection import select_row
 from ._block import find_block
 
 
-def trimmed_selection(
-    losses, weight, n_kept, epsilon, total=None, guess=np.nan, out=None
-):
-    """Value, selection and threshold of `selection_trimmed_loss`.
+def trimmed_choice(losses, weight, kept, epsilon, total=None, guess=np.nan, out=None):
+    """Value, choice p and threshold of `selection_trimmed_loss`.
 
     The threshold is the t of its Notes, for ``epsilon=0`` the largest loss that is
-    kept. The derivatives are ``weight * selection / n_kept``. The selection is written
-    to `out`, if that is given.
+    kept. The derivatives are ``weight * p / kept``. The choice is written to `out`, if
+    that is given.
     """
-    selection = np.empty_like(losses) if out is None else out
-    total = _total(losses, weight) if total is None else total
-    value, threshold = fill_selection(
-        losses, weight, n_kept, epsilon, total, guess, selection, None
+    p = np.empty_like(losses) if out is None else out
+    value, threshold = _fill_choice(
+        losses, weight, kept, epsilon, total, guess, p, None
     )
-    return value, selection, threshold
+    return value, p, threshold
 
 
-def fill_selection(losses, weight, n_kept, epsilon, total, guess, selection, gradient):
-    """Fill `selection` and `gradient` (or None); returns value and threshold."""
-    if n_kept >= total:
-        selection.fill(1.0)
+def trimmed_gradient(losses, weight, kept, epsilon, total=None):
+    """Value, derivatives and choice p of `selection_trimmed_loss`."""
+    gradient, p = np.empty((2, losses.size))
+    value, _ = _fill_choice(losses, weight, kept, epsilon, total, np.nan, p, gradient)
+    return value, gradient, p
+
+
+def _fill_choice(losses, weight, kept, epsilon, total, guess, p, gradient):
+    """Fill `p` and `gradient` (or None); returns value and threshold."""
+    total = _total(losses, weight) if total is None else total
+    if kept >= total:
+        p.fill(1.0)
         if gradient is None:
             gradient = np.empty_like(losses)
-        np.divide(1.0 if weight is None else weight, n_kept, out=gradient)
+        np.divide(1.0 if weight is None else weight, kept, out=gradient)
         return float(gradient @ losses), np.inf
     value, anchor, offset, _ = select_row(
-        losses, weight, n_kept, total, epsilon, guess, selection, gradient
+        losses, weight, kept, total, epsilon, guess, p, gradient
     )
     if epsilon == 0:
         return value, anchor
-    return value, anchor + epsilon * (offset + n_kept / total)
+    return value, anchor + epsilon * (offset + kept / total)
 
 
-def quantile_selection(losses, weight, n_kept, epsilon, total=None, guess=np.nan):
-    """Value, gradient, selection and threshold of `selection_quantile_loss`."""
+def quantile_choice(losses, weight, kept, epsilon, total=None, guess=np.nan):
+    """Value, gradient, p and threshold of `selection_quantile_loss`."""
     total = _total(losses, weight) if total is None else total
-    if n_kept >= total:
+    if kept >= total:
         value = (losses if weight is None else losses[weight > 0]).max()
         averaged, threshold = losses == value, np.inf
     else:
         averaged, value, threshold = _quantile(
-            losses, weight, n_kept, epsilon, total, guess
+            losses, weight, kept, epsilon, total, guess
         )
-    selection = averaged.astype(np.float64)
-    gradient = selection if weight is None else selection * weight
-    return float(value), gradient / gradient.sum(), selection, float(threshold)
+    p = averaged.astype(np.float64)
+    gradient = p if weight is None else p * weight
+    return float(value), gradient / gradient.sum(), p, float(threshold)
 
 
-def _quantile(losses, weight, n_kept, epsilon, total, guess):
+def _quantile(losses, weight, kept, epsilon, total, guess):
     """Which losses the quantile is the mean of, its value, and the threshold."""
     _, anchor, offset, _ = select_row(
-        losses, weight, n_kept, total, epsilon, guess, None, None
+        losses, weight, kept, total, epsilon, guess, None, None
     )
     if epsilon == 0:
         return losses == anchor, anchor, anchor
-    share = n_kept / total
+    share = kept / total
     with np.errstate(over="ignore"):
         part = offset - (losses - anchor) / epsilon
     averaged = (part > -share) & (part < 1 - share)
@@ -79,36 +84,36 @@ def _quantile(losses, weight, n_kept, epsilon, total, guess):
     return losses == largest, largest + epsilon * (1 - share), largest + epsilon
 
 
-def sorted_selection(losses, counts, n_kept, epsilon):
-    """Value, gradient and selection of `sorted_trimmed_loss`."""
+def sorted_choice(losses, counts, kept, epsilon):
+    """Value, gradient and p of `sorted_trimmed_loss`."""
     penalty = 0.0
-    if n_kept == _total(losses, counts):
-        selection = np.ones_like(losses)
+    if kept == _total(losses, counts):
+        p = np.ones_like(losses)
     else:
-        block = find_block(losses, counts, n_kept, 0.0, epsilon)
-        size, kept = block.end - block.start, n_kept - block.start
-        selection = _block_steps(losses, block, 1.0, kept / max(size, 1))
+        block = find_block(losses, counts, kept, 0.0, epsilon)
+        size, inside = block.end - block.start, kept - block.start
+        p = _block_steps(losses, block, 1.0, inside / max(size, 1))
         if size:
-            penalty = kept * (size - kept) / (2 * epsilon)
-    gradient = selection / n_kept
+            penalty = inside * (size - inside) / (2 * epsilon)
+    gradient = p / kept
     if counts is not None:
         gradient *= counts
-        _interpolate(losses, counts, selection)
-    return float(gradient @ losses - penalty / n_kept), gradient, selection
+        _interpolate(losses, counts, p)
+    return float(gradient @ losses - penalty / kept), gradient, p
 
 
 def sorted_quantile(losses, counts, position, epsilon):
-    """Value, gradient and selection of `sorted_quantile_loss`."""
+    """Value, gradient and p of `sorted_quantile_loss`."""
     block = find_block(losses, counts, position - 1, 0.5, epsilon)
-    selection = _block_steps(losses, block, 0.0, 1.0)
-    gradient = selection if counts is None else selection * counts
+    p = _block_steps(losses, block, 0.0, 1.0)
+    gradient = p if counts is None else p * counts
     gradient = gradient / (block.end - block.start)
     value = gradient @ losses
     if block.end - block.start > 1:
         value += (position - 0.5 * (block.start + block.end + 1)) / epsilon
     if counts is not None:
-        _interpolate(losses, counts, selection)
-    return float(value), gradient, selection
+        _interpolate(losses, counts, p)
+    return float(value), gradient, p
 
 
 def _total(losses, weight):
@@ -122,7 +127,7 @@ def _block_steps(losses, block, below, inside):
     share_first += inside * (min(block.end, high) - block.start) / (high - low)
     low, high = block.last_run
     share_last = inside * (block.end - low) / (high - low)
-    selection = np.empty_like(losses)
+    p = np.empty_like(losses)
     write_steps(
         losses,
         below,
@@ -131,13 +136,13 @@ def _block_steps(losses, block, below, inside):
         inside,
         block.last,
         share_last,
-        selection,
+        p,
     )
-    return selection
+    return p
 
 
-def _interpolate(losses, counts, selection):
-    """Set the selection of losses without count, in place.
+def _interpolate(losses, counts, p):
+    """Set the p of losses without count, in place.
 
     The others hold a few numbers only, each in an interval of the losses: its ends are
     the knots.
@@ -145,10 +150,10 @@ def _interpolate(losses, counts, selection):
     absent = counts == 0
     if not absent.any():
         return
-    present_losses, present = losses[~absent], selection[~absent]
+    present_losses, present = losses[~absent], p[~absent]
     knots = []
     for step in np.unique(present):
         at_step = present_losses[present == step]
         knots += [(at_step.min(), step), (at_step.max(), step)]
     knots = np.array(sorted(knots)).T
-    selection[absent] = np.interp(losses[absent], *knots)
+    p[absent] = np.interp(losses[absent], *knots)
