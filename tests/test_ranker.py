@@ -237,6 +237,11 @@ def test_nothing_to_learn_warns():
             ranker = SoftRanker().fit(X, y, groups)
         assert_array_equal(ranker.predict(X), 0)
         assert ranker.n_groups_ == 0
+    for kind in (np.asarray, sparse.csr_array):
+        for loss in ("spearman", "ndcg"):
+            with pytest.warns(UserWarning, match="X must differ within a group"):
+                ranker = SoftRanker(loss=loss).fit(kind(X * 0 + 0.1), np.arange(6))
+            assert_array_equal(ranker.coef_, 0)
 
 
 def test_too_few_iterations_warn():

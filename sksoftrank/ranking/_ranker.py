@@ -102,7 +102,8 @@ class SoftRanker(CallbackSupportMixin, LinearScoresMixin, BaseEstimator):
     ConvergenceWarning
         If `max_iter` is too small. The fit is kept.
     UserWarning
-        If no group has two rows whose targets differ: the coefficients are 0.
+        If no group has two rows whose targets differ, or no feature varies in such a
+        group: the coefficients are 0.
 
     See Also
     --------
@@ -238,18 +239,17 @@ class SoftRanker(CallbackSupportMixin, LinearScoresMixin, BaseEstimator):
             raise ValueError(f"k must be None with loss='spearman', got {self.k}.")
         X, y = self._read(X, y, groups)
         rows = self._group(y, groups, sample_weight)
-        if rows is None:
-            warn(
-                "y must differ within a group for an order to learn, but all groups "
-                "are single or tied: the coefficients are 0.",
-            )
+        self.n_groups_ = 0 if rows is None else len(rows.parts)
+        design = None if rows is None else _design(X, rows, float(self.alpha))
+        if rows is None or design is None or not design.basis.any():
+            what = "y must differ within a group, but all are single or tied"
+            if rows is not None:
+                what = "X must differ within a group where y does, but does in none"
+            warn(f"{what}: the coefficients are 0.")
             self.coef_ = self.init_coef_ = np.zeros(X.shape[1], X.dtype)
-            self.intercept_, self.objective_ = 0.0, 0.0
-            self.n_groups_ = self.n_iter_ = 0
+            self.intercept_, self.objective_, self.n_iter_ = 0.0, 0.0, 0
             callbacks.end_fit()
             return self
-        self.n_groups_ = len(rows.parts)
-        design = _design(X, rows, float(self.alpha))
         # Scores that only the start of "ndcg" has need no strength of their own.
         epsilon = float(self.epsilon) if self.loss == "spearman" else 1.0
         levels = soft_levels(rows, epsilon)
