@@ -26,6 +26,7 @@ from sksoftrank import torch as soft
 SHAPES = [(1, 100), (1, 1000), (128, 1000), (1, 100_000)]
 ROUNDS = 15
 MIN_SECONDS = 0.01
+WARM_UP = 10
 EPOCHS = 200
 KINDS = {"soft_rank": ["quadratic", "entropic"], "soft_sort": ["quadratic", "entropic"]}
 
@@ -60,10 +61,12 @@ def ratios(functions):
     """Medians over rounds of our time by that of each other."""
     repeats = {}
     for name, function in functions.items():
-        function()
+        for _ in range(WARM_UP):
+            function()
         start = time.process_time()
-        function()
-        spent = max(time.process_time() - start, 1e-6)
+        for _ in range(WARM_UP):
+            function()
+        spent = max((time.process_time() - start) / WARM_UP, 1e-6)
         repeats[name] = max(1, int(MIN_SECONDS / spent))
     rounds = []
     for _ in range(ROUNDS):

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import torch
@@ -32,6 +33,8 @@ from . import _structure_ops
 from ._kernel import fast as fast_by_kernel
 from ._kernel import is_plain
 
+# Ranks or sorts from the kernel, or None where it can't.
+fast = partial(fast_by_kernel, sys.modules[__name__])
 quantile_example = "torch.distributions.Normal(0.0, 1.0).icdf"
 
 
@@ -60,11 +63,6 @@ def check_values(x: Any, name: str) -> Tensor:
     if x.ndim == 0:
         raise ValueError(f"{name} must have at least one dimension, got shape ().")
     return x
-
-
-def fast(*arguments: Any) -> Tensor | None:
-    """Ranks or sorts from the kernel, or None where it can't."""
-    return fast_by_kernel(sys.modules[__name__], *arguments)
 
 
 def known(x: Tensor) -> Any:

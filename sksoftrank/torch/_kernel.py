@@ -5,19 +5,22 @@ all transformations, go through the formulas.
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from .. import _isotonic
 from .._autodiff import _blocks, _structure
 from .._checks import KINDS
+from .._isotonic import AVERAGE, COVARIANCE, DEVIATION, pool_product_rows
+from ..operators._rows import SolvedRows, solve_rows
 
 PLAIN = (Tensor, torch.nn.Parameter)
-TYPES = (torch.float32, torch.float64)
+STRIDED, FLOAT64 = torch.strided, torch.float64
+TYPES = (FLOAT64, torch.float32)
+SORT_KINDS = {name: KINDS[name] for name in ("quadratic", "entropic")}
 # PyTorch's own names for what it does around a call. Without them every call goes
 # through the formulas, which are slower and as good.
 _transforms_are_active = getattr(
@@ -32,20 +35,10 @@ def is_plain(tensor: Any) -> bool:
         not torch.compiler.is_compiling()
         and type(tensor) in PLAIN
         and tensor.is_cpu
-        and tensor.layout is torch.strided
+        and tensor.layout is STRIDED
         and not _transforms_are_active()
         and _n_modes() == 0
     )
-
-
-class _Task(NamedTuple):
-    """A soft rank or sort along the last axis."""
-
-    xp: Any
-    epsilon: float
-    is_sort: bool
-    regularization: str
-    descending: bool
 
 
 def fast(
@@ -65,113 +58,124 @@ def fast(
         is_plain(values)
         and type(epsilon) is float
         and 0 <= epsilon < math.inf
-        and type(regularization) is type(nan_policy) is str
-        and regularization in KINDS
-        and not (is_sort and regularization == "kl")
-        and nan_policy == "raise"
-        and (descending is True or descending is False)
         and is_straight is False
+        and (descending is False or descending is True)
         and type(axis) is int
-        and values.ndim > 0
-        and (axis == -1 or axis == values.ndim - 1)
-        and values.dtype in TYPES
-        and values.numel() > 0
+        and type(regularization) is type(nan_policy) is str
+        and nan_policy == "raise"
         and getattr(forward_ad, "_current_level", 0) < 0
     ):
         return None
-    has_gradient = values.requires_grad and torch.is_grad_enabled()
-    try:
-        array = values.detach().numpy()
-        solved = _structure.solve_blocks(
-            _as_rows(array),
-            epsilon,
-            KINDS[regularization],
-            is_sort=is_sort,
-            descending=descending,
-            keep=has_gradient,
-            n_jobs=n_jobs,
-        )
-    except (RuntimeError, TypeError, ValueError):  # a view of other numbers; NaN
+    kind = (SORT_KINDS if is_sort else KINDS).get(regularization)
+    shape = values.shape
+    if (
+        kind is None
+        or not (axis == -1 or axis == len(shape) - 1)
+        or values.dtype not in TYPES
+        or values.numel() == 0
+    ):
         return None
-    if not has_gradient:
-        return torch.from_numpy(solved.out.reshape(array.shape))
-    task = _Task(xp, epsilon, is_sort, regularization, descending)
-    return _Kernel.apply(values, solved, task)
+    try:
+        rows = _as_rows(values.detach().numpy())
+    except RuntimeError:  # a view of other numbers
+        return None
+    # As in `soft_rank` and `soft_sort`.
+    sign = 1.0 if is_sort is descending else -1.0
+    if is_sort and epsilon == 0:
+        kind = KINDS["quadratic"]
+    keep = values.requires_grad and torch.is_grad_enabled()
+    solved = solve_rows(
+        rows, epsilon, kind, sign, is_sort=is_sort, keep=keep, n_jobs=n_jobs
+    )
+    if solved is None or solved.has_infinite:
+        return None
+    out = solved.out if len(shape) == 2 else solved.out.reshape(shape)
+    if not keep:
+        return torch.from_numpy(out)
+    order, pools, weights = solved.order, solved.pools, solved.weights
+    if is_sort:
+        product = None, order, pools, weights, AVERAGE, 1.0
+    else:
+        matrix = COVARIANCE if regularization == "kl" else DEVIATION
+        product = order, order, pools, weights, matrix, sign * epsilon or 1.0
+    formula = xp, epsilon, regularization, descending, is_sort, solved
+    return _Kernel.apply(values, (out, product, formula))
 
 
 def _as_rows(array: np.ndarray) -> np.ndarray:
-    if array.ndim == 2 and array.flags.c_contiguous:
-        return array
-    return np.ascontiguousarray(array.reshape(-1, array.shape[-1]))
+    if array.ndim != 2:
+        array = array.reshape(-1, array.shape[-1])
+    return array if array.flags.c_contiguous else np.ascontiguousarray(array)
 
 
 class _Kernel(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, values: Tensor, solved: Any, task: _Task) -> Tensor:
-        ctx.solved, ctx.task = solved, task
+    def forward(ctx: Any, values: Tensor, plan: tuple[Any, ...]) -> Tensor:
+        ctx.plan = plan
         ctx.save_for_backward(values)
-        return torch.from_numpy(solved.out.reshape(values.shape))
+        return torch.from_numpy(plan[0])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        solved, task = ctx.solved, ctx.task
+        _, product, formula = ctx.plan
+        dtype, shape = gradient.dtype, gradient.shape
         rows = None if torch.is_grad_enabled() else _rows_or_none(gradient)
         if rows is None:
             (values,) = ctx.saved_tensors
-            return _pull_by_formula(values, gradient, solved, task), None, None
+            return _pull_by_formula(values, gradient, *formula), None
         out = np.empty(rows.shape)
-        if task.is_sort:
-            matrix, divisor = _isotonic.AVERAGE, 1.0
-        else:
-            is_kl = task.regularization == "kl"
-            matrix = _isotonic.COVARIANCE if is_kl else _isotonic.DEVIATION
-            divisor = (-task.epsilon if task.descending else task.epsilon) or 1.0
-        _isotonic.pool_product_rows(
+        input_order, output_order, pools, weights, matrix, divisor = product
+        pool_product_rows(
             rows,
-            None if task.is_sort else solved.order,
-            solved.order,
-            solved.pools,
-            solved.weights,
+            input_order,
+            output_order,
+            pools,
+            weights,
             matrix,
             True,
             divisor,
             out,
         )
-        pulled = torch.from_numpy(out.reshape(gradient.shape))
-        if gradient.dtype is not torch.float64:
-            pulled = pulled.to(gradient.dtype)
-        return pulled, None, None
+        pulled = torch.from_numpy(out if len(shape) == 2 else out.reshape(shape))
+        return pulled if dtype is FLOAT64 else pulled.to(dtype), None
 
 
 def _rows_or_none(gradient: Tensor) -> np.ndarray | None:
     """The gradient as rows of doubles, or None where it is no ordinary tensor."""
     if not is_plain(gradient):
         return None
+    wide = gradient if gradient.dtype is FLOAT64 else gradient.double()
     try:
-        rows = _as_rows(gradient.numpy())
+        return _as_rows(wide.numpy())
     except RuntimeError:  # a batch of `is_grads_batched`
         return None
-    return rows if rows.dtype == np.float64 else rows.astype(np.float64)
 
 
 def _pull_by_formula(
-    values: Tensor, gradient: Tensor, solved: Any, task: _Task
+    values: Tensor,
+    gradient: Tensor,
+    xp: Any,
+    epsilon: float,
+    regularization: str,
+    descending: bool,
+    is_sort: bool,
+    solved: SolvedRows,
 ) -> Tensor:
     """The product that has derivatives of its own."""
     rows = _as_rows(values.detach().numpy())
-    found = _structure.solved_blocks(rows, solved, task.epsilon, task.is_sort)
+    found = _structure.solved_blocks(rows, solved, epsilon, is_sort)
     order, first = (torch.from_numpy(a).reshape(values.shape) for a in found)
-    formula = _blocks.sorted_values if task.is_sort else _blocks.ranks
+    formula = _blocks.sorted_values if is_sort else _blocks.ranks
     create_graph = torch.is_grad_enabled()
     with torch.enable_grad():
         result = formula(
-            task.xp,
+            xp,
             values,
             order,
             first,
-            _blocks.Strength(task.xp, task.epsilon),
-            task.regularization,
-            descending=task.descending,
+            _blocks.Strength(xp, epsilon),
+            regularization,
+            descending=descending,
         )
         (pulled,) = torch.autograd.grad(
             result, values, gradient, create_graph=create_graph
