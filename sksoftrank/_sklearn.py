@@ -5,6 +5,7 @@ supported versions 1.6 to 1.9.
 """
 
 import inspect
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
@@ -25,7 +26,7 @@ from sklearn.utils._param_validation import validate_params as _validate_params
 from sklearn.utils.metadata_routing import _raise_for_params as raise_for_params
 from sklearn.utils.metaestimators import _safe_split as safe_split
 from sklearn.utils.validation import _check_method_params as check_method_params
-from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+from sklearn.utils.validation import _check_sample_weight
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -48,7 +49,9 @@ __all__ = [
     "check_method_params",
     "check_sample_weight",
     "fit_context",
+    "is_lazy",
     "raise_for_params",
+    "refuse_lazy",
     "refuse_other_arrays",
     "safe_indexing",
     "safe_split",
@@ -84,11 +87,30 @@ def validate_params(
     )
 
 
-def refuse_other_arrays(*arrays):
+def is_lazy(value: Any) -> bool:
+    """Whether a value is a collection of dask, which is in memory nowhere."""
+    dask: Any = sys.modules.get("dask.base")  # else there is none
+    return dask is not None and dask.is_dask_collection(value)
+
+
+def refuse_lazy(value: Any, name: str) -> None:
+    """Say which module has the estimators for collections of dask."""
+    if is_lazy(value):
+        raise TypeError(
+            f"{name} must be in memory, got a {type(value).__name__} of dask: "
+            f"sksoftrank.dask has estimators that read it block by block, and "
+            f"compute() brings it to memory."
+        )
+
+
+def refuse_other_arrays(*arrays, names=("X", "y")):
     """Raise for arrays that are not NumPy's where scikit-learn would keep them.
 
-    That is with ``array_api_dispatch=True``; else it makes them NumPy's.
+    That is with ``array_api_dispatch=True``; else it makes them NumPy's. Collections of
+    dask are refused in any case: it would gather them.
     """
+    for array, name in zip(arrays, names, strict=False):
+        refuse_lazy(array, name)
     if not get_config()["array_api_dispatch"]:
         return
     for array in arrays:
@@ -101,18 +123,19 @@ def refuse_other_arrays(*arrays):
             )
 
 
-def _refusing(check, n_before):
+def _refusing(check, n_before, names=("X", "y")):
     """A check of scikit-learn that refuses such arrays first."""
 
     @wraps(check)
     def refuse_and_check(*arguments, **options):
-        refuse_other_arrays(*arguments[n_before : n_before + 2])
+        refuse_other_arrays(*arguments[n_before : n_before + 2], names=names)
         return check(*arguments, **options)
 
     return refuse_and_check
 
 
 check_array = _refusing(utils.check_array, 0)
+check_sample_weight = _refusing(_check_sample_weight, 0, ("sample_weight", "X"))
 check_X_y = _refusing(utils.check_X_y, 0)
 validate_data = _refusing(validation.validate_data, 1)
 

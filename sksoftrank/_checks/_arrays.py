@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from .._sklearn import is_lazy, refuse_lazy
 from .._typing import Array
 from ._exact import (
     LARGEST_EXACT,
@@ -63,6 +64,8 @@ def traced_by(value) -> str | None:
     """
     while isinstance(value, list | tuple) and value:
         value = value[0]
+    if is_lazy(value):
+        return "dask"
     framework = type(value).__module__.partition(".")[0]
     if framework in ("jax", "jaxlib"):
         return "jax" if isinstance(value, sys.modules["jax"].core.Tracer) else None
@@ -78,6 +81,10 @@ def traced_by(value) -> str | None:
 def refuse_traced(value, name) -> None:
     """Say which module has the functions for an array that is differentiated."""
     framework = traced_by(value)
+    if framework == "dask":
+        while isinstance(value, list | tuple):
+            value = value[0]
+        refuse_lazy(value, name)
     if framework is not None:
         raise TypeError(
             f"{name} must be an array for NumPy, got a {type(value).__name__} that is "
@@ -125,6 +132,8 @@ def nan_for_na(values) -> Any:
 
     For scikit-learn's checks, which know NA in frames of pandas only.
     """
+    if is_lazy(values):  # which the check refuses
+        return values
     try:
         array = np.asarray(values)
     except ValueError:  # ragged, which the check explains

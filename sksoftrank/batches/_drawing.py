@@ -133,7 +133,7 @@ def facts_of(
         key[~outside_of_span(X, *outside)] = np.inf
     limit = np.inf
     if n_rows is not None and weight is None:
-        limit = (n_drawn + SLACK * np.sqrt(n_drawn) + SLACK**2) / n_rows
+        limit = (n_drawn + SLACK * np.sqrt(n_drawn) + SLACK**2) / max(n_rows, 1)
     index = np.flatnonzero(key < limit)
     index = index[_smallest(key[index], n_drawn)]
     drawn = {

@@ -98,6 +98,8 @@ class SoftLTSRegressor(BatchesMixin, InMemory):
         used, good = self.inlier_weight_ > 0, self.inlier_mask_
         counts = (used & good).sum(), (used & ~good).sum(), (~used).sum()
         self._row_counts = tuple(map(int, counts))
+        residual = self._residuals(drawn.X, drawn.y, drawn.sigma, "raw")
+        self._hard_limit = float(np.abs(residual[self.support_]).max(initial=0.0))
         for name in OF_ROWS:  # of the rows as they were drawn
             delattr(self, name)
 
@@ -154,7 +156,7 @@ class SoftLTSRegressor(BatchesMixin, InMemory):
         """Set the attributes, those of rows for the drawn rows."""
         unit = problem.scale_unit
         self._n_coefs, self._zero = problem.n_coefs, problem.zero * unit
-        self._row_counts = result.rows
+        self._row_counts, self._hard_limit = result.rows, result.hard_limit * unit
         self.n_iter_ = max(result.n_steps, 1)
         self.objective_ = result.objective * unit**2
         self.raw_scale_ = result.raw_scale * unit

@@ -1,10 +1,10 @@
 """What the estimators of dask share."""
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import dask.array as da
 import numpy as np
-from dask.base import is_dask_collection
 from sklearn.utils.validation import check_is_fitted
 
 from ..batches._estimators import BatchesMixin
@@ -37,19 +37,18 @@ class DaskMixin(BatchesMixin):
 
     def _lazy(
         self,
-        method: str,
+        method: str | Callable[..., Any],
         X: Any,
         *columns: Any,
         dtype: Any,
         width: int | None = None,
         options: dict[str, Any] | None = None,
     ) -> Any:
-        """Lazy dask array of a method of the ordinary estimator, block by block.
+        """Lazy dask array of a method of the ordinary estimator, or function of it.
 
         It has a column for each of `width` numbers, or one dimension without.
         """
-        local = self.to_local()
-        vars(local).pop("feature_names_in_", None)
+        local = self._nameless()
         arguments: list[Any] = [_array(X), "ij"]
         for values in columns:
             arguments += [None, None] if values is None else [_array(values), "i"]
@@ -67,6 +66,12 @@ class DaskMixin(BatchesMixin):
             options=options or {},
             empty=np.empty(shape, dtype=dtype),
         )
+
+    def _nameless(self) -> Any:
+        """The ordinary estimator, for arrays without names of their columns."""
+        local = self.to_local()
+        vars(local).pop("feature_names_in_", None)
+        return local
 
     def _check_columns(self, X: Any) -> Any:
         """X, if it is a collection with the features of the fit."""
@@ -91,14 +96,11 @@ class DaskMixin(BatchesMixin):
         return {name: state[name] for name in state if name not in self._of_rows}
 
 
-def is_lazy(X: Any) -> bool:
-    """Whether an argument is a collection of dask."""
-    return is_dask_collection(X)
-
-
 def _call(X, *columns, local, method, options, empty):
     if len(X) == 0:
         return empty
+    if callable(method):
+        return method(local, X, *columns, **options)
     return getattr(local, method)(X, *columns, **options)
 
 

@@ -4,13 +4,14 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from .._sklearn import fit_context
+from .._sklearn import fit_context, is_lazy
 from ..batches import SoftLTSRegressor as OfBatches
 from ..batches._docs import documented_as
 from ..batches._lts import OF_ROWS
 from ..robust import SoftLTSRegressor as InMemory
 from ._blocks import DaskBlocks
-from ._estimators import DaskMixin, is_lazy
+from ._estimators import DaskMixin
+from ._metrics import r2_score
 
 ATTRIBUTES = """n_reads_ : int
     How often the data were read."""
@@ -83,6 +84,9 @@ class SoftLTSRegressor(DaskMixin, OfBatches):
         rows = source.X, source.columns["y"], source.columns["sigma"]
         self.inlier_weight_ = self._lazy("inlier_weight", *rows, dtype=np.float64)
         self.inlier_mask_ = self._lazy("inlier_mask", *rows, dtype=np.bool_)
+        self.support_ = self._lazy(
+            _is_supported, *rows, dtype=np.bool_, options={"limit": self._hard_limit}
+        )
 
     def predict(self, X: Any, *arguments: Any, **options: Any) -> Any:
         """Predict the targets.
@@ -102,3 +106,34 @@ class SoftLTSRegressor(DaskMixin, OfBatches):
         if not is_lazy(X):
             return super().predict(X, *arguments, **options)
         return self._lazy("predict", self._check_columns(X), dtype=self.coef_.dtype)
+
+    def score(
+        self, X: Any, y: Any, sample_weight: Any = None, sigma: Any = None
+    ) -> float:
+        """R2 of the predictions, in which rows count with ``1 / sigma**2``.
+
+        Parameters
+        ----------
+        X : dask array or data frame of shape (n_samples, n_features)
+            Features. For arrays in memory the score is that of `to_local`.
+        y : dask array or series of shape (n_samples,)
+            True targets.
+        sample_weight : dask array or series of shape (n_samples,), default=None
+            Frequencies of the observations.
+        sigma : dask array or series of shape (n_samples,), default=None
+            Relative standard deviations of the errors.
+
+        Returns
+        -------
+        float
+            The score, computed in one reading.
+        """
+        if not is_lazy(X):
+            return super().score(X, y, sample_weight, sigma)
+        columns = {"y": y, "sample_weight": sample_weight, "sigma": sigma}
+        return r2_score(self._nameless(), self._check_columns(X), **columns)
+
+
+def _is_supported(local, X, y, sigma=None, *, limit):
+    """Whether residuals are among the h smallest."""
+    return np.abs(local._residuals(X, y, sigma, "raw")) <= limit

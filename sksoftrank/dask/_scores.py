@@ -4,13 +4,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from .._sklearn import fit_context
+from .._sklearn import fit_context, is_lazy
 from ..batches import SoftSpearmanLabelRanker as RankerOfBatches
 from ..batches import SoftTopKClassifier as ClassifierOfBatches
 from ..batches._docs import documented_as
 from ..classification import SoftTopKClassifier as ClassifierInMemory
 from ..label_ranking import SoftSpearmanLabelRanker as RankerInMemory
-from ._estimators import DaskMixin, is_lazy
+from ._estimators import DaskMixin
+from ._metrics import accuracy_sums, mean_score, spearman_sums
 
 
 @documented_as(ClassifierInMemory)
@@ -101,6 +102,29 @@ class SoftTopKClassifier(DaskMixin, ClassifierOfBatches):
         if not is_lazy(X):
             return super().predict(X)
         return self._lazy("predict", self._check_columns(X), dtype=self.classes_.dtype)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Accuracy of the predictions.
+
+        Parameters
+        ----------
+        X : dask array or data frame of shape (n_samples, n_features)
+            Features. For arrays in memory the score is that of `to_local`.
+        y : dask array or series of shape (n_samples,)
+            True classes.
+        sample_weight : dask array or series of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            The score, computed in one reading.
+        """
+        if not is_lazy(X):
+            return super().score(X, y, sample_weight)
+        columns = {"y": y, "sample_weight": sample_weight}
+        X = self._check_columns(X)
+        return mean_score(accuracy_sums, self._nameless(), X, **columns)
 
     def predict_topk(self, X: Any, k: int | None = None) -> Any:
         """Predict the k classes of largest scores.
@@ -222,6 +246,29 @@ class SoftSpearmanLabelRanker(DaskMixin, RankerOfBatches):
         if not is_lazy(X):
             return super().predict_order(X)
         return self._of_labels("predict_order", X, self.labels_.dtype)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Mean of Spearman's rank correlation of true and predicted ranks.
+
+        Parameters
+        ----------
+        X : dask array or data frame of shape (n_samples, n_features)
+            Features. For arrays in memory the score is that of `to_local`.
+        y : dask array or data frame of shape (n_samples, n_labels)
+            True rankings as in `fit`.
+        sample_weight : dask array or series of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            The score, computed in one reading.
+        """
+        if not is_lazy(X):
+            return super().score(X, y, sample_weight)
+        columns = {"y": y, "sample_weight": sample_weight}
+        X = self._check_columns(X)
+        return mean_score(spearman_sums, self._nameless(), X, **columns)
 
     def _of_labels(self, method: str, X: Any, dtype: Any) -> Any:
         X = self._check_columns(X)

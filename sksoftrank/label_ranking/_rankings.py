@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 from sklearn.utils import check_consistent_length
 
 from .._checks import exact_differences, warn
-from .._sklearn import StrOptions, check_sample_weight, validate_data
+from .._sklearn import StrOptions, check_sample_weight, refuse_lazy, validate_data
 from .._typing import Features, Target
 from ..metrics import spearman_score
 from ..metrics._labels import align_labels, label_names
@@ -187,6 +187,7 @@ def ranks_and_weights(y, weight, target):
 
 def check_table(y):
     """Raise an error if y holds text, which may be read as numbers, or is ragged."""
+    refuse_lazy(y, "y")
     try:
         array = np.asarray(y)
     except ValueError as error:

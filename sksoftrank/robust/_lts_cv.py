@@ -13,7 +13,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._checks import check_sigma, warn
-from .._sklearn import StrOptions, check_array, fit_context
+from .._sklearn import StrOptions, check_array, fit_context, refuse_lazy
 from .._typing import CV, Features, Formulation, Init, NumberOfStarts, RandomState
 from ._base import RobustLinearModel
 from ._data_warnings import (
@@ -131,6 +131,8 @@ def soft_lts_path(
             f"epsilon={parameters['epsilon']!r}."
         )
     model = SoftLTSRegressor(**parameters)
+    for value, name in ((X, "X"), (y, "y"), (epsilons, "epsilons")):
+        refuse_lazy(value, name)
     epsilons = _check_grid(epsilons, model.formulation, np.size(y))
     path = []
     for fit in model.fits(X, y, epsilons, sample_weight, sigma):
