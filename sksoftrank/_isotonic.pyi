@@ -7,15 +7,15 @@ COVARIANCE: int
 
 def isotonic_rows(
     s: NDArray[float64],
-    w: NDArray[float64],
+    w: NDArray[float64] | None,
     unit: float,
     kind: int,
     project: bool,
     out: NDArray[float64],
-    pools: NDArray[int64],
+    pools: NDArray[int64] | None,
     s_weights: NDArray[float64] | None,
     w_weights: NDArray[float64] | None,
-) -> None: ...
+) -> bool: ...
 def weighted_isotonic_rows(
     x: NDArray[float64],
     weights: NDArray[float64],

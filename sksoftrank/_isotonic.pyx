@@ -8,13 +8,14 @@ Rows, pools and the sense of comparisons are those of `_pav.pyx`. The block sums
 the functions stack are for comparing; the output sums anew, see `block_sum`.
 """
 
-from libc.math cimport exp, expm1, fabs, frexp, ldexp, log, log1p
+from libc.math cimport INFINITY, NAN, exp, expm1, fabs, frexp, ldexp, log, log1p
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
 
 from ._environment cimport Environment, enter, leave
 from ._paired cimport Exact, add_exactly
-from ._order cimport scan_row
+from ._order cimport is_bounded, scan_row
 from ._pav cimport ENTROPIC, QUADRATIC
 from ._sums cimport (
     Sum, add, block_before, narrow_excess, new_sum, result, rho_sum,
@@ -27,22 +28,24 @@ cdef inline double ratio(double x, double unit) noexcept nogil:
 
 
 cdef inline void isotonic_quadratic_row(
-    const double* s, const double* w, Py_ssize_t n, double unit,
+    const double* s, const double* w, bint has_w, Py_ssize_t n, double unit,
     int64_t* pools, double* s_sums, double* w_sums,
 ) noexcept nogil:
-    """Pools of v_Q(s / unit, w).
+    """Pools of v_Q(s / unit, w), or without w of that for w = 0.
 
     s_sums, w_sums (OUT): sums of s_i - s_first and w_i - w_first.
 
     Goes as `pav_quadratic_row`. The two sides are never subtracted element by element:
-    where |s| is huge, w would be lost.
+    where |s| is huge, w would be lost. has_w is a constant, which costs nothing.
     """
     cdef Py_ssize_t first = 0, end, size, previous, previous_size, top = -1
-    cdef double s_total, w_total, s_below, w_below, s_step, w_step, area
+    cdef double s_total, s_below, s_step, area
+    cdef double w_total = 0.0, w_below = 0.0, w_step = 0.0
     cdef bint has_merged
     while True:
         while first + 1 < n and not (
-            s[first] - s[first + 1] < unit * (w[first] - w[first + 1])
+            s[first] - s[first + 1] < (
+                unit * (w[first] - w[first + 1]) if has_w else 0.0)
         ):
             first += 1
         if first + 1 >= n:
@@ -55,7 +58,8 @@ cdef inline void isotonic_quadratic_row(
         while has_merged:
             while end < n:
                 s_step = s[first] - s[end]
-                w_step = w[first] - w[end]
+                if has_w:
+                    w_step = w[first] - w[end]
                 if not s_step * size + s_total < unit * (w_step * size + w_total):
                     break
                 s_total -= s_step
@@ -67,9 +71,10 @@ cdef inline void isotonic_quadratic_row(
                 previous = block_before(pools, top, first)
                 previous_size = first - previous
                 s_below = s_sums[top] if previous_size > 1 else 0.0
-                w_below = w_sums[top] if previous_size > 1 else 0.0
                 s_step = s[previous] - s[first]
-                w_step = w[previous] - w[first]
+                if has_w:
+                    w_below = w_sums[top] if previous_size > 1 else 0.0
+                    w_step = w[previous] - w[first]
                 area = <double> previous_size * <double> size
                 if not (
                     s_step * area + (s_below * size - s_total * previous_size)
@@ -87,7 +92,8 @@ cdef inline void isotonic_quadratic_row(
         pools[2 * top] = first
         pools[2 * top + 1] = end
         s_sums[top] = s_total
-        w_sums[top] = w_total
+        if has_w:
+            w_sums[top] = w_total
         first = end
     pools[2 * (top + 1)] = n
 
@@ -229,12 +235,6 @@ cdef inline double block_value(
     return log1p(total / size) if is_narrow else log(total / size)
 
 
-cdef inline double row_range(const double* x, Py_ssize_t n) noexcept nogil:
-    cdef double low, high
-    scan_row(x, n, 1.0, &low, &high)
-    return high - low
-
-
 cdef inline void let_fall(double* x, Py_ssize_t n) noexcept nogil:
     """The running minimum, where rounding has left a row that rises."""
     cdef Py_ssize_t i
@@ -246,6 +246,23 @@ cdef inline void let_fall(double* x, Py_ssize_t n) noexcept nogil:
             x[i] = min(x[i], x[i - 1])
 
 
+cdef struct Range:
+    double spread
+    double size
+    bint is_bounded
+
+
+cdef inline Range range_of(const double* x, Py_ssize_t n) noexcept nogil:
+    """Spread and largest absolute value; whether pools may multiply the spread."""
+    cdef double low, high
+    cdef Range found
+    found.is_bounded = scan_row(x, n, 1.0, &low, &high)
+    found.spread = high - low
+    found.size = max(fabs(low), fabs(high))
+    found.is_bounded &= is_bounded(found.spread, n, 1.0)
+    return found
+
+
 def isotonic_rows(
     const double[:, ::1] s, const double[:, ::1] w, double unit, int kind, bint project,
     double[:, ::1] out, int64_t[:, ::1] pools,
@@ -253,13 +270,15 @@ def isotonic_rows(
 ):
     """v(s / unit, w) of each row, or with project s / unit less it, the projection.
 
-    s (IN, rows x n); w (IN, rows x n, or 1 x n: one w for all rows). For the projection
-    on a permutahedron both are sorted, largest first.
-    out (OUT, rows x n), never rising; pools (OUT, rows x (n + 1)).
+    s (IN, rows x n); w (IN, rows x n, or 1 x n: one w for all rows, or, without
+    project, None: zeros). For the projection on a permutahedron both are sorted,
+    largest first.
+    out (OUT, rows x n), never rising; pools (OUT, rows x (n + 1), or None).
     s_weights, w_weights (OUT, rows x n, or None): softmax of s / unit and of w within
     the pools.
+
+    Returns whether all rows are finite, and narrow enough for sums.
     """
-    cdef Environment environment
     cdef Py_ssize_t n = s.shape[1], r, k, i, first, end, size
     cdef const double* s_row
     cdef const double* w_row
@@ -269,12 +288,16 @@ def isotonic_rows(
     cdef double* w_sums
     cdef double* s_maxima
     cdef double* w_maxima
+    cdef double* zeros
     cdef int64_t* starts
-    cdef bint is_narrow, is_wide
+    cdef int64_t* row_pools
+    cdef bint is_narrow, is_wide, has_w = w is not None, is_finite = True
+    cdef Range s_range, w_range
+    cdef Environment environment
     if s.shape[0] == 0 or n == 0:
-        return
-    # Five words an element of one row.
-    scratch = <double*> malloc(5 * (n + 1) * sizeof(double))
+        return True
+    # Seven words an element of one row, of which only what is used is touched.
+    scratch = <double*> malloc(7 * (n + 1) * sizeof(double))
     if scratch == NULL:
         raise MemoryError
     s_sums = scratch
@@ -282,20 +305,38 @@ def isotonic_rows(
     s_maxima = scratch + 2 * (n + 1)
     w_maxima = scratch + 3 * (n + 1)
     starts = <int64_t*> (scratch + 4 * (n + 1))
+    row_pools = <int64_t*> (scratch + 5 * (n + 1))
+    zeros = scratch + 6 * (n + 1)
     enter(&environment)
     with nogil:
+        w_row = zeros
+        if not has_w and kind == ENTROPIC:
+            for i in range(n):
+                zeros[i] = 0.0
+        w_range.spread = w_range.size = 0.0
+        w_range.is_bounded = True
         for r in range(s.shape[0]):
             s_row = &s[r, 0]
-            w_row = &w[r if w.shape[0] > 1 else 0, 0]
-            is_narrow = kind == ENTROPIC and row_range(s_row, n) / unit < 1.0 and (
-                row_range(w_row, n) < 1.0)
+            if pools is not None:
+                row_pools = &pools[r, 0]
+            if has_w and (r == 0 or w.shape[0] > 1):
+                w_row = &w[r, 0]
+                w_range = range_of(w_row, n)
+            s_range = range_of(s_row, n)
+            is_finite &= s_range.is_bounded and w_range.is_bounded and (
+                project or s_range.size + w_range.size < INFINITY)
+            is_narrow = kind == ENTROPIC and s_range.spread / unit < 1.0 and (
+                w_range.spread < 1.0)
             is_wide = kind == ENTROPIC and not is_narrow
-            if kind == QUADRATIC and unit == 1.0:  # a constant, which costs nothing
+            if kind == QUADRATIC and not has_w:
                 isotonic_quadratic_row(
-                    s_row, w_row, n, 1.0, &pools[r, 0], s_sums, w_sums)
+                    s_row, w_row, False, n, 1.0, row_pools, s_sums, w_sums)
+            elif kind == QUADRATIC and unit == 1.0:  # a constant, too
+                isotonic_quadratic_row(
+                    s_row, w_row, True, n, 1.0, row_pools, s_sums, w_sums)
             elif kind == QUADRATIC:
                 isotonic_quadratic_row(
-                    s_row, w_row, n, unit, &pools[r, 0], s_sums, w_sums)
+                    s_row, w_row, True, n, unit, row_pools, s_sums, w_sums)
             else:
                 if is_narrow:
                     isotonic_narrow_entropic_row(
@@ -304,23 +345,29 @@ def isotonic_rows(
                     isotonic_entropic_row(
                         s_row, w_row, n, unit, starts, s_maxima, s_sums, w_maxima,
                         w_sums)
-                pools_of_starts(starts, n, &pools[r, 0])
+                pools_of_starts(starts, n, row_pools)
             k = 0
             end = 0
             while True:
-                first = pools[r, 2 * k]
-                for i in range(end, first):
-                    out[r, i] = w_row[i] if project else s_row[i] - w_row[i]
+                first = row_pools[2 * k]
+                if kind == QUADRATIC and not has_w:
+                    memcpy(&out[r, end], &s_row[end], (first - end) * sizeof(double))
+                else:
+                    for i in range(end, first):
+                        out[r, i] = w_row[i] if project else s_row[i] - w_row[i]
                 if first == n:
                     break
-                end = pools[r, 2 * k + 1]
+                end = row_pools[2 * k + 1]
                 size = end - first
                 s_anchor = block_anchor(s_row, first, end, is_wide)
-                w_anchor = block_anchor(w_row, first, end, is_wide)
                 s_total = block_sum(s_row, first, end, s_anchor, unit, kind, is_narrow)
-                w_total = block_sum(w_row, first, end, w_anchor, 1.0, kind, is_narrow)
                 s_value = block_value(s_total, size, kind, is_narrow)
-                w_value = block_value(w_total, size, kind, is_narrow)
+                w_anchor = w_total = w_value = 0.0
+                if has_w or kind == ENTROPIC:
+                    w_anchor = block_anchor(w_row, first, end, is_wide)
+                    w_total = block_sum(
+                        w_row, first, end, w_anchor, 1.0, kind, is_narrow)
+                    w_value = block_value(w_total, size, kind, is_narrow)
                 for i in range(first, end):
                     if project:
                         out[r, i] = (w_anchor + w_value) + (
@@ -339,6 +386,7 @@ def isotonic_rows(
             let_fall(&out[r, 0], n)
     leave(&environment)
     free(scratch)
+    return is_finite
 
 
 # --- weighted means -----------------------------------------------------------------
@@ -368,9 +416,25 @@ cdef inline double exact_ratio(Exact a, Exact b) noexcept nogil:
 
 cdef struct Block:
     Py_ssize_t first
-    double mean
+    double mean  # of a value; NaN where it has not been asked for
     Exact sum
     Exact weight
+
+
+cdef inline double mean_of(Block* block) noexcept nogil:
+    if block.mean != block.mean:
+        block.mean = exact_ratio(block.sum, block.weight)
+    return block.mean
+
+
+cdef inline bint rises(Block* below, Block* block) noexcept nogil:
+    """Whether the mean of a block is above that of the one below it."""
+    cdef double left = below.sum.high * block.weight.high
+    cdef double right = block.sum.high * below.weight.high
+    # Sums and weights are rounded here to a few parts in 2^53.
+    if fabs(right - left) > 1e-14 * (fabs(left) + fabs(right)) + 1e-300:
+        return right > left
+    return mean_of(below) < mean_of(block)
 
 
 cdef inline void merge(Block* below, Block* block) noexcept nogil:
@@ -380,7 +444,7 @@ cdef inline void merge(Block* below, Block* block) noexcept nogil:
     add_exactly(&block.weight, below.weight.high)
     block.sum.low += below.sum.low
     block.weight.low += below.weight.low
-    block.mean = exact_ratio(block.sum, block.weight)
+    block.mean = NAN
 
 
 def weighted_isotonic_rows(
@@ -393,7 +457,7 @@ def weighted_isotonic_rows(
     """
     cdef Environment environment
     cdef Py_ssize_t n = x.shape[1], r, i, k, end, top
-    cdef double low, high, unit
+    cdef double low, high, unit, mean
     cdef const double* row
     cdef Block block
     cdef Block* blocks
@@ -415,17 +479,19 @@ def weighted_isotonic_rows(
                 block.weight.high = weights[i]
                 block.weight.low = 0.0
                 block.sum = product(weights[i], block.mean)
-                while top >= 0 and blocks[top].mean < block.mean:
+                while top >= 0 and rises(&blocks[top], &block):
                     merge(&blocks[top], &block)
                     top -= 1
                 top += 1
                 blocks[top] = block
             end = n
             for k in range(top, -1, -1):
-                for i in range(blocks[k].first, end):
-                    out[r, i] = blocks[k].mean / unit
                 if end - blocks[k].first == 1:
                     out[r, end - 1] = row[end - 1]
+                else:
+                    mean = mean_of(&blocks[k]) / unit
+                    for i in range(blocks[k].first, end):
+                        out[r, i] = mean
                 end = blocks[k].first
     leave(&environment)
     free(blocks)

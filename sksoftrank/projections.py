@@ -208,7 +208,7 @@ def isotonic_projection(
     kind = check_regularization(regularization, ("quadratic", "entropic"))
     s = check_exact(s, "s")
     slices = Slices(s.shape, axis)
-    w = np.zeros(slices.length, s.dtype) if w is None else check_exact(w, "w")
+    w = None if w is None else check_exact(w, "w")
     return _solve(s, w, slices, "s", kind, return_jacobian, project=False)
 
 
@@ -308,44 +308,37 @@ def project_permutahedron(
 def _solve(s, w, slices, name, kind, return_jacobian, *, project):
     """Both projections: of `s` on the monotone cone, or on the permutahedron of w."""
     return_jacobian = check_flag(return_jacobian, "return_jacobian")
-    if w.shape not in ((slices.length,), s.shape):
+    w_shape = (slices.length,) if w is None else w.shape
+    if w_shape not in ((slices.length,), s.shape):
         raise ValueError(
             f"w must have the shape of {name}, {s.shape}, or ({slices.length},), "
-            f"got {w.shape}."
+            f"got {w_shape}."
         )
-    # Pools multiply ranges by two sizes.
-    check_finite(s, name, factor=slices.length**2)
-    check_finite(w, "w", factor=slices.length**2)
-    if not project and s.size:
-        s_size, w_size = float(np.abs(s).max()), float(np.abs(w).max())
-        if not math.isfinite(s_size + w_size):
-            raise ValueError(
-                f"w must be small enough for s - w to be finite, got |w| up to "
-                f"{w_size} and |s| up to {s_size}."
-            )
-    dtype = np.result_type(s.dtype, w.dtype)
-    w_slices = slices if w.size == s.size else Slices(w.shape, 0)
-    s_rows = slices.to_rows(s).astype(np.float64, copy=False)
-    w_rows = w_slices.to_rows(w).astype(np.float64, copy=False)
+    dtype = s.dtype if w is None else np.result_type(s.dtype, w.dtype)
+    s_rows, w_rows = slices.to_rows(s).astype(np.float64, copy=False), None
+    if w is not None:
+        w_slices = slices if w.size == s.size else Slices(w.shape, 0)
+        w_rows = w_slices.to_rows(w).astype(np.float64, copy=False)
     s_order = w_order = None
     if project:
+        _check_sizes(s, w, slices, name, project)
         s_order, s_rows = argsort_rows(s_rows, descending=True)
         w_order, w_rows = argsort_rows(w_rows, descending=True)
         w_order = np.ascontiguousarray(np.broadcast_to(w_order, s_order.shape))
     out = np.empty(s_rows.shape)
-    pools = np.zeros((slices.count, slices.length + 1), dtype=np.int64)
-    s_weights = w_weights = None
-    if return_jacobian and kind != _pav.QUADRATIC:
-        s_weights, w_weights = np.empty(s_rows.shape), np.empty(s_rows.shape)
-    _isotonic.isotonic_rows(
-        s_rows, w_rows, 1.0, kind, project, out, pools, s_weights, w_weights
-    )
+    pools = s_weights = w_weights = None
+    if return_jacobian:
+        pools = np.zeros((slices.count, slices.length + 1), dtype=np.int64)
+        if kind != _pav.QUADRATIC:
+            s_weights, w_weights = np.empty(s_rows.shape), np.empty(s_rows.shape)
+    found = out, pools, s_weights, w_weights
+    if not _isotonic.isotonic_rows(s_rows, w_rows, 1.0, kind, project, *found):
+        _check_sizes(s, w, slices, name, project)
     if project:
         out = unsorted(out, s_order)
     result = rounded(slices.from_rows(out), dtype)
     if not return_jacobian:
         return result
-    w_shape = w.shape
 
     def find_wrt_w():
         return pool_jacobian(
@@ -371,3 +364,19 @@ def _solve(s, w, slices, name, kind, return_jacobian, *, project):
         derivatives={"wrt_w": find_wrt_w},
     )
     return result, jacobian
+
+
+def _check_sizes(s, w, slices, name, project):
+    """Refuse what is not finite, or so large that sums or differences are not."""
+    # Pools multiply ranges by two sizes.
+    check_finite(s, name, factor=slices.length**2)
+    if w is None:
+        return
+    check_finite(w, "w", factor=slices.length**2)
+    if not project and s.size:
+        s_size, w_size = float(np.abs(s).max()), float(np.abs(w).max())
+        if not math.isfinite(s_size + w_size):
+            raise ValueError(
+                f"w must be small enough for s - w to be finite, got |w| up to "
+                f"{w_size} and |s| up to {s_size}."
+            )
