@@ -12,6 +12,7 @@ from libc.math cimport INFINITY, NAN, exp, expm1, fabs, isfinite, log, log1p, sq
 from libc.stdlib cimport free
 
 from ._environment cimport Environment, enter, leave
+from ._exponentials cimport exp_all, expm1_all
 from ._order cimport scan_row
 from ._selection cimport (
     BLOCK, Goal, Losses, Room, Sum, Threshold, add_block, find_threshold, new_room,
@@ -69,7 +70,8 @@ cdef Curve logistic_curve(
     cdef double[BLOCK] excess
     cdef double[BLOCK] slope
     cdef double[BLOCK] bend
-    cdef double step, m, inverse, p, rest
+    cdef double[BLOCK] m
+    cdef double inverse, p, rest
     cdef Sum excess_sum, slope_sum, bend_sum
     cdef Curve result
     excess_sum.total = slope_sum.total = bend_sum.total = 0.0
@@ -79,12 +81,13 @@ cdef Curve logistic_curve(
         v = &x.value[start]
         size = min(x.size - start, <Py_ssize_t> BLOCK)
         for i in range(size):
-            step = offset - sign * distance(v[i], anchor, epsilon)
-            m = expm1(min(step, FAR_STEP))
-            inverse = 1.0 / (1.0 + share * m)
-            p = share * (1.0 + m) * inverse
+            m[i] = min(offset - sign * distance(v[i], anchor, epsilon), FAR_STEP)
+        expm1_all(m, size, m)
+        for i in range(size):
+            inverse = 1.0 / (1.0 + share * m[i])
+            p = share * (1.0 + m[i]) * inverse
             rest = (1.0 - share) * inverse
-            excess[i] = share * m * rest
+            excess[i] = share * m[i] * rest
             slope[i] = p * rest
             bend[i] = rest - p
         weigh(x, start, excess, size)
@@ -462,15 +465,25 @@ cdef void logistic_row(
 
     Small ones have their digits, and no part is smaller than that of a larger loss.
     """
-    cdef double logit = log(c.share) - log(c.rest), u
-    cdef Py_ssize_t i
-    for i in range(x.size):
-        u = logit + (c.at.offset - distance(x.value[i], c.at.anchor, epsilon))
-        part[i] = 1.0 / (1.0 + exp(-u))
-        rest[i] = 1.0 / (1.0 + exp(u))
-    if slope != NULL:
-        for i in range(x.size):
-            slope[i] = part[i] * rest[i]
+    cdef double logit = log(c.share) - log(c.rest)
+    cdef Py_ssize_t start = 0, i, size
+    cdef double[BLOCK] u
+    while start < x.size:
+        size = min(x.size - start, <Py_ssize_t> BLOCK)
+        for i in range(size):
+            u[i] = logit + (
+                c.at.offset - distance(x.value[start + i], c.at.anchor, epsilon))
+        exp_all(u, size, &rest[start])
+        for i in range(size):
+            u[i] = -u[i]
+        exp_all(u, size, &part[start])
+        for i in range(start, start + size):
+            part[i] = 1.0 / (1.0 + part[i])
+            rest[i] = 1.0 / (1.0 + rest[i])
+        if slope != NULL:
+            for i in range(start, start + size):
+                slope[i] = part[i] * rest[i]
+        start += size
 
 
 def part_rows(
@@ -616,7 +629,10 @@ cdef inline void close_logistic_difference(
     cdef double m, rise = exp(shift), lift = expm1(shift), step
     for i in range(size):
         step = sign * (first.at.offset - distance(v[i], first.at.anchor, epsilon))
-        m = expm1(min(step, 600.0))
+        out[i] = min(step, 600.0)
+    expm1_all(out, size, out)
+    for i in range(size):
+        m = out[i]
         out[i] = -epsilon * log1p(
             (last_share * (m * rise + lift) - first_share * m) / (1.0 + first_share * m)
         )

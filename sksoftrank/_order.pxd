@@ -13,7 +13,19 @@ from cython cimport floating
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+cdef extern from *:
+    """
+    #if defined(__GNUC__)
+    #define sk_will_read(place) __builtin_prefetch(place)
+    #else
+    #define sk_will_read(place)
+    #endif
+    """
+    void will_read "sk_will_read" (const void* place) noexcept nogil
+
 cdef enum:
+    # The cache is told so early what will be read.
+    AHEAD = 32
     # As many neighbours whose keys tie, out of order, are sorted rather than moved.
     LONG_RUN = 32
     # Of fewer of them, where repairs have taken too many moves before.
@@ -144,6 +156,8 @@ cdef inline Py_ssize_t unpack_row(
             return n
     for i in range(start, n):
         index = keys[i] & mask
+        if i + AHEAD < n:
+            will_read(&values[keys[i + AHEAD] & mask])
         value = sign * values[index]
         if i > start and value > x[i - 1]:
             j = run_to_sort(values, n, sign, keys, i, start, end, moves[0] > 3 * n)

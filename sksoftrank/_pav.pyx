@@ -29,6 +29,7 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 
 from ._environment cimport Environment, enter, leave
+from ._exponentials cimport exp_all
 from ._order cimport is_bounded, pack_row, scan_row, unpack_row
 from ._pools cimport (
     pav_entropic_narrow_sort_row, pav_entropic_row, pav_quadratic_row,
@@ -77,7 +78,7 @@ cdef Py_ssize_t pav_anchored_rank_row(
     comparing nor merging takes an exp.
     """
     cdef Py_ssize_t first = 0, end, size, previous, previous_size, top = -1, work = n
-    cdef double total, below
+    cdef double total, below, rho, rest
     cdef bint has_merged
     cdef Sum absorbed
     while True:
@@ -98,11 +99,15 @@ cdef Py_ssize_t pav_anchored_rank_row(
         while has_merged:
             work -= end
             absorbed = new_sum(total)
+            rho = rho_sum(n, first, size)
+            rest = <double> (n - end)
             while end < n:
                 total = result(&absorbed)
                 if is_kl:
-                    if not total * (n - end) < e[end] * rho_sum(n, first, size):
+                    if not total * rest < e[end] * rho:
                         break
+                    rho += rest
+                    rest -= 1.0
                 elif not total < e[end] * rho_sum_exp_up(size):
                     break
                 add(&absorbed, e[end])
@@ -240,6 +245,24 @@ cdef inline bint is_single_block(
     return spread / epsilon < limit
 
 
+cdef enum:
+    BLOCK = 512  # of numbers, to stay in the nearest cache
+
+
+cdef void fill_exponentials(
+    const floating* values, Py_ssize_t n, double sign, double anchor, double epsilon,
+    double* e,
+) noexcept nogil:
+    """e = exp((sign * values - anchor) / epsilon)."""
+    cdef Py_ssize_t start = 0, i, end
+    while start < n:
+        end = min(start + BLOCK, n)
+        for i in range(start, end):
+            e[i] = (sign * values[i] - anchor) / epsilon
+        exp_all(&e[start], end - start, &e[start])
+        start = end
+
+
 cdef Py_ssize_t single_block_rank_row(
     const floating* values, Py_ssize_t n, double sign, double epsilon, int kind,
     double high, double* e, int64_t* order, int64_t* pools, floating* out,
@@ -247,7 +270,7 @@ cdef Py_ssize_t single_block_rank_row(
 ) noexcept nogil:
     """Ranks that form one block, with the identity for an order; high = max(x)."""
     cdef Py_ssize_t i
-    cdef double value, mean, total, term
+    cdef double value, mean, total
     cdef Sum even = new_sum(0.0), odd = new_sum(0.0)
     pools[0] = 0
     pools[1] = pools[2] = n
@@ -265,10 +288,9 @@ cdef Py_ssize_t single_block_rank_row(
         for i in range(n):
             out[i] = <floating> (value + ((sign * values[i] - high) / epsilon - mean))
         return n
+    fill_exponentials(values, n, sign, high, epsilon, e)
     for i in range(n):
-        term = exp((sign * values[i] - high) / epsilon)
-        e[i] = term
-        add(&even, term)
+        add(&even, e[i])
     total = result(&even)
     value = rho_sum(n, 0, n)
     if kind == ENTROPIC:
@@ -288,7 +310,7 @@ cdef Py_ssize_t rank_row(
     int64_t* pools, double* sums, double* e, floating* out, double* weights,
 ) noexcept nogil:
     """Ranks of one sorted row; returns the work. e: room for n exponentials."""
-    cdef Py_ssize_t i, work
+    cdef Py_ssize_t work
     if epsilon == 0.0:
         hard_rank_row(x, n, order, out)
         pools[0] = n
@@ -298,8 +320,7 @@ cdef Py_ssize_t rank_row(
         write_rank_quadratic_row(x, n, epsilon, pools, sums, order, out)
         return work
     if (x[0] - x[n - 1]) / epsilon < ANCHOR_RANGE:
-        for i in range(n):
-            e[i] = exp((x[i] - x[0]) / epsilon)
+        fill_exponentials(x, n, 1.0, x[0], epsilon, e)
         work = pav_anchored_rank_row(x, e, n, epsilon, kind == KL, pools, sums)
     else:
         e = NULL
