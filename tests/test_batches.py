@@ -21,6 +21,7 @@ from sksoftrank.batches._lts_sums import Chunk, newton_sums
 from sksoftrank.batches._moments import merge_moments, moments_of
 from sksoftrank.datasets import make_label_ranking
 from sksoftrank.losses import selection_trimmed_loss
+from sksoftrank.robust._lts_search import Start
 from sksoftrank.robust._trimmed_squares import smooth_fit
 
 N = 6000
@@ -179,6 +180,36 @@ def test_the_own_start_leads_to_the_fit_in_memory(n):
     assert_allclose(model.coef_, coef, rtol=0, atol=1e-9)
     assert_allclose(model.intercept_, intercept, rtol=0, atol=1e-9)
     assert model.n_reads_ <= 12
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.2])
+@pytest.mark.parametrize("has_weight", [False, True])
+def test_the_hard_fit_is_a_local_minimum(few_drawn, alpha, has_weight):
+    X, y, weight, _ = contaminated(20_000)
+    weight = weight if has_weight else None
+    model = SoftLTSRegressor(random_state=0, epsilon=0, alpha=alpha)
+    model.fit_batches(cut([5, 7000], X, y, weight))
+    problem = model.to_local()._problem(X, y, weight, None)
+    z = problem.coordinates(model.coef_, model.intercept_)
+    # No concentration step in memory moves it.
+    moved = problem._concentrate(Start(z, 0, None), max_iter=100, tol=0.0)
+    assert_allclose(moved.z, z, atol=1e-8 * np.abs(z).max())
+    value = problem.hard_objective(moved) * problem.scale_unit**2
+    assert_allclose(model.objective_, value, rtol=1e-9)
+    again = sksoftrank.SoftLTSRegressor(random_state=0, epsilon=0, alpha=alpha)
+    again.fit(X, y, weight)
+    assert_allclose(model.objective_, again.objective_, rtol=1e-3)
+    assert_allclose(model.scale_, again.scale_, rtol=1e-3)
+    assert model.scale_ == model.raw_scale_
+    assert model.stderr_ is None
+    used = np.ones(len(y), dtype=bool) if weight is None else weight > 0
+    kept = model.inlier_weight(X, y)
+    total = kept.sum() if weight is None else weight @ kept
+    assert_allclose(total, problem.n_kept, atol=5)
+    assert (np.abs(kept - again.inlier_weight_)[used] > 0).mean() < 0.01
+    model.set_params(reweight=True).fit_batches(cut([99], X, y, weight))
+    again.set_params(reweight=True).fit(X, y, weight)
+    assert (np.abs(model.coef_ - again.coef_) < 0.1 * again.stderr_).all()
 
 
 def test_to_local_is_the_ordinary_estimator(few_drawn):

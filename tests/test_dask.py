@@ -1,12 +1,21 @@
 """Estimators for collections of dask, and what refuses them."""
 
+import functools
+import os
+import pathlib
 import pickle
+import subprocess
+import sys
+import textwrap
+import threading
 
 import numpy as np
 import pytest
 from input_table import AS_SCIKIT_LEARN, OURS
+from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
 from test_batches import classes, contaminated, few_drawn  # noqa: F401
 
 import sksoftrank
@@ -14,7 +23,7 @@ from sksoftrank import batches
 from sksoftrank.datasets import make_label_ranking
 
 dask = pytest.importorskip("dask", reason="needs dask")
-pytest.importorskip("distributed", reason="needs dask.distributed")
+distributed = pytest.importorskip("distributed", reason="needs dask.distributed")
 pandas = pytest.importorskip("pandas", reason="needs pandas")
 import dask.array as da  # noqa: E402
 import dask.dataframe as dd  # noqa: E402
@@ -279,3 +288,146 @@ def test_estimators_refuse_dask(estimator):
     if not hasattr(estimator, "transform"):
         with pytest.raises(TypeError, match=REFUSED):
             clone(estimator).fit(X, never(y), **options)
+
+
+def test_without_dask_one_sentence_tells():
+    code = """
+    import sys
+    sys.modules["dask"] = None
+    import sksoftrank
+    try:
+        import sksoftrank.dask
+    except ImportError as error:
+        print(error)
+    """
+    found = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    message = "sksoftrank.dask needs dask: pip install 'sksoftrank[dask]'."
+    assert found.stdout.strip() == message
+
+
+# Clusters
+
+
+@pytest.fixture(scope="module")
+def client():
+    """A client of two processes with a thread each, which are restarted."""
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def on_cluster(client):
+    with dask.config.set(scheduler=client.get):
+        yield client
+
+
+N_CLUSTER = 90_000
+
+
+def generated(block_info=None, seed=0):
+    """Rows made anew in every reading: features, and last the target."""
+    number = block_info[None]["chunk-location"][0]
+    n = block_info[None]["chunk-shape"][0]
+    rng = np.random.default_rng([seed, number])
+    rows = rng.normal(size=(n, 4))
+    rows[:, 3] += rows[:, :3] @ [1.0, 2.0, 3.0]
+    rows[rng.random(n) < 0.25, :3] += 10.0
+    return rows
+
+
+def lazy_rows(seed=0, chunk=15_000, function=generated):
+    chunks = ((chunk,) * (N_CLUSTER // chunk), (4,))
+    rows = da.map_blocks(function, chunks=chunks, dtype=np.float64, seed=seed)
+    return rows[:, :3], rows[:, 3]
+
+
+def fit_lazy(seed=0):
+    """The coefficients of a fit, by whatever scheduler there is."""
+    return SoftLTSRegressor(random_state=0).fit(*lazy_rows(seed)).coef_
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_the_same_fit(on_cluster):
+    coef = fit_lazy()
+    with dask.config.set(scheduler="synchronous"):
+        assert_allclose(coef, fit_lazy(), rtol=1e-12)
+    assert_allclose(coef, [1.0, 2.0, 3.0], atol=0.05)
+
+
+@pytest.mark.slow
+def test_a_fit_in_a_task_of_the_cluster(client):
+    futures = [client.submit(fit_lazy, seed, pure=False) for seed in (0, 1)]
+    found = client.gather(futures)
+    for seed, coef in enumerate(found):
+        with dask.config.set(scheduler="synchronous"):
+            assert_allclose(coef, fit_lazy(seed), rtol=1e-12)
+
+
+@pytest.mark.slow
+def test_two_fits_at_once(on_cluster):
+    found = {}
+
+    def fit(seed):
+        found[seed] = fit_lazy(seed)
+
+    threads = [threading.Thread(target=fit, args=[seed]) for seed in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for seed in (0, 1):
+        with dask.config.set(scheduler="synchronous"):
+            assert_allclose(found[seed], fit_lazy(seed), rtol=1e-12)
+
+
+def fatal(block_info=None, seed=0, marker=""):
+    """`generated`, which ends the process that makes the third block, once."""
+    if block_info[None]["chunk-location"][0] == 2:
+        path = pathlib.Path(marker)
+        count = int(path.read_text() or "0") if path.exists() else 0
+        path.write_text(str(count + 1))
+        if count == 2:  # in the third reading
+            os._exit(1)
+    return generated(block_info, seed)
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_survived(on_cluster, tmp_path):
+    marker = tmp_path / "marker"
+    function = functools.partial(fatal, marker=str(marker))
+    chunks = ((15_000,) * 6, (4,))
+    rows = da.map_blocks(function, chunks=chunks, dtype=np.float64)
+    model = SoftLTSRegressor(random_state=0).fit(rows[:, :3], rows[:, 3])
+    assert int(marker.read_text()) > model.n_reads_  # one block more than once
+    with dask.config.set(scheduler="synchronous"):
+        assert_allclose(model.coef_, fit_lazy(), rtol=1e-12)
+
+
+@pytest.mark.slow
+def test_searches_of_scikit_learn_on_a_cluster(client):
+    X, y, _, _ = contaminated(300)
+    search = GridSearchCV(
+        sksoftrank.SoftLTSRegressor(random_state=0),
+        {"epsilon": [3.0, 12.0]},
+        cv=3,
+        scoring=sksoftrank.metrics.trimmed_scorer(),
+    )
+    path = sksoftrank.SoftLTSRegressorCV(epsilons=[3.0, 12.0], cv=3, n_jobs=2)
+    path.set_params(random_state=0)
+    with parallel_config(backend="dask"):
+        found = clone(search).fit(X, y), clone(path).fit(X, y)
+    again = search.fit(X, y), path.fit(X, y)
+    for other, model in zip(found, again, strict=True):
+        assert_allclose(other.predict(X), model.predict(X), rtol=1e-12)
+    assert found[0].best_params_ == again[0].best_params_
+    assert found[1].epsilon_ == again[1].epsilon_

@@ -17,7 +17,8 @@ from ._blocks import Floats, Source
 from ._docs import documented_as
 from ._drawing import Facts, Rows, draw, draw_outside
 from ._estimators import BatchesMixin
-from ._lts_fit import BlocksFit, Result, penalty_of, view_of
+from ._lts_fit import BlocksFit, Result
+from ._lts_views import penalty_of, view_of
 
 # What in memory has an entry for each row of the data.
 OF_ROWS = ("inlier_weight_", "inlier_mask_", "support_")

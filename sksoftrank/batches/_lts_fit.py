@@ -20,15 +20,13 @@ from ..robust._problem import SCALE_ROUNDS, RobustProblem, n_kept_of
 from ..robust._trimmed_squares import smooth_fit
 from ._blocks import Floats, Source
 from ._cells import smallest_sum, smallest_variance
-from ._drawing import Facts
+from ._hard_steps import settle
 from ._lts_sums import (
-    PenaltySums,
     Task,
     View,
     add_all,
     choice_of_rows,
     counts,
-    penalty_sums,
     plain_sums,
     row_counts,
     square_sums,
@@ -37,15 +35,14 @@ from ._lts_sums import (
 )
 from ._newton import Minimum, minimise, plain_fit
 
+# Where a hard choice is wanted, minima are followed there over these epsilons, roughly.
+NEARLY_HARD = (0.1, 0.01)
+ROUGHLY = 1e-4
+
 # Cells for sums of the smallest squares and for the targets: their borders are
 # quantiles of the drawn rows, or near the one that the drawn rows expect.
 N_TARGET_CELLS = 2000
 SQUARE_CELLS = np.linspace(0.95, 1.05, 257)
-
-# Rows of the drawn ones that are far have no value nearer than so many times the
-# distance of the others; of features without such rows values are far beyond this many.
-GAP = 100.0
-FAR_OF_ALL = 1e6
 
 
 class Result(NamedTuple):
@@ -135,6 +132,12 @@ class BlocksFit:
             soft_z = self._soft_start(start_z, s0, epsilon, **control)
         if self.n_kept >= self.total:
             minimum = self._least_squares(soft_z / s0, s0, raw_scale)
+        elif epsilon == 0:
+            minimum, raw_scale = self._minimise_hard(
+                soft_z / s0, s0, raw_scale, **control
+            )
+            if not reweight:
+                return self._result(minimum, s0, raw_scale, False, is_hard=True)
         else:
             minimum = self._minimise(soft_z / s0, s0, raw_scale, epsilon, **control)
         return self._result(minimum, s0, raw_scale, reweight)
@@ -168,6 +171,8 @@ class BlocksFit:
 
     def _soft_start(self, z, s0, epsilon, **control) -> Floats:
         """The soft fit of the drawn rows."""
+        if epsilon == 0:
+            return z
         return smooth_fit(self.problem, s0, z, epsilon, "selection", **control).z
 
     def _minimise(self, z, s0, raw_scale, epsilon, **control) -> Minimum:
@@ -194,6 +199,45 @@ class BlocksFit:
             **control,
         )
 
+    def _minimise_hard(
+        self, z, s0, raw_scale, *, max_iter, tol
+    ) -> tuple[Minimum, float]:
+        """Follow the minimum to a hard choice; returns it and its raw scale."""
+        n_steps = 0
+        for epsilon in NEARLY_HARD:
+            nearly = self._minimise(
+                z, s0, raw_scale, epsilon, max_iter=max_iter, tol=max(tol, ROUGHLY)
+            )
+            z, n_steps = nearly.z, n_steps + nearly.n_steps
+        problem, fraction = self.problem, self.n_kept / self.total
+        hard = settle(
+            lambda tasks: self.read(tasks, s0),
+            problem.design,
+            self.penalty,
+            z,
+            lambda z: 0.5 * (problem.residual(z * s0) / s0) ** 2,
+            nearly.threshold,
+            self.n_kept,
+            self.total,
+            self.n_rows or 0,
+        )
+        raw_scale = s0 * consistent_scale(
+            hard.square / self.n_kept, fraction, self._factor("raw"), 0.0
+        )
+        self._set_edges(hard.z, s0, raw_scale, hard.limit)
+        others = self.read(self._last_tasks(hard.z, raw_scale / s0), s0)
+        minimum = Minimum(
+            z=hard.z,
+            value=0.5
+            * float(hard.square / self.n_kept + hard.z @ self.penalty @ hard.z),
+            threshold=hard.limit,
+            gram=nearly.gram,
+            extra=[(1.0,) * 6, *others],
+            n_steps=n_steps + hard.n_rounds,
+            message=None if hard.is_settled else "The rounds of steps do not settle.",
+        )
+        return minimum, raw_scale
+
     def _least_squares(self, z, s0, raw_scale) -> Minimum:
         """The fit that keeps all rows."""
         for _ in range(2):  # the second time corrects rounding errors
@@ -213,7 +257,9 @@ class BlocksFit:
             None,
         )
 
-    def _result(self, minimum: Minimum, s0, raw_scale, reweight) -> Result:
+    def _result(
+        self, minimum: Minimum, s0, raw_scale, reweight, is_hard=False
+    ) -> Result:
         problem = self.problem
         choice, good, squares, targets, (counted,) = minimum.extra
         moments = _moments_of(*choice)
@@ -227,6 +273,8 @@ class BlocksFit:
         limit = s0 * math.sqrt(2 * minimum.threshold)
         if reweight:
             limit = OUTLIER_CUTOFF * raw_scale
+        if is_hard:
+            scale = raw_scale
         rows = self._count(counted, OUTLIER_CUTOFF * scale / s0, limit / s0)
         return Result(
             z=z * s0,
@@ -236,7 +284,7 @@ class BlocksFit:
             scale=scale,
             objective=minimum.value * s0**2,
             threshold=minimum.threshold,
-            hard_limit=s0 * self._quantile(squares[0]),
+            hard_limit=limit if is_hard else s0 * self._quantile(squares[0]),
             square_mean=s0**2 * self._mean_square(squares),
             target_variance=s0**2 * self._target_variance(targets),
             gram=gram,
@@ -363,46 +411,3 @@ def _moments_of(total, square, psi_square, slope, slope_square, used) -> ChoiceM
     variance = max(slope_square / used - mean**2, 0.0)
     n_effective = total**2 / square
     return ChoiceMoments(total, n_effective, psi_square, slope, mean, variance)
-
-
-def penalty_of(source: Source, problem: RobustProblem, view: View) -> Floats:
-    """Hessian of the penalty, with the scales of the features of all rows."""
-    design = problem.design
-    penalty = np.zeros((design.n_coordinates, design.n_coordinates))
-    if problem.alpha > 0:
-        sums = source.reduce(penalty_sums, view, merge=PenaltySums.merged)
-        scaled = design.basis * sums.moments.scale(problem.fit_intercept)[:, None]
-        rank = design.basis.shape[1]
-        # The mean square of the factors of all rows is to be one.
-        strength = problem.alpha * sums.precision / sums.weight
-        penalty[:rank, :rank] = strength * scaled.T @ scaled
-    return penalty
-
-
-def view_of(problem: RobustProblem, facts: Facts) -> View:
-    """How blocks are seen in the coordinates of the problem of the drawn rows."""
-    design = problem.design.with_rows(None)
-    sigma_unit = problem.unit / problem.scale_unit
-    weight_unit = 1.0
-    if facts.total < facts.n_positive:  # the rule for frequencies
-        weight_unit = facts.n_positive / facts.total
-    low, high = near_limits(problem, facts)
-    return View(
-        design, problem.centre, problem.unit, sigma_unit, weight_unit, low, high
-    )
-
-
-def near_limits(problem: RobustProblem, facts: Facts) -> tuple[Floats, Floats]:
-    """Values of the features beyond which rows are far, infinite where none are.
-
-    The limits part the far rows of the drawn ones from the others, in the middle of the
-    gap. Values beyond all that was drawn are far if they are so by orders of magnitude.
-    """
-    X, near = problem.design.X, problem.weight > 0
-    centre = np.median(X[near], axis=0)
-    reach = np.abs(X[near] - centre).max(axis=0, initial=0.0)
-    largest = np.abs(X - centre).max(axis=0, initial=0.0)
-    all_reach = np.maximum(facts.high - centre, centre - facts.low)
-    is_cut = (largest > GAP * reach) | (all_reach > FAR_OF_ALL * reach)
-    distance = np.where(is_cut & (reach > 0), math.sqrt(GAP) * reach, np.inf)
-    return centre - distance, centre + distance

@@ -143,7 +143,7 @@ def newton_sums(chunk: Chunk, z: Floats, bracket: Bracket) -> tuple:
     of the loss but for the change of the threshold. That is told by the sum of
     ``residual * row`` over these rows, and by their weight.
     """
-    rows, weight, residual, loss = _kept(chunk, z, bracket.edges[-1])
+    rows, weight, residual, loss = kept_rows(chunk, z, bracket.edges[-1])
     threshold, _, epsilon = bracket
     edges = bracket.edges
     cell = np.minimum(np.searchsorted(edges, loss, side="right"), edges.size - 1)
@@ -221,7 +221,7 @@ def target_sums(chunk: Chunk, edges: Floats) -> tuple:
 
 def choice_of_rows(chunk: Chunk, z: Floats, threshold: float, epsilon: float) -> tuple:
     """Sums of the choice p over the rows, of which `ErrorSums` are made."""
-    _, weight, residual, loss = _kept(chunk, z, threshold)
+    _, weight, residual, loss = kept_rows(chunk, z, threshold)
     p = np.clip((threshold - loss) / epsilon, 0.0, 1.0)
     slope = selection_slope(residual, p, epsilon, 1.0)
     kept = weight * p
@@ -235,7 +235,7 @@ def choice_of_rows(chunk: Chunk, z: Floats, threshold: float, epsilon: float) ->
     )
 
 
-def _kept(chunk: Chunk, z: Floats, largest: float):
+def kept_rows(chunk: Chunk, z: Floats, largest: float):
     """Rows, weights, residuals and losses of losses below the largest."""
     rows, _, weight = chunk
     residual = chunk.residual(z)
