@@ -97,6 +97,10 @@ class Jacobian(LinearOperator):
     wrt_criterion: "Jacobian"
     permutation: NDArray[np.float64]
 
+    def __new__(cls, *arguments: Any, **options: Any) -> "Jacobian":
+        # That of SciPy takes its time.
+        return object.__new__(cls)
+
     def __init__(
         self,
         input_slices: Slices,
@@ -231,14 +235,21 @@ class Jacobian(LinearOperator):
     def _product(
         self, direction: ArrayLike, name: str, *, transpose: bool
     ) -> NDArray[np.floating]:
-        shapes, slices = (self.input_shape, self.output_shape), self._slices
+        source, target = self._slices
+        shape, target_shape = self.input_shape, self.output_shape
         if transpose:
-            shapes, slices = shapes[::-1], slices[::-1]
-        array = check_direction(direction, shapes[0], name)
-        rows = slices[0].to_rows(array.astype(np.float64, copy=False))
-        result = slices[1].from_rows(self._multiply(rows, transpose=transpose))
-        dtype = np.result_type(self.dtype, array.dtype)
-        return rounded(result.reshape(shapes[1]), dtype)
+            source, target, shape, target_shape = target, source, target_shape, shape
+        array = check_direction(direction, shape, name)
+        dtype = self.dtype
+        if array.dtype != dtype:
+            dtype = np.result_type(dtype, array.dtype)
+        if array.dtype != np.float64:
+            array = array.astype(np.float64)
+        rows = self._multiply(source.to_rows(array), transpose=transpose)
+        result = target.from_rows(rows)
+        if result.shape != target_shape:
+            result = result.reshape(target_shape)
+        return rounded(result, dtype)
 
     def _matvec(self, x: NDArray[Any]) -> NDArray[np.floating]:
         return self.jvp(np.reshape(x, self.input_shape)).ravel()

@@ -14,19 +14,24 @@ class Slices:
     """The slices of an n-dimensional array along one axis, as rows of a 2-D array."""
 
     def __init__(self, shape: tuple[int, ...], axis: int | None):
+        self.shape = shape
+        self.axis: int = 0
+        self.other_shape: tuple[int, ...] = ()  # the shape without the axis
+        self.count: int = 1
+        # Moving an axis costs more than a short row: skipped where it is last.
+        self._is_last = True
+        if type(axis) is int and len(shape) == 1 and -1 <= axis <= 0:
+            self.length: int = shape[0]  # the usual case, in little time
+            return
         if axis is None:
             shape, axis = (math.prod(shape),), 0
         ndim = len(shape)
         self.shape = shape
-        axis = check_axis(axis, ndim)
-        self.axis: int = axis
-        self.length: int = shape[axis]
-        # The shape without the axis.
-        self.other_shape: tuple[int, ...] = (
-            shape[:axis] + shape[axis + 1 :] if ndim > 1 else ()
-        )
-        self.count: int = math.prod(self.other_shape) if ndim > 1 else 1
-        # Moving an axis costs more than a short row: skipped where it is last.
+        self.axis = axis = check_axis(axis, ndim)
+        self.length = shape[axis]
+        if ndim > 1:
+            self.other_shape = shape[:axis] + shape[axis + 1 :]
+            self.count = math.prod(self.other_shape)
         self._is_last = axis == ndim - 1
 
     def to_rows(self, array: Array) -> Array:

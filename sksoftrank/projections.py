@@ -58,7 +58,9 @@ def pool_jacobian(
         Those in other arguments.
     """
     # One 1-D input may have served every slice.
-    is_shared = math.prod(input_shape) != slices.count * slices.length
+    is_shared = input_shape != slices.shape and (
+        math.prod(input_shape) != slices.count * slices.length
+    )
 
     def multiply(rows, *, transpose):
         if is_shared and not transpose:
@@ -66,10 +68,10 @@ def pool_jacobian(
         if is_kept is not None and transpose:
             rows = rows * is_kept
         out = np.empty(rows.shape)
-        orders = (input_order, output_order)
         _isotonic.pool_product_rows(
             np.ascontiguousarray(rows),
-            *(orders[::-1] if transpose else orders),
+            output_order if transpose else input_order,
+            input_order if transpose else output_order,
             pools,
             weights,
             matrix,

@@ -26,7 +26,7 @@ def check_values(values, name) -> Array:
     """Return `values` as a float32 or float64 array, or say what is wrong with it."""
     # A plain array, the usual case, is spared the slow tests.
     array = values if type(values) is np.ndarray else as_array(values, name)
-    if array.dtype != np.float64 and array.dtype != np.float32:
+    if array.dtype not in FLOATS:
         array = _as_floats(array, name)
     if array.ndim == 0:
         raise ValueError(

@@ -35,7 +35,9 @@ def check_epsilon(epsilon):
 
 def check_flag(value, name) -> bool:
     """Return `value` if it is True or False, or say that it is not."""
-    if value is not True and value is not False and not isinstance(value, np.bool_):
+    if value is True or value is False:
+        return value
+    if not isinstance(value, np.bool_):
         raise TypeError(f"{name} must be True or False, got {value!r}.")
     return bool(value)
 

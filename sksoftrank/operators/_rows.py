@@ -47,16 +47,18 @@ def solve_rows(rows, epsilon, kind, sign, *, is_sort=False, keep=False, n_jobs=N
         count, n = rows.shape
         order = np.empty(rows.shape, np.int64)
         pools = np.empty((count, n + 1), np.int64)
-        pools[:, 0] = n  # rows the kernel does not see, those of n = 0, have no pools
+        if n == 0:  # which the kernel does not see
+            pools.fill(0)
         weights = None if kind == _pav.QUADRATIC else np.empty(rows.shape)
     out = np.empty(rows.shape, rows.dtype)
     kernel = (SORT_ROWS if is_sort else RANK_ROWS)[rows.dtype]
     solve = kernel if n_jobs is None else _by_threads(kernel, n_jobs)
-    options, results = (epsilon, kind, sign), (order, out, pools, weights)
-    if solve(rows, *options, *results) >= 0:
+    if solve(rows, epsilon, kind, sign, order, out, pools, weights) >= 0:
         return SolvedRows(out, order, pools, weights)
     finite = None if is_sort and epsilon > 0 else stand_ins(rows, epsilon)
-    if finite is None or solve(finite, *options, *results) < 0:
+    if finite is None or (
+        solve(finite, epsilon, kind, sign, order, out, pools, weights) < 0
+    ):
         return None
     if is_sort:
         out = with_infinity(out, rows)
