@@ -118,6 +118,40 @@ def test_compiles_without_a_break(case):
     assert_close(found, expected)
 
 
+ROWS = np.array([0.3, 0.0, 1.7])
+OMIT = {"nan_policy": "omit"}
+STRAIGHT = {"straight_through": True}
+OPTIONS = [
+    ("soft_rank", (ROWS,), OMIT | STRAIGHT | {"n_jobs": 2}),
+    ("soft_sort", (ROWS,), OMIT | {"regularization": "entropic"}),
+    ("soft_topk", (np.array([0.5, 2.2, 3.0]), 0.7), OMIT | {"magnitude": True}),
+    ("soft_topk_sort", (3, 0.7), OMIT | STRAIGHT),
+    ("soft_quantile", (0.4, ROWS), OMIT),
+    ("soft_winsorize", (0.2, 0.7), OMIT | STRAIGHT),
+    ("soft_quantile_normalize", ([1.0, 2.0, 5.0], ROWS), OMIT),
+    ("soft_sort_with", (np.array([0.3, np.nan, 0.1]), 0.7), {"axis": 0} | OMIT),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "options"), OPTIONS)
+def test_options_compile(name, arguments, options):
+    arguments = [tensor(a) if isinstance(a, np.ndarray) else a for a in arguments]
+    function = getattr(soft, name)
+
+    def f(values):
+        return function(values, *arguments, **options)
+
+    torch._dynamo.reset()
+    x = tensor(VALUES).requires_grad_()
+    result = torch.compile(f, fullgraph=True, backend="aot_eager")(x)
+    expected = f(x)
+    assert_allclose(result.detach(), expected.detach(), rtol=0, atol=1e-13)
+    found, expected = (
+        torch.autograd.grad(y[y == y].sum(), x)[0] for y in (result, expected)
+    )
+    assert_close(found, expected)
+
+
 @all_cases
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_types_of_floats(case, dtype):

@@ -142,20 +142,21 @@ def check_levels(
     """Shape and list of numbers in [0, 1]; an array of `xp` is not looked at."""
     if xp.is_array(levels):
         array = xp.astype(xp.check_floats(levels, name), like.dtype)
-        flat = xp.reshape(array, (-1,))
-        return tuple(array.shape), [flat[i] for i in range(flat.shape[0])]
+        line = xp.reshape(array, (-1,))
+        return tuple(array.shape), [line[i] for i in range(line.shape[0])]
     shape: tuple[int, ...]
+    flat: list[Any]
     # Numbers and lists of them without NumPy, which a compiler might trace.
     if isinstance(levels, numbers.Real):
         shape, flat = (), [levels]
     elif isinstance(levels, list | tuple) and all(
         isinstance(level, numbers.Real) for level in levels
     ):
-        shape, flat = (len(levels),), levels
+        shape, flat = (len(levels),), list(levels)
     else:
         array = as_array(levels, name)
         shape, flat = array.shape, array.ravel().tolist()
-    for level in list[Any](flat):
+    for level in flat:
         if not isinstance(level, numbers.Real):
             raise TypeError(f"{name} must be in [0, 1], got {level!r}.")
         if not 0 <= float(level) <= 1:

@@ -5,7 +5,6 @@ import operator
 from numbers import Integral, Real
 
 import numpy as np
-from joblib import effective_n_jobs
 
 from .. import _pav
 from ._arrays import refuse_traced
@@ -92,12 +91,12 @@ def check_mass(k, highest) -> float:
     return float(k)
 
 
-def check_n_jobs(n_jobs) -> int:
-    """Number of threads that `n_jobs` asks for."""
+def check_n_jobs(n_jobs) -> int | None:
+    """Return `n_jobs` as an integer or None, or say what is wrong with it."""
     if n_jobs is not None and (
         not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool)
     ):
         raise TypeError(f"n_jobs must be a non-zero integer or None, got {n_jobs!r}.")
     if n_jobs == 0:
         raise ValueError("n_jobs must be a non-zero integer or None, got 0.")
-    return effective_n_jobs(n_jobs)
+    return None if n_jobs is None else int(n_jobs)

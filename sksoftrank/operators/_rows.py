@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn.utils import gen_batches
 from sklearn.utils.parallel import Parallel, delayed
 
@@ -102,7 +103,7 @@ def solve_rows_without_nan(rows, *options, is_sort=False, **more_options):
 
 def _by_threads(kernel, n_jobs):
     """The kernel, with its rows spread over threads."""
-    n_threads = check_n_jobs(n_jobs)
+    n_threads = effective_n_jobs(check_n_jobs(n_jobs))
 
     def solve(rows, epsilon, kind, sign, *results):
         size = max(1, -(-len(rows) // n_threads))
