@@ -99,7 +99,7 @@ OTHER_SETTINGS = [
     SoftSpearmanLabelRanker(init_scale=1.0, max_iter=500, tol=1e-2, verbose=1),
     DummyLabelRanker(target="relevance"),
     SoftRanker(loss="ndcg", k=3, verbose=1),
-    SoftRanker(loss="ndcg", epsilon=2.0, tether=0, max_iter=500),
+    SoftRanker(loss="ndcg", epsilon=2.0, alpha=0.01, tether=0, max_iter=500),
     SoftRanker(epsilon=0.1, alpha=0, tol=0, max_iter=5000),
     SoftRankTransformer(epsilon=0),
     SoftRankTransformer(epsilon=3.0, output_distribution="normal", subsample=None),

@@ -212,7 +212,7 @@ def test_grid_search_passes_groups_on():
             search = GridSearchCV(
                 SoftRanker(), {"alpha": [1e-3, 1e3]}, cv=GroupKFold(3), scoring=scoring
             ).fit(X, y, groups=groups)
-            best = SoftRanker(alpha=1e-3).fit(X, y, groups)
+            best = SoftRanker(**search.best_params_).fit(X, y, groups)
             assert_array_equal(search.best_estimator_.coef_, best.coef_)
             train, test = next(GroupKFold(3).split(X, y, groups))
             fold = SoftRanker(alpha=1e-3).fit(X[train], y[train], groups[train])
