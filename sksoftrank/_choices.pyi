@@ -30,7 +30,7 @@ def part_rows(
     epsilon: float,
     is_logistic: bool,
     part: NDArray[float64],
-    rest: NDArray[float64],
+    rest: NDArray[float64] | None,
     slope: NDArray[float64] | None,
 ) -> None: ...
 def divergence_rows(

@@ -486,6 +486,40 @@ cdef void logistic_row(
         start += size
 
 
+cdef void clipped_row(
+    Losses x, Choice c, double epsilon, double* part, double* rest, double* slope
+) noexcept nogil:
+    """Parts, and the rest and slopes unless NULL; loops that vector units take."""
+    cdef Py_ssize_t i
+    cdef double high = 1.0 - c.share
+    clipped_deviation(x.value, x.size, c, epsilon, part)
+    if rest != NULL:
+        for i in range(x.size):
+            rest[i] = high - part[i]
+    for i in range(x.size):
+        part[i] += c.share
+    if slope != NULL:
+        for i in range(x.size):
+            slope[i] = 1.0 if 0.0 < part[i] < 1.0 else 0.0
+
+
+cdef void hard_row(
+    Losses x, Choice c, double* part, double* rest, double* slope
+) noexcept nogil:
+    """The same for epsilon = 0."""
+    cdef Py_ssize_t i
+    for i in range(x.size):
+        part[i] = 1.0 if x.value[i] < c.at.anchor else 0.0
+    for i in range(x.size):
+        part[i] += c.at.offset if x.value[i] == c.at.anchor else 0.0
+    if rest != NULL:
+        for i in range(x.size):
+            rest[i] = 1.0 - part[i]
+    if slope != NULL:
+        for i in range(x.size):
+            slope[i] = 1.0 if x.value[i] == c.at.anchor else 0.0
+
+
 def part_rows(
     const double[:, ::1] losses, const double[:, ::1] choices, double epsilon,
     bint is_logistic, double[:, ::1] part, double[:, ::1] rest, double[:, ::1] slope,
@@ -493,14 +527,13 @@ def part_rows(
     """The parts of the losses in a choice of each row.
 
     losses (IN): as for `select_rows`; choices (IN, rows x 6): what it found.
-    part, rest (OUT, rows x n): p and 1 - p.
+    part, rest (OUT, rows x n): p and 1 - p, which may be None unless logistic.
     slope (OUT, rows x n, or None): the derivative of p by t / epsilon, for epsilon = 0
     a 1 for each loss that is equal to t.
     """
-    cdef Py_ssize_t r, i
+    cdef Py_ssize_t r
     cdef Losses x
     cdef Choice choice
-    cdef Part found
     cdef Environment environment
     x.size = losses.shape[1]
     enter(&environment)
@@ -513,15 +546,14 @@ def part_rows(
                     x, choice, epsilon, &part[r, 0], &rest[r, 0],
                     NULL if slope is None else &slope[r, 0])
                 continue
-            for i in range(x.size):
-                if epsilon > 0.0:
-                    found = clipped_part_of(x.value[i], choice, epsilon)
-                else:
-                    found = hard_part_of(x.value[i], choice)
-                part[r, i] = found.part
-                rest[r, i] = found.rest
-                if slope is not None:
-                    slope[r, i] = found.slope
+            if epsilon > 0.0:
+                clipped_row(
+                    x, choice, epsilon, &part[r, 0], NULL if rest is None
+                    else &rest[r, 0], NULL if slope is None else &slope[r, 0])
+            else:
+                hard_row(
+                    x, choice, &part[r, 0], NULL if rest is None else &rest[r, 0],
+                    NULL if slope is None else &slope[r, 0])
     leave(&environment)
 
 

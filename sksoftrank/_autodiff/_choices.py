@@ -1,7 +1,7 @@
 """Soft choices and means of windows as formulas of their regions and thresholds.
 
 `xp` is the framework; slices are along the last axis, and what belongs to them has a
-last axis of 1. See `operators._capped_choice` for the definitions.
+last axis of 1. See `operators._choice` for the definitions.
 """
 
 import math

@@ -12,7 +12,7 @@ import numpy as np
 from .. import _isotonic, _pav, _subnormals
 from .._checks import check_epsilon, check_finite, nonfinite_error
 from .._rows import Slices, argsort_rows, first_places
-from ..operators._capped_choice import CappedChoice, WeightedRows
+from ..operators._choice import Choice, WeightedRows
 from ..operators._rows import solve_rows, solve_rows_without_nan
 
 
@@ -163,7 +163,7 @@ def choice(values, weights, mass, rest, epsilon, *, kind, name, demand):
             part = np.ascontiguousarray(rows[group])
             part_weights = None if weights is None else _rows(weights)[group]
             data = WeightedRows(part, Slices(part.shape, 1), part_weights)
-            found = CappedChoice(
+            found = Choice(
                 data,
                 np.ascontiguousarray(mass[group]),
                 np.ascontiguousarray(rest[group]),
@@ -174,7 +174,7 @@ def choice(values, weights, mass, rest, epsilon, *, kind, name, demand):
             if found.is_logistic:
                 region[group] = 1
             else:
-                p = found.parts().part
+                p = found.p
                 region[group] = np.where(p >= 1, 2, p > 0)
             if strength == 0:  # the offset is the part of ties
                 offset[group] = 0.0

@@ -15,7 +15,7 @@ from .._checks import (
 from .._rows import Slices, tie_bounds
 from .._typing import Bound, BoundedOperator, Cut, NanPolicy, RankRegularization
 from ._by_row import needs_groups, one_a_row
-from ._capped_choice import WeightedRows
+from ._choice import WeightedRows
 from ._location import check_cut, check_fractions
 
 # What each operator takes beside epsilon.

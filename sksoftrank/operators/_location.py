@@ -15,7 +15,7 @@ from .._checks import (
 )
 from .._jacobian import Jacobian
 from .._rows import Slices, rounded
-from ._capped_choice import WeightedRows
+from ._choice import WeightedRows
 from ._window_mean import WindowMean
 
 # Choices and parts of more windows than this are not kept, but found again.

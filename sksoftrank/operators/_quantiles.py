@@ -9,7 +9,7 @@ from .. import _pav
 from .._checks import as_frequencies
 from .._typing import Cut, NanPolicy, Regularization, ScalarOrArray
 from ._by_row import CommonPlace, needs_groups, solve_groups
-from ._capped_choice import as_shares
+from ._choice import as_shares
 from ._levels import many_quantiles
 from ._location import Jacobian, Location, check_cut, check_fractions
 

@@ -18,7 +18,7 @@ from .._checks import (
 from .._jacobian import Jacobian
 from .._rows import Slices, rounded, stand_ins
 from .._typing import NanPolicy, Regularization
-from ._capped_choice import CappedChoice, WeightedRows, steepness_of
+from ._choice import Choice, WeightedRows, steepness_of
 
 
 @overload
@@ -283,14 +283,13 @@ class _SoftOrder:
         keys = np.broadcast_to(sign * criterion, (n - 1, n))
         self._data = WeightedRows(keys, Slices(keys.shape, 1), None)
         mass = np.arange(1.0, n)[:, None]
-        self._choice = CappedChoice(self._data, mass, n - mass, epsilon, kind)
-        self._parts = self._choice.parts(with_slope=True)
-        choices = np.vstack([np.zeros(n), self._parts.part, np.ones(n)])
+        self._choice = Choice(self._data, mass, n - mass, epsilon, kind, has_slope=True)
+        choices = np.vstack([np.zeros(n), self._choice.p, np.ones(n)])
         self.permutation = np.diff(choices, axis=0)
 
     @cached_property
     def _slope(self):
-        return self._parts.slope
+        return self._choice.slope
 
     @cached_property
     def _share(self):

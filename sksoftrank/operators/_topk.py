@@ -18,7 +18,7 @@ from .._jacobian import Jacobian
 from .._rows import Slices, rounded
 from .._typing import NanPolicy, Regularization
 from ._by_row import OwnPlace, needs_groups, solve_groups
-from ._capped_choice import CappedChoice, WeightedRows, steepness_of
+from ._choice import Choice, WeightedRows, steepness_of
 from ._rows import signed
 
 
@@ -193,18 +193,20 @@ def soft_topk(
         data.rows = -data.rows
     elif return_jacobian:
         data.rows = data.rows.copy()  # which the caller may change
-    choice = CappedChoice(data, mass, data.total - mass, epsilon, kind)
-    chosen = choice.parts(with_slope=return_jacobian)
-    parts = rounded(slices.from_rows(chosen.part), values.dtype)
+    rest = data.total - mass
+    choice = Choice(data, mass, rest, epsilon, kind, has_slope=return_jacobian)
+    parts = rounded(slices.from_rows(choice.p), values.dtype)
     if not return_jacobian:
         return parts
-    return parts, _jacobian(values, slices, choice, chosen, largest, signs)
+    if np.may_share_memory(parts, choice.p):  # which the caller may change
+        parts = parts.copy()
+    return parts, _jacobian(values, slices, choice, largest, signs)
 
 
-def _jacobian(values, slices, choice, chosen, largest, signs):
+def _jacobian(values, slices, choice, largest, signs):
     """The Jacobian of the parts, of rows that are negated for the largest values."""
     data, epsilon, dtype = choice.data, choice.epsilon, values.dtype
-    slope = chosen.slope
+    slope = choice.slope
     reach = _sum(data.weights * slope)
     # No part is open: nothing moves but with k and the weights, by a jump.
     per_mass = np.divide(slope, reach, out=np.zeros_like(slope), where=reach > 0)
@@ -225,8 +227,8 @@ def _jacobian(values, slices, choice, chosen, largest, signs):
 
     def multiply_weights(rows, *, transpose):
         if not transpose:
-            return -per_mass * _sum(chosen.part * rows)
-        products = -chosen.part * _sum(per_mass * rows)
+            return -per_mass * _sum(choice.p * rows)
+        products = -choice.p * _sum(per_mass * rows)
         return products if not data.is_shared else products.sum(0, keepdims=True)
 
     def find_wrt_weights():

@@ -21,7 +21,7 @@ from .._rows import Slices, argsort_rows, rounded, stand_ins
 from .._typing import NanPolicy, Regularization
 from ..projections import pool_squares
 from ._by_row import OwnPlace, needs_groups, solve_groups
-from ._capped_choice import steepness_of
+from ._choice import steepness_of
 from ._rows import signed
 
 # A power of two. Values and an epsilon above it are divided by it.

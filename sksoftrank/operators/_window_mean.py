@@ -3,14 +3,14 @@
 import numpy as np
 
 from .._checks import nonfinite_error
-from ._capped_choice import CappedChoice, window_excess
+from ._choice import Choice, window_excess
 
 
 class WindowMean:
     """(V(high) - V(low)) / (high - low), V(h) the soft sum of values of mass h.
 
     V(h) is the minimum of ``sum(a * p * x) + epsilon * sum(a * D(p, h / A))`` over the
-    choices p of mass h, with D the divergence that belongs to `CappedChoice`. By the
+    choices p of mass h, with D the divergence that belongs to `Choice`. By the
     envelope theorem its derivatives are those of what is minimised, without the p; the
     one by the share h / A is 0, the one by h is the centre of the choice.
 
@@ -33,10 +33,8 @@ class WindowMean:
 
     def __init__(self, data, low, high, growth, epsilon, kind):
         self._data, self._growth = data, growth
-        first = self._first = CappedChoice(data, low[0], low[1], epsilon, kind)
-        last = self._last = CappedChoice(
-            data, high[0], high[1], epsilon, kind, first.centre
-        )
+        first = self._first = Choice(data, low[0], low[1], epsilon, kind)
+        last = self._last = Choice(data, high[0], high[1], epsilon, kind, first.centre)
         # The smaller masses have the more digits.
         is_early = high[0] <= low[1]
         self._width = np.where(is_early, high[0] - low[0], low[1] - high[1])
@@ -70,16 +68,18 @@ class WindowMean:
 
     def wrt_values(self):
         """Derivatives by the values, of shape (count, n); their sums are 1."""
-        parts = self._last.parts().above(self._first.parts())
-        return self._data.weights * parts / self._width
+        change = self._last.p_above(self._first)
+        if self._data.kernel_weights is not None:
+            change *= self._data.weights
+        change /= self._width
+        return change
 
     def wrt_weights(self):
         """Derivatives by the weights, of shape (count, n)."""
         first, last = self._first, self._last
-        before, after = first.parts(), last.parts()
         # Of p (x - centre) + epsilon D(p), the last less the first.
-        change = after.above(before) * (self._data.rows - last.centre)
-        change -= before.part * last.above(first)
+        change = last.p_above(first) * (self._data.rows - last.centre)
+        change -= first.p * last.above(first)
         change += last.epsilon * (last.divergence() - first.divergence())
         growth = self._growth[1] * self.wrt_high() + self._growth[0] * self.wrt_low()
         return change / self._width + growth

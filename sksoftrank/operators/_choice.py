@@ -1,6 +1,6 @@
 """Soft choice of the smallest values of a given total weight, for rows of values.
 
-For values x with weights a the choice of mass h is the vector p of parts in [0, 1] that
+For values x with weights a the choice of mass h is the vector p in [0, 1]^n that
 minimises ``sum(a * p * x) + epsilon * sum(a * phi(p))`` under ``sum(a * p) = h``. It is
 ``p = F((t - x) / epsilon)`` with the one threshold t at which the sum is h:
 
@@ -162,7 +162,7 @@ def steepness_of(epsilon):
     return min(1 / epsilon, 1e300) if epsilon > 0 else 0.0
 
 
-class CappedChoice:
+class Choice:
     """The choice of the smallest values of mass `mass` in each row.
 
     Parameters
@@ -175,20 +175,22 @@ class CappedChoice:
         Number of the regularization.
     guess : ndarray of shape (count, 1), default=None
         The centre of a choice of similar mass.
+    has_slope : bool, default=False
+        Whether the slope is found with p, when that is asked for.
 
     Attributes
     ----------
     anchor, offset : ndarrays of shape (count, 1)
         As `select_rows` of the kernel finds them.
     share, other_share : ndarrays of shape (count, 1)
-        h / A, which all parts approach for large epsilon, and 1 - h / A.
+        h / A, which all of p approaches for large epsilon, and 1 - h / A.
     centre : ndarray of shape (count, 1)
         Threshold less ``epsilon * phi'(share)``: from the smallest to the largest
         value, the mean for large epsilon.
     """
 
-    def __init__(self, data, mass, rest, epsilon, kind, guess=None):
-        self.data, self.epsilon = data, epsilon
+    def __init__(self, data, mass, rest, epsilon, kind, guess=None, *, has_slope=False):
+        self.data, self.epsilon, self._has_slope = data, epsilon, has_slope
         self.is_entropic = kind == _pav.ENTROPIC
         self.is_logistic = self.is_entropic and epsilon > 0
         self.numbers = np.empty((len(mass), 6))
@@ -215,17 +217,41 @@ class CappedChoice:
             move = move + self.epsilon * (self.offset - other.offset)
         return move
 
-    def parts(self, *, with_slope=False):
-        """The parts of the values."""
-        return Parts(self, with_slope)
+    @property
+    def p(self):
+        """The choice itself, of shape (count, n)."""
+        return self._vectors[0]
+
+    @property
+    def slope(self):
+        """Derivative of F, by which p changes with the threshold, with `has_slope`.
+
+        For ``epsilon=0`` it is 1 for the values at the threshold, else 0.
+        """
+        return self._vectors[2]
+
+    @cached_property
+    def _vectors(self):
+        """p, 1 - p for entropic choices, and the slope."""
+        rows = self.data.rows
+        p = np.empty_like(rows)
+        rest = np.empty_like(rows) if self.is_entropic else None
+        slope = np.empty_like(rows) if self._has_slope else None
+        part_rows(rows, self.numbers, self.epsilon, self.is_logistic, p, rest, slope)
+        return p, rest, slope
+
+    def p_above(self, other):
+        """P less that of a choice of a smaller mass."""
+        (p, rest, _), (other_p, other_rest, _) = self._vectors, other._vectors
+        if not self.is_logistic:
+            return p - other_p
+        return np.where(other_p < 0.5, p - other_p, other_rest - rest)
 
     def divergence(self):
-        """phi(p) - phi(share) - phi'(share) (p - share) of the parts p."""
+        """phi(p) - phi(share) - phi'(share) (p - share), of shape (count, n)."""
         if self.is_entropic and self.epsilon == 0:
-            parts = self.parts()
-            return rel_entr(parts.part, self.share) + rel_entr(
-                parts.rest, self.other_share
-            )
+            p, rest, _ = self._vectors
+            return rel_entr(p, self.share) + rel_entr(rest, self.other_share)
         out = np.empty(self.data.rows.shape)
         divergence_rows(
             self.data.rows, self.numbers, self.epsilon, self.is_logistic, out
@@ -251,32 +277,3 @@ def window_excess(first, last):
         excess,
     )
     return excess
-
-
-class Parts:
-    """Parts p of the values in a choice.
-
-    Attributes
-    ----------
-    part, rest : ndarrays of shape (count, n)
-        p and 1 - p.
-    slope : ndarray of shape (count, n) or None
-        Derivative of F, by which the parts change with the threshold; for
-        ``epsilon=0`` 1 for the values at it, else 0.
-    """
-
-    def __init__(self, choice, with_slope):
-        rows = choice.data.rows
-        self._is_logistic = choice.is_logistic
-        self.part, self.rest = np.empty_like(rows), np.empty_like(rows)
-        self.slope = np.empty_like(rows) if with_slope else None
-        arrays = self.part, self.rest, self.slope
-        part_rows(rows, choice.numbers, choice.epsilon, choice.is_logistic, *arrays)
-
-    def above(self, other):
-        """The parts less those of `other`, of a smaller mass."""
-        if not self._is_logistic:
-            return self.part - other.part
-        return np.where(
-            other.part < 0.5, self.part - other.part, other.rest - self.rest
-        )
