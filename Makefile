@@ -18,8 +18,10 @@ test-slow: .venv/installed
 test-all: .venv/installed
 	$(BIN)/python -m pytest --numprocesses auto
 
-demo: .venv/installed
-	$(BIN)/python examples/plot_robust_regression.py
+demo: .venv/demo
+	@echo "Fitting four regressions to tables with more and more wrong rows ..."
+	$(BIN)/python examples/plot_robust_comparison.py --output robust_comparison.png
+	@echo "The picture is in robust_comparison.png."
 
 # The site, with its gallery run anew, in docs/_build/html; warnings are errors.
 docs: .venv/docs
@@ -31,10 +33,21 @@ lint: .venv/installed
 	PATH="$(BIN):$$PATH" cython-lint sksoftrank
 	$(BIN)/mypy
 
-.venv/installed: pyproject.toml setup.py $(wildcard sksoftrank/*.pyx sksoftrank/*.pxd)
+.venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 	    "sksoftrank needs Python 3.11 or newer; use make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv .venv
+
+SOURCES = pyproject.toml setup.py $(wildcard sksoftrank/*.pyx sksoftrank/*.pxd)
+
+# What the demo needs and no more.
+.venv/demo: $(SOURCES) | .venv/bin/python
+	@echo "Compiling sksoftrank and installing it with matplotlib in .venv (a minute) ..."
+	$(BIN)/python -m pip install --quiet --editable ".[plot]"
+	touch $@
+
+.venv/installed: $(SOURCES) | .venv/bin/python
+	@echo "Installing all for development in .venv (minutes) ..."
 	$(BIN)/python -m pip install --quiet --editable ".[plot,test,lint]"
 	touch $@
 
