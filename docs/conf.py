@@ -23,6 +23,9 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
 default_role = "name"  # `soft_rank` links to its page, as in the docstrings
@@ -35,6 +38,8 @@ suppress_warnings = ["myst.xref_missing"]
 html_theme = "pydata_sphinx_theme"
 html_title = "sksoftrank"
 html_theme_options = {
+    "logo": {"text": f"sksoftrank {version}"},
+    "github_url": "https://github.com/sksoftrank/sksoftrank",
     "navbar_align": "left",
     "header_links_before_dropdown": 7,
     "show_toc_level": 2,
@@ -45,6 +50,11 @@ html_theme_options = {
 html_sidebars = {"index": [], "start": [], "faq": [], "changelog": []}
 html_show_sourcelink = False
 html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_favicon = "_static/favicon.svg"
+# Prompts and results are no part of what is copied.
+copybutton_prompt_text = r">>> |\.\.\. "
+copybutton_prompt_is_regexp = True
 html_math_renderer = "mathml"
 
 # numpydoc lists what a class has; the templates of autosummary need not.
@@ -77,6 +87,7 @@ sphinx_gallery_conf = {
             "plot_relaxations.py",
             "plot_topk.py",
             "plot_training_loop.py",
+            "plot_robust_comparison.py",
             "plot_leverage_points.py",
             "plot_epsilon_path.py",
             "plot_grid_search.py",

@@ -4,8 +4,8 @@ How many wrong rows each regression withstands
 
 A growing part of the rows follows another law: either their targets are off ("vertical
 outliers"), or they also lie far out in the features ("bad leverage points"). Huber's
-loss bounds what a large residual can do, and is fine with a few wrong targets; a few bad
-leverage points carry it away. `SoftLTSRegressor` keeps to the rows that agree.
+loss bounds what a large residual can do, and is fine with a few wrong targets; a few
+bad leverage points carry it away. `SoftLTSRegressor` keeps to the rows that agree.
 
 Run it from the root of the project::
 
@@ -58,8 +58,8 @@ def errors_of(kind, share, repetitions):
 
 
 # %%
-# The error of the coefficients is measured in units of that of least squares on the good
-# rows alone, which nobody can have: 1 is as good as if the wrong rows had been known.
+# The error of the coefficients is measured in units of that of least squares on the
+# good rows alone, which nobody can have: 1 is as good as if the wrong rows were known.
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
 parser.add_argument("--output", help="file of the figure; without it none is written")

@@ -4,6 +4,8 @@ The structure comes from NumPy by `jax.pure_callback`, or directly where nothing
 traced, so that bad input raises an ordinary exception.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any

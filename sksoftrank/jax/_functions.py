@@ -1,5 +1,7 @@
 """The functions that PyTorch and JAX share, for its arrays."""
 
+from __future__ import annotations
+
 from jax import Array
 
 from .._autodiff._binding import Binding

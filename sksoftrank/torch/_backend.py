@@ -1,5 +1,7 @@
 """What the formulas need from PyTorch; this module is their `xp`."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Iterable
 from functools import partial

@@ -1,5 +1,7 @@
 """The functions that PyTorch and JAX share, for tensors."""
 
+from __future__ import annotations
+
 from torch import Tensor
 
 from .._autodiff._binding import Binding

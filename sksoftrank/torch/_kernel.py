@@ -4,6 +4,8 @@ The first derivative is the kernel's product with the Jacobian; derivatives of i
 all transformations, go through the formulas.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

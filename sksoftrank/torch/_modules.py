@@ -1,5 +1,7 @@
 """The losses as modules."""
 
+from __future__ import annotations
+
 from torch import Tensor, nn
 
 from .._autodiff._types import Growth, Numbers
