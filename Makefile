@@ -8,12 +8,12 @@ export OMP_NUM_THREADS ?= 1
 
 .PHONY: test test-slow test-all demo docs lint clean
 
-# All but the tests with the mark `slow`.
+# All but the tests with the mark `slow`, and fewer examples of Hypothesis.
 test: .venv/installed
 	$(BIN)/python -m pytest --numprocesses auto -m "not slow"
 
 test-slow: .venv/installed
-	$(BIN)/python -m pytest --numprocesses auto -m slow
+	$(BIN)/python -m pytest --numprocesses auto -m "slow or hypothesis"
 
 test-all: .venv/installed
 	$(BIN)/python -m pytest --numprocesses auto

@@ -4,6 +4,8 @@
 goes to pytest: `nox -s oldest -- tests/test_robust.py`.
 """
 
+import shutil
+import sys
 from pathlib import Path
 
 import nox
@@ -95,6 +97,32 @@ def wheel(session):
     # Without a shell's commands joblib can't count the cores.
     env = {"CC": "no-compiler", "PATH": session.bin, "LOKY_MAX_CPU_COUNT": "1"}
     run_tests(session, env=env)
+
+
+@nox.session(python="3.13")
+def sanitizers(session):
+    """Random calls of all that is compiled; gcc watches memory and arithmetic."""
+    if shutil.which("gcc") is None or not sys.platform.startswith("linux"):
+        session.skip("needs gcc on Linux")
+    flags = "-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+    flags += " -fno-omit-frame-pointer -g -O1"
+    session.install(".[test-core]", env={"CFLAGS": flags, "LDFLAGS": flags})
+    libraries = (
+        session.run("gcc", f"-print-file-name={name}", external=True, silent=True)
+        for name in ("libasan.so", "libubsan.so", "libstdc++.so")
+    )
+    env = {
+        # The interpreter itself is not built with them.
+        "LD_PRELOAD": " ".join(path.strip() for path in libraries),
+        # Each allocation by itself; what Python keeps until its end is no leak.
+        "PYTHONMALLOC": "malloc",
+        "ASAN_OPTIONS": "detect_leaks=0",
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    script = ROOT / "tests" / "fuzz_kernels.py"
+    session.chdir(session.create_tmp())
+    session.run("python", script, *session.posargs, env=env)
 
 
 @nox.session(venv_backend="none")

@@ -36,7 +36,7 @@ cdef inline int64_t ordered_bits(double value) noexcept nogil:
     """Integer whose order is that of the doubles; value is not -0.0."""
     cdef int64_t bits
     memcpy(&bits, &value, sizeof(bits))
-    return bits ^ ((bits >> 63) & ~(<int64_t> 1 << 63))
+    return bits ^ ((bits >> 63) & <int64_t> 0x7FFFFFFFFFFFFFFF)
 
 
 cdef inline int n_index_bits(Py_ssize_t n) noexcept nogil:
@@ -108,14 +108,14 @@ cdef inline bint pack_row(
                 # One more than the exponent of NaN or infinity carries into the top.
                 short_overflow |= (short_bits & 0x7F800000) + <uint32_t> 0x00800000
                 short_bits ^= (short_bits >> 31) & 0x7FFFFFFF
-                keys[i] = (<int64_t> short_bits << 32) | i
+                keys[i] = <int64_t> (<uint64_t> short_bits << 32) | i
             return not short_overflow >> 31
     mask = (<int64_t> 1 << n_index_bits(n)) - 1
     for i in range(n):
         value = -sign * values[i] + 0.0
         memcpy(&bits, &value, sizeof(bits))
         overflow |= <uint64_t> (bits & exponent) + one
-        bits ^= (bits >> 63) & ~(<int64_t> 1 << 63)
+        bits ^= (bits >> 63) & <int64_t> 0x7FFFFFFFFFFFFFFF
         keys[i] = (bits & ~mask) | i
     return not overflow >> 63
 
@@ -205,5 +205,5 @@ cdef inline Py_ssize_t run_to_sort(
             (<uint64_t> ordered_bits(-sign * values[index] + 0.0) & mask) << n_bits)
         # The top bit of 64 is no sign here.
         if n_bits == 32:
-            keys[j] ^= <int64_t> 1 << 63
+            keys[j] ^= <int64_t> (<uint64_t> 1 << 63)
     return first

@@ -1,9 +1,20 @@
-"""Fixtures: what tests need of PyTorch and JAX, in the same words."""
+"""What tests need of PyTorch and JAX, in the same words; examples of Hypothesis."""
 
 from typing import NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+EXAMPLES = {"deadline": None, "derandomize": True, "database": None}
+settings.register_profile("all", max_examples=100, **EXAMPLES)
+settings.register_profile("quick", max_examples=25, **EXAMPLES)
+
+
+def pytest_configure(config):
+    """Fewer examples where the slow tests are left out."""
+    is_quick = config.getoption("markexpr") == "not slow"
+    settings.load_profile("quick" if is_quick else "all")
 
 
 class Framework(NamedTuple):

@@ -1,15 +1,12 @@
 """All public functions, with good arguments: lists are arrays, in the order of rows."""
 
+import inspect
+
 import numpy as np
+from operator_table import OPERATORS, OTHERS
 
 import sksoftrank
-from sksoftrank import (
-    feature_selection,
-    losses,
-    metrics,
-    pairwise,
-    sinkhorn,
-)
+from sksoftrank import feature_selection, losses, metrics
 
 ROW = [3.0, 1.0, 2.5, -4.0]
 ROWS = [[1.0, 2.0, 3.0, 4.0], [2.0, 1.0, 4.0, 3.0]]
@@ -18,36 +15,33 @@ WEIGHTS = [1.0, 2.0, 1.0, 1.0]
 
 _values = {"values": ROW}
 _weighted = _values | {"weights": WEIGHTS}
-_transport = _weighted | {"targets": [1.0, 2.0, 3.0], "target_weights": [1.0, 2.0, 1.0]}
 _losses = {"losses": WEIGHTS, "epsilon": 1.0}
 _scores = {"scores": ROWS, "sample_weight": [1.0, 2.0]}
 _errors = {"y_true": ROW, "y_pred": ROW, "sample_weight": WEIGHTS, "sigma": WEIGHTS}
 _rankings = {"y_true": ROWS, "y_pred": ROWS, "sample_weight": [1.0, 2.0]}
 
+
+def _operators():
+    """Each operator of the table once, with the arguments that it has there."""
+    for entry in {e.function: e for e in (OPERATORS | OTHERS).values()}.values():
+        first = next(iter(inspect.signature(entry.function).parameters))
+        is_flat = entry.takes("axis") and entry.second != "criterion"
+        arguments = {first: ROW if is_flat else TABLE}
+        if entry.second:
+            arguments[entry.second] = ROW
+        for name in ("k", "q", "target"):
+            if name in entry.call.keywords:
+                arguments[name] = np.asarray(entry.call.keywords[name]).tolist()
+        for name in ("weights", "targets", "target_weights"):
+            if entry.takes(name):
+                arguments[name] = [1.0, 2.0, 3.0, 4.0]
+        yield entry.function, arguments
+
+
 # Operators and losses: all that is refused is refused in one sentence of our own.
 OURS = [
+    *_operators(),
     (sksoftrank.epsilon_bounds, _weighted | {"q": [0.2, 0.5], "operator": "quantile"}),
-    (sksoftrank.isotonic_projection, {"s": ROW, "w": ROW}),
-    (sksoftrank.project_permutahedron, {"z": ROW, "w": ROW}),
-    (sksoftrank.soft_median, _weighted),
-    (sksoftrank.soft_quantile, _weighted | {"q": [0.2, 0.5]}),
-    (sksoftrank.soft_quantile_normalize, _values | {"target": ROW}),
-    (sksoftrank.soft_rank, _values),
-    (sksoftrank.soft_sort, _values),
-    (sksoftrank.soft_sort_with, {"values": TABLE, "criterion": ROW}),
-    (sksoftrank.soft_topk, _weighted | {"k": 2}),
-    (sksoftrank.soft_topk_rank, _values | {"k": 2}),
-    (sksoftrank.soft_topk_sort, _values | {"k": 2}),
-    (sksoftrank.soft_trimmed_mean, _weighted),
-    (sksoftrank.soft_winsorize, _weighted),
-    (pairwise.all_pairs_rank, _values),
-    (pairwise.gaussian_soft_rank, _values),
-    (pairwise.neural_sort, _values),
-    (pairwise.soft_sort_permutation, _values),
-    (sinkhorn.sinkhorn_cdf, _transport),
-    (sinkhorn.sinkhorn_quantile, _weighted),
-    (sinkhorn.sinkhorn_rank, _transport),
-    (sinkhorn.sinkhorn_sort, _transport),
     (losses.selection_quantile_loss, _losses | {"n_kept": 2, "sample_weight": WEIGHTS}),
     (losses.selection_trimmed_loss, _losses | {"n_kept": 2, "sample_weight": WEIGHTS}),
     (losses.sorted_quantile_loss, _losses | {"position": 2, "counts": WEIGHTS}),
@@ -55,7 +49,6 @@ OURS = [
     (losses.soft_ndcg_loss, _scores | {"relevance": ROWS}),
     (losses.soft_spearman_loss, _scores | {"ranks": ROWS}),
     (losses.soft_topk_loss, _scores | {"labels": [0, 1]}),
-    (feature_selection.soft_spearman_corr, {"X": TABLE}),
 ]
 # Those that check their arrays as scikit-learn's functions of the kind do.
 AS_SCIKIT_LEARN = [

@@ -79,12 +79,12 @@ def assert_batch_is_rows(call, X, place="own", weights=None, **options):
 def test_every_operator(name, dtype, n):
     entry = OPERATORS[name]
     X = draw(40 if n > 40 and entry.place == "matrix" else n).astype(dtype)
-    for factor in (0.01, 1, 30):
+    for factor in (0.01, 1, 30) if n == 10 else (1,):
         epsilon = factor * entry.epsilon
         assert_batch_is_rows(entry.call, X, entry.place, epsilon=epsilon)
 
 
-@pytest.mark.parametrize("n", [8, 50])
+@pytest.mark.parametrize("n", [8, slow(50)])
 @pytest.mark.parametrize("name", OPERATORS)
 def test_every_operator_with_nan(name, n):
     entry, X = OPERATORS[name], draw(n)

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import mpmath
 import numpy as np
 import pytest
+from marks import slow
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
@@ -17,7 +18,8 @@ DATA = {
     "offset": 1e6 + RNG.normal(size=40),
     "all scales": RNG.normal(size=40) * 10 ** RNG.uniform(-8, 3, size=40),
 }
-EPSILONS = [1e-300, 1e-8, 1e-3, 0.1, 1.0, 10.0, 1e3, 1e6, 1e12, 1e100, 1e300]
+EPSILONS = [1e-300, 1e-3, 0.1, 10.0, 1e6]
+EPSILONS += map(slow, (1e-8, 1.0, 1e3, 1e12, 1e100, 1e300))
 
 
 def ranks_and_change(x, epsilon, regularization, k=None):

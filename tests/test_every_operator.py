@@ -162,6 +162,9 @@ def test_derivatives(name):
             ends = [call(epsilon=max(epsilon + sign * step, 0)) for sign in (1, -1)]
             expected = (ends[0] - ends[1]) / (step * (2 if epsilon else 1))
             assert_allclose(jacobian.wrt_epsilon, expected, **tolerance)
+        else:
+            with pytest.raises(AttributeError, match="wrt_epsilon"):
+                jacobian.wrt_epsilon  # noqa: B018
         for argument, value in arguments_of(entry, shape, options):
             if argument not in options:
                 check_argument(call, argument, value, tolerance)

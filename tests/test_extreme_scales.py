@@ -4,6 +4,7 @@ import inspect
 
 import numpy as np
 import pytest
+from marks import slow
 from operator_table import OPERATORS
 
 from sksoftrank import (
@@ -63,7 +64,7 @@ def check(call, *arguments, **options):
         assert array is None or not np.isnan(np.asarray(array)).any()
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("dtype", [np.float64, slow(np.float32)])
 @pytest.mark.parametrize("name", NAMES)
 def test_operators(name, dtype):
     for scale in SCALES:

@@ -450,7 +450,7 @@ FAR[:20] *= 1e6
 DUMMIES = np.column_stack([X_BAD, np.eye(20)[RNG.randint(20, size=100)]])
 
 
-@pytest.mark.parametrize("n_init", ["auto", 0])
+@pytest.mark.parametrize("n_init", ["auto", slow(0)])
 @pytest.mark.parametrize(
     ("X", "y"),
     [

@@ -19,11 +19,6 @@ from sksoftrank import (
     soft_sort,
 )
 
-settings.register_profile(
-    "sksoftrank", deadline=None, derandomize=True, max_examples=100, database=None
-)
-settings.load_profile("sksoftrank")
-
 rank_kinds = pytest.mark.parametrize("regularization", ["quadratic", "entropic", "kl"])
 both = pytest.mark.parametrize("regularization", ["quadratic", "entropic"])
 

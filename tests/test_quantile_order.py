@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from marks import slow
 from numpy.testing import assert_array_equal
 
 from sksoftrank import soft_median, soft_quantile, soft_trimmed_mean, soft_winsorize
@@ -35,10 +36,13 @@ def draw(sample, weighting, seed):
 @samples
 @weightings
 @regularizations
+@pytest.mark.parametrize("seeds", [[0], slow([1, 2, 3])])
 @pytest.mark.parametrize("epsilon", [0, 1e-9, 1e-3, 1.0, 30.0, 1e5, 1e300])
-def test_quantiles_rise_within_the_range(sample, weighting, regularization, epsilon):
+def test_quantiles_rise_within_the_range(
+    sample, weighting, regularization, epsilon, seeds
+):
     options = {"epsilon": epsilon, "regularization": regularization}
-    for seed in range(4):
+    for seed in seeds:
         values, weights, q = draw(sample, weighting, seed)
         quantiles = soft_quantile(values, q, weights=weights, **options)
         assert (np.diff(quantiles[np.argsort(q)]) >= 0).all()

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import reference
 from differences import central_differences
+from marks import slow
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import rankdata, spearmanr
 from sklearn.metrics import ndcg_score
@@ -179,7 +180,7 @@ def test_ndcg_value(regularization, missing, epsilon):
 @REGULARIZATIONS
 @pytest.mark.parametrize("missing", [0.0, 0.4])
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("epsilon", [0.3, 3.0])
+@pytest.mark.parametrize("epsilon", [0.3, slow(3.0)])
 @pytest.mark.parametrize(
     ("loss", "options"),
     [

@@ -67,7 +67,7 @@ KINDS = ["Fahrenheit", "start and end", "list and paid price"]
 # Of few rows most may disagree about the difference.
 @pytest.mark.filterwarnings("ignore:The rows that .* keeps do not determine")
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("trials", [range(2), slow(range(2, 8))])
+@pytest.mark.parametrize("trials", [[0], slow(range(1, 8))])
 @pytest.mark.parametrize("n", [50, slow(200), slow(1000)])
 @pytest.mark.parametrize("has_outliers", [False, True])
 def test_nearly_equal_columns(kind, n, has_outliers, trials):
@@ -177,7 +177,7 @@ def test_a_dummy_of_an_exact_majority(model):
 
 
 @fits
-@pytest.mark.parametrize("n_rare", [1, 3, *map(slow, (10, 60))])
+@pytest.mark.parametrize("n_rare", [slow(1), 3, slow(10), slow(60)])
 @pytest.mark.parametrize("effect", [slow(0.0), slow(5.0), 50.0])
 def test_rare_columns_keep_their_coefficients(model, n_rare, effect):
     if model.get_params().get("formulation") == "sort":
@@ -247,7 +247,7 @@ def test_weights_are_repeats_where_rows_are_rare():
 # Fill values
 
 
-@pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("convert", [np.asarray, slow(sparse.csr_array)])
 @pytest.mark.parametrize("size", [-999, *map(slow, (1e4, 1e8, 1e14, 1e20)), 1e36])
 @pytest.mark.parametrize("all_columns", [False, True])
 @pytest.mark.parametrize("part", [slow(0.1), 0.4])
@@ -381,7 +381,7 @@ def redundant_columns(n):
     )
 
 
-@pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("convert", [np.asarray, slow(sparse.csr_array)])
 @pytest.mark.parametrize("n", [24, slow(200)])
 @fits
 def test_redundant_columns_change_nothing(model, n, convert):

@@ -407,7 +407,7 @@ def test_unknown_metadata():
 
 
 @pytest.mark.parametrize("alpha", [slow(0.01), 0.1])
-@pytest.mark.parametrize("formulation", ["selection", "sort"])
+@pytest.mark.parametrize("formulation", ["selection", slow("sort")])
 def test_weights_are_repeats_for_sparse_features(formulation, alpha):
     rng = np.random.default_rng(0)
     X, y = rng.uniform(size=(20, 30)), rng.integers(0, 3, 20)

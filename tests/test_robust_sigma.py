@@ -135,7 +135,7 @@ def test_equal_sigma_is_none(model, weighted):
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize(
-    "container", [np.asarray, slow(sparse.csr_array), sparse.csc_array]
+    "container", [np.asarray, slow(sparse.csr_array), slow(sparse.csc_array)]
 )
 def test_residuals_are_divided_by_it(model, container):
     """Rows may be divided instead, with the intercept as a feature."""

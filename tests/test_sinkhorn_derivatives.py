@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from differences import slice_differences
+from marks import slow
 from numpy.testing import assert_allclose, assert_array_equal
 from transport_reference import (
     COSTS,
@@ -18,7 +19,7 @@ from transport_reference import (
 from sksoftrank.sinkhorn import sinkhorn_quantile, sinkhorn_rank, sinkhorn_sort
 
 
-@pytest.mark.parametrize("epsilon", [1e-3, 1e-2, 0.3])
+@pytest.mark.parametrize("epsilon", [slow(1e-3), 1e-2, slow(0.3)])
 @pytest.mark.parametrize("cost", COSTS)
 @pytest.mark.parametrize("squashing", ["logistic", "arctan", None])
 @pytest.mark.parametrize("plan", PLANS)

@@ -1,5 +1,6 @@
 """Records sorted by a criterion, against the soft choices they are made of."""
 
+import functools
 import re
 
 import mpmath
@@ -29,6 +30,7 @@ def difference(function, argument, direction, step=1e-6):
     return (function(up) - function(down)) / (2 * step)
 
 
+@functools.cache
 def soft_permutation(criterion, epsilon, regularization):
     """Its definition with 40 digits: differences of choices found by bisection."""
     n = len(criterion)
@@ -69,7 +71,7 @@ def test_values_and_permutation(epsilon, shape, axis, descending, regularization
         return_jacobian=True,
     )
     sign = -1 if descending else 1
-    expected = soft_permutation(sign * criterion, epsilon, regularization)
+    expected = soft_permutation(tuple(sign * criterion), epsilon, regularization)
     assert_allclose(jacobian.permutation, expected, rtol=0, atol=1e-12)
     moved = np.moveaxis(np.tensordot(expected, values, (1, axis)), 0, axis)
     assert_allclose(found, moved, rtol=0, atol=1e-12)
