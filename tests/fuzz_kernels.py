@@ -48,7 +48,7 @@ def count_calls():
     for name in KERNELS:
         module = import_module(f"sksoftrank.{name}")
         for key, value in list(vars(module).items()):
-            if type(value).__name__.endswith("function_or_method") and key[0] != "_":
+            if "function" in type(value).__name__ and key[0] != "_":
                 setattr(module, key, Counted(value, f"{name}.{key}"))
     del sys.modules["sksoftrank"]
 
@@ -58,9 +58,10 @@ count_calls()
 from operator_table import OPERATORS, OTHERS  # noqa: E402
 from test_kernel import ADVERSARIES  # noqa: E402
 
-from sksoftrank import (  # noqa: E402  # noqa: E402
+from sksoftrank import (  # noqa: E402
     SoftLQSRegressor,
     SoftLTSRegressor,
+    _exponentials,
     _subnormals,
     epsilon_bounds,
     losses,
@@ -207,8 +208,15 @@ def call_for_frameworks(rng):
     _subnormals.call(entry.call, [values], {"epsilon": 1.0})
 
 
+def call_exponentials(rng):
+    x = draw(rng, int(rng.choice(LENGTHS)))
+    for is_minus_one in (False, True):
+        _exponentials.exponentials(x, is_minus_one, np.empty_like(x))
+
+
 OTHER_CALLS = [
     call_bounds,
+    call_exponentials,
     call_for_frameworks,
     call_groups,
     call_losses,
