@@ -1,7 +1,7 @@
 """Robust linear regression: designs with outliers, real data with wrong labels, cost.
 
     python benchmarks/robust.py [--data DIR] [--tuned] [--reference FILE] [--out DIR]
-                                [--quick] [--only SUBSTRING]
+                                [--tables FILE] [--quick] [--only SUBSTRING]
 
 See README.md in this directory for what is measured and how to read it.
 """
@@ -16,6 +16,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+from robust_answers import auto_section, intervals_section
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import (
     HuberRegressor,
@@ -457,6 +458,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--data", type=Path, help="folder with regression/*.csv")
     parser.add_argument("--reference", type=Path, help="file of reference LTS results")
+    parser.add_argument("--tables", type=Path, help="file of tables of R packages")
     parser.add_argument("--out", type=Path, help="folder for tables and figures")
     parser.add_argument("--quick", action="store_true", help="fewer data sets")
     parser.add_argument("--tuned", action="store_true", help="also tuned models")
@@ -472,6 +474,10 @@ def main():
         "Bad leverage": partial(leverage_table, quick),
         "Epsilon": partial(epsilon_table, quick),
         "Cost": partial(cost_section, quick),
+        "Automatic epsilon": partial(
+            auto_section, table, quick, arguments.data, arguments.tables
+        ),
+        "Intervals": partial(intervals_section, table, quick),
     }
     if arguments.reference:
         sections["Classic data"] = partial(classics_section, arguments.reference, quick)
@@ -486,7 +492,8 @@ def main():
                 )
     text = (
         "# Robust linear regression\n\nMade by `python benchmarks/robust.py --data DIR "
-        "--tuned --reference FILE --out docs/benchmarks`; see `benchmarks/README.md`.\n"
+        "--tuned --reference FILE --tables FILE --out docs/benchmarks`; see "
+        "`benchmarks/README.md`.\n"
     )
     for title, make in sections.items():
         if arguments.only.lower() in title.lower():

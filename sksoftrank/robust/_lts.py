@@ -1,7 +1,7 @@
 """Robust linear regression by soft least trimmed squares."""
 
 from numbers import Integral, Real
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
@@ -10,6 +10,7 @@ from .._sklearn import Interval, StrOptions, fit_context
 from .._typing import Features, Formulation, Init, NumberOfStarts, RandomState
 from ._data_warnings import less_trim, warn_of_data
 from ._lts_fits import LTSFits
+from ._other_minimum import OtherMinimum, warn_of_other_minimum
 from ._unseen import warn_undetermined
 
 
@@ -40,10 +41,12 @@ class SoftLTSRegressor(LTSFits):
         ``n2 = floor((n + p + 1) / 2)`` and
         ``h = floor(2 * n2 - n + 2 * (n - n2) * (1 - trim))``, as usual for LTS: nothing
         is trimmed for ``trim=0`` and for ``n <= p + 1``.
-    epsilon : float, default=12.0
+    epsilon : float or "auto", default=12.0
         Smoothing strength, at least 0, in units of the squared `start_scale_`. For
-        "selection" useful values lie between 1 and 30 whatever the data. For "sort"
-        they grow with n and shrink with the squared distance of the outliers.
+        "selection" useful values lie between 1 and 30 whatever the data, and "auto"
+        chooses one of 3 to 100: the largest of which the fit agrees with those of all
+        smaller ones within their noise [5]_. For "sort" they grow with n and shrink
+        with the squared distance of the outliers.
     alpha : float, default=0.0
         Strength of the ridge penalty on the coefficients of the standardised features,
         at least 0. The penalty competes with the *mean* loss of an observation.
@@ -92,6 +95,8 @@ class SoftLTSRegressor(LTSFits):
         Coefficients, in the dtype of `X`.
     intercept_ : numpy.float64
         Intercept, 0.0 if ``fit_intercept=False``.
+    epsilon_ : float
+        The `epsilon` of the fit, also if it was chosen.
     scale_ : float
         Standard deviation of Gaussian errors, from the residuals that are at most
         2.2414 `raw_scale_`; for ``epsilon=0`` without reweighting `raw_scale_`. 0.0 if
@@ -138,6 +143,11 @@ class SoftLTSRegressor(LTSFits):
         least-squares fit to the inliers of the start.
     objective_ : float
         The minimum found, in units of y squared, or of y over `sigma` squared.
+    other_minimum_ : tuple or None
+        Another local minimum of the smoothed objective that the search has come across,
+        with `coef`, `intercept`, `objective` and its `distance` from the fit in
+        standard errors, a root mean square over the coefficients of more than 3. None
+        if there is none, for "sort", and for features that are not whitened.
     n_iter_ : int
         Number of L-BFGS iterations and reweighted fits after the start.
     n_features_in_ : int
@@ -152,7 +162,8 @@ class SoftLTSRegressor(LTSFits):
     UserWarning
         If few rows, fewer than 2 (p + 1), have half of the sample weights; if most
         targets are equal and the fit follows these rows (nearly) exactly; if the kept
-        rows do not determine a coefficient, by name; if no residual of "sort" is small;
+        rows do not determine a coefficient, by name; if there is another minimum, far
+        away and about as good; if no residual of "sort" is small;
         if wide features are not searched in full.
 
     See Also
@@ -231,6 +242,8 @@ class SoftLTSRegressor(LTSFits):
        Regression Problems", JASA 94, 1999.
     .. [4] D. M. Hawkins, "The Feasible Solution Algorithm for Least Trimmed Squares
        Regression", Computational Statistics & Data Analysis 17, 1994.
+    .. [5] O. V. Lepski, "On a Problem of Adaptive Estimation in Gaussian White Noise",
+       Theory of Probability and its Applications 35, 1991.
 
     Examples
     --------
@@ -250,7 +263,7 @@ class SoftLTSRegressor(LTSFits):
     _parameter_constraints: ClassVar[dict] = {
         "formulation": [StrOptions({"selection", "sort"})],
         "trim": [Interval(Real, 0, 0.5, closed="both")],
-        "epsilon": [Interval(Real, 0, None, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "fit_intercept": ["boolean"],
         "reweight": ["boolean"],
@@ -264,12 +277,14 @@ class SoftLTSRegressor(LTSFits):
         "verbose": ["verbose"],
     }
 
+    other_minimum_: OtherMinimum | None
+
     def __init__(
         self,
         *,
         formulation: Formulation = "selection",
         trim: float = 0.5,
-        epsilon: float = 12.0,
+        epsilon: float | Literal["auto"] = 12.0,
         alpha: float = 0.0,
         fit_intercept: bool = True,
         reweight: bool = False,
@@ -327,6 +342,7 @@ class SoftLTSRegressor(LTSFits):
         SoftLTSRegressor
             The fitted estimator.
         """
+        self._check_auto()
         is_warm = self.warm_start and hasattr(self, "coef_")
         X, y = self._validate(X, y, reset=not is_warm)
         problem = self._problem(X, y, sample_weight, sigma)
@@ -341,13 +357,15 @@ class SoftLTSRegressor(LTSFits):
                 thorough=self.epsilon == 0,
                 **self._control(),
             )
-            z = problem.coordinates(*previous) if self.epsilon > 0 else start.z
+            z = problem.coordinates(*previous) if self.epsilon != 0 else start.z
         else:
             start = self._find_start(problem, self.epsilon)
             z = start.z
         self._fit_from(problem, start, z)
+        self._set_other_minimum(problem)
         self.coef_ = self.coef_.astype(X.dtype, copy=False)
         warn_of_data(self, y, problem.weight, problem.n_coefs, less_trim)
         warn_undetermined(self, self._lost)
+        warn_of_other_minimum(self, problem)
         problem.warn_of_ignored_group(self, X)
         return self

@@ -15,6 +15,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from .._checks import check_sigma, warn
 from .._sklearn import StrOptions, check_array, fit_context, refuse_lazy
 from .._typing import CV, Features, Formulation, Init, NumberOfStarts, RandomState
+from ._auto_epsilon import DEFAULT
 from ._base import RobustLinearModel
 from ._data_warnings import (
     followed_values,
@@ -423,7 +424,7 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
         weight = self._frequencies(y, weights)
         for trim in (self.trims_[-1], 0.0):
             model = self._model(trim, rng).set_params(formulation="selection")
-            fit = next(model.fits(X, y, [model.epsilon], **weights))
+            fit = next(model.fits(X, y, [DEFAULT], **weights))
             if followed_values(fit, y, weight, fit._n_coefs) is None:
                 break  # else the size of its errors is none of those of a useful fit
         self.cap_ = CAP * fit.start_scale_

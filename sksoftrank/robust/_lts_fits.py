@@ -16,21 +16,25 @@ from ..linear._robust_scale import (
     robust_r2,
     selection_slope,
 )
+from ._auto_epsilon import DEFAULT, choose_epsilon
 from ._base import RobustLinearModel
 from ._coefficient_errors import coefficient_errors, noise_along
 from ._intervals import IntervalsMixin
+from ._other_minimum import find_other_minimum
 from ._problem import RobustProblem
 from ._row_weights import SelectionWeights, step_weights, weights_up_to
 from ._trimmed_squares import smooth_fit
 
-# What trimming adds to the errors: few rows are chosen such that their residuals are
-# small. `python benchmarks/robust.py --only intervals` shows what this is good for.
-TRIMMING = 7.0
+# What trimming adds to the errors of few rows: those that are kept are chosen such that
+# their residuals are small. `python benchmarks/robust.py --only intervals`.
+TRIMMING = 5.0
+TRIMMING_OF_FEW = 15.0
 
 
 class LTSFits(IntervalsMixin, RobustLinearModel):
     """Base class of the soft LTS regressor: what a fit consists of."""
 
+    epsilon_: float
     stderr_: NDArray[np.float64] | None
     intercept_stderr_: float | None
     df_: float | None
@@ -38,6 +42,14 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
     raw_coef_: NDArray[np.float64]
     raw_intercept_: float
     start_scale_: float
+
+    def _check_auto(self):
+        if self.epsilon == "auto" and self.formulation != "selection":
+            raise ValueError(
+                f"epsilon='auto' needs formulation='selection', got "
+                f"{self.formulation!r}: along the path of that outliers come back one "
+                f"by one, so that no epsilon is robust."
+            )
 
     def _control(self):
         return {"max_iter": self.max_iter, "tol": self.tol}
@@ -85,6 +97,15 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
         raw_scale = problem.raw_scale(start.z)
         s0 = problem.start_scale(start.z, raw_scale) if raw_scale > 0 else 0.0
         self._report(f"start: {start.n_fits} fits, scale {s0 * problem.scale_unit:.6g}")
+        n_before = 0
+        if epsilon == "auto":
+            epsilon = DEFAULT
+            if s0 > 0:
+                epsilon, z, n_before = choose_epsilon(
+                    problem, s0, raw_scale, start.z, **self._control()
+                )
+            self._report(f"epsilon {epsilon:g} chosen")
+        self.epsilon_ = float(epsilon)
         fit = smooth_fit(
             problem,
             s0,
@@ -97,7 +118,7 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
         self._warn_not_converged(fit.message or start.message)
         self._start, self._n_coefs = problem.coefficients(start.z), problem.n_coefs
         self._zero = problem.zero * problem.scale_unit
-        self.n_iter_ = max(fit.n_iter, 1)
+        self.n_iter_ = max(n_before + fit.n_iter, 1)
         unit = problem.scale_unit
         self.objective_ = float(fit.objective) * unit * unit
         self.raw_coef_, self.raw_intercept_ = problem.coefficients(fit.z)
@@ -120,9 +141,17 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
             f"scale {self.scale_:.6g}"
         )
 
+    def _set_other_minimum(self, problem):
+        """Keep another minimum of the objective, if the search came near one."""
+        s0 = self.start_scale_ / problem.scale_unit
+        others, problem.others = problem.others, []
+        self.other_minimum_ = find_other_minimum(
+            self, problem, others, s0, **self._control()
+        )
+
     def _set_final(self, problem, fit, residual, raw_scale, s0):
         """Set what depends on whether the fit is reweighted."""
-        epsilon = self.epsilon
+        epsilon = self.epsilon_
         z, selection, slope = fit.z, fit.selection, None
         raw, good = residual, inlier_mask(residual, raw_scale, zero=problem.zero)
         bound = None
@@ -169,7 +198,8 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
             ).scaled(problem.unit if scale > 0 else 0.0)
             if slope is not None:
                 n = problem.weight.sum()
-                errors = errors.scaled(1 + TRIMMING * (1 - problem.n_kept / n) / n)
+                trimmed = TRIMMING * (1 - problem.n_kept / n)
+                errors = errors.scaled(1 + trimmed / n * (1 + TRIMMING_OF_FEW / n))
         self._set_errors(problem, selection, errors)
 
     def _set_errors(self, problem, selection, errors: Any) -> None:

@@ -26,6 +26,7 @@ from ._lts_starts import (
     subset_fits,
 )
 from ._lts_steps import concentrate
+from ._other_minimum import other_fits
 
 # Larger data are not tested for an exact fit of all rows.
 MAX_INTERPOLATED = 10_000
@@ -98,6 +99,7 @@ class Start(NamedTuple):
     n_fits: int  # least-squares fits that it took
     message: str | None  # what went wrong
     gram: np.ndarray | None = None  # of the rows that are kept, if known
+    others: tuple[np.ndarray, ...] = ()  # coordinates near other minima
 
 
 def lts_search(
@@ -162,7 +164,7 @@ def lts_search(
     is_wide = design.n_coordinates > MAX_WHITENED_RANK + 1
     search = _search_wide if is_wide else _search_dense
     with np.errstate(over="ignore", invalid="ignore"):
-        fits, n_fits = search(*data, n_init, random_state, n_jobs, thorough)
+        fits, n_fits, others = search(*data, n_init, random_state, n_jobs, thorough)
     best: Any = None
     for z in fits:
         z, value, n_steps, message, gram = concentrate(*data, z, **control)
@@ -170,7 +172,7 @@ def lts_search(
         if best is None or value < best[0]:
             best = value, z, message, gram
     _, z, message, gram = best
-    return Start(z * unit, n_fits, message, gram)
+    return Start(z * unit, n_fits, message, gram, tuple(unit * others))
 
 
 def least_squares_start(design, y, sample_weight, n_kept, *, max_iter, tol):
@@ -223,8 +225,11 @@ def _search_dense(design, y, sample_weight, n_kept, n_init, rng, n_jobs, thoroug
         effort = THOROUGH if thorough else QUICK
         if _is_small(rows):
             effort = EXHAUSTIVE
+        pool = z
         z, n_next = _improve(rows, z, effort, rng)
-        return z @ rows.transform.T, n_first + n_next
+        others, n_other = other_fits(rows, pool, z[0])
+        back = rows.transform.T
+        return z @ back, n_first + n_next + n_other, others @ back
 
     sizes = [N_GROUPS * size]
     while 2 * GROWTH * sizes[-1] <= n_rows:
@@ -233,11 +238,14 @@ def _search_dense(design, y, sample_weight, n_kept, n_init, rng, n_jobs, thoroug
     pooled = index[: sizes[0]]
     rows = sampled_rows(pooled)
     groups = [sampled_rows(part) for part in pooled.reshape(N_GROUPS, size)]
-    z, n_fits = _search_groups(groups, rows, n_init, rng, n_jobs)
-    z, _ = best_fits(z, rows.evaluate(z), N_BEST)
+    pool, n_fits = _search_groups(groups, rows, n_init, rng, n_jobs)
+    z, _ = best_fits(pool, rows.evaluate(pool), N_BEST)
     n_fits += len(z) * NEXT_STEPS
     z = rows.concentrate(z, NEXT_STEPS, MOMENTUM)
-    z = _rivals(rows, *best_fits(z, rows.evaluate(z), N_BEST)) @ rows.transform.T
+    z = _rivals(rows, *best_fits(z, rows.evaluate(z), N_BEST))
+    others, n_other = other_fits(rows, pool, z[0])
+    n_fits += n_other
+    z, others = z @ rows.transform.T, others @ rows.transform.T
     for size in sizes[1:]:
         part = index[:size]
         kept = max(round(n_kept / total * size), 1)
@@ -246,7 +254,7 @@ def _search_dense(design, y, sample_weight, n_kept, n_init, rng, n_jobs, thoroug
         best = min(fits, key=lambda fit: fit[1])
         n_fits += sum(fit[2] for fit in fits)
         z = best[0][None]
-    return z, n_fits
+    return z, n_fits, others
 
 
 def _sample(sample_weight, size, rng):
@@ -400,7 +408,8 @@ def _search_wide(design, y, sample_weight, n_kept, n_init, rng, n_jobs, thorough
         )
         values.append(value)
         n_fits += n_steps
-    return best_fits(np.array(fits), np.array(values), 2)[0], n_fits
+    z = best_fits(np.array(fits), np.array(values), 2)[0]
+    return z, n_fits, np.empty((0, design.n_coordinates))
 
 
 def _huber_fit(design, y, sample_weight, z):

@@ -84,6 +84,8 @@ class RobustProblem:
         Weight of the observations to keep.
     zero : float
         Residuals up to this are rounding errors.
+    others : list of tuple
+        Coefficients and intercepts near other minima, after `start`.
     """
 
     def __init__(
@@ -123,6 +125,7 @@ class RobustProblem:
         self.scale_unit = self.unit / sigma_unit
         self.has_sigma = sigma is not None
         self.has_lone_rows = False
+        self.others = []
 
     def _set_design(self, core_weight):
         """Choose coordinates in which the rows of these weights are white."""
@@ -148,6 +151,7 @@ class RobustProblem:
             search.update(random_state=random_state, thorough=thorough)
             options: dict[str, Any] = {**control, **search}
             start = lts_search(*data, **options)
+            self.others = [self.coefficients(z) for z in start.others]
         return self._see_all(start, random_state, thorough, **control)
 
     def _warn_of_wide(self):

@@ -1,0 +1,216 @@
+"""Another minimum of the trimmed squares than the best, and whether to warn of it."""
+
+import math
+from copy import copy
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+
+from .._checks import warn
+from ..linear._robust_scale import consistency_factor, weighted_quantile
+from ..losses._selection import trimmed_selection
+from ._data_warnings import has_few_rows
+from ._lts_rows import MOMENTUM, TrimmedRows, best_fits
+from ._trimmed_squares import smooth_fit
+
+# Parts of the rows that fits keep which look for another one.
+WIDER = (0.65, 0.75)
+
+# Fits keep other rows where this part of the kept ones is different.
+DIFFERENT = 0.5
+
+# Fits that go on, and their concentration steps.
+N_BEST = 5
+N_STEPS = 8
+
+# A smoothed fit to few rows: its epsilon, and steps of reweighted least squares.
+EPSILON = 12.0
+N_SMOOTH = 15
+
+# Minima are others if they are that many standard errors apart, root mean squares over
+# the coefficients; and that many are worth a warning.
+APART = 3.0
+FAR_APART = 5.0
+
+# Of a minimum that is as good as the best, up to this much of its hard objective.
+AS_GOOD = 1.1
+
+# Where the bisquare loss ends whose mean is half of its largest for a Gaussian.
+BISQUARE = 1.5476
+
+# Digits of a fit to compare, in standard errors.
+TOL = 0.02
+
+
+class OtherMinimum(NamedTuple):
+    """Another local minimum of the objective, as in `other_minimum_`."""
+
+    coef: NDArray[np.float64]
+    intercept: float
+    objective: float
+    distance: float  # from the fit, in standard errors of a coefficient
+
+
+def other_fits(rows: TrimmedRows, pool, best):
+    """Fits from the pool that lead to other minima than the best, and their cost.
+
+    They begin with the best that keeps other rows, and the best ones that keep more
+    rows: a tight cluster of outliers, which h rows may prefer, is no match for two
+    thirds of the data. Smoothed fits tell them apart, for hard ones have many minima.
+    """
+    if rows.n_kept >= rows.total or rows.n_coordinates == 0:
+        return np.empty((0, rows.n_coordinates)), 0
+    losses = rows.losses(best[None])
+    mass = rows.select(losses)
+    if rows.objective(best[None], losses, mass)[0] <= 0:
+        return np.empty((0, rows.n_coordinates)), 0
+    found, n_fits = [], 0
+    for part in (None, *WIDER):
+        some, keeping = pool, rows
+        if part is None:
+            change = np.abs(rows.select(rows.losses(pool)) - mass).sum(axis=1)
+            some = pool[change > DIFFERENT * rows.n_kept]
+        else:
+            keeping = copy(rows)
+            keeping.n_kept = max(np.floor(part * rows.total), rows.n_kept)
+        if len(some) == 0:
+            continue
+        some, _ = best_fits(some, keeping.evaluate(some), N_BEST)
+        some = keeping.concentrate(some, N_STEPS, MOMENTUM)
+        n_fits += len(some) * N_STEPS
+        some, _ = best_fits(some, keeping.evaluate(some), 1)
+        found.append(some[0])
+    square = (losses * mass).sum() / rows.n_kept
+    scale = math.sqrt(square) * consistency_factor(rows.n_kept / rows.total)
+    start, masses = _smooth(rows, best, scale)
+    gram = rows.normal_equations(masses[None])[0][0]
+    others: list[Any] = []
+    for z in found:
+        smoothed = _smooth(rows, z, scale)[0]
+        if all(_distance(smoothed - o, gram, scale) > APART for o in (start, *others)):
+            others.append(smoothed)
+    n_fits += N_SMOOTH * (1 + len(found))
+    return np.array(others).reshape(-1, rows.n_coordinates), n_fits
+
+
+def _smooth(rows, z, scale):
+    """Reweighted fits of the smoothed objective from z on, and their masses."""
+    for _ in range(N_SMOOTH):
+        losses = 0.5 * rows.losses(z[None])[0] / scale**2
+        selection = trimmed_selection(losses, rows.weight, rows.n_kept, EPSILON)[1]
+        masses = selection * rows.unit_weight
+        z = rows.fit(masses[None])[0]
+    return z, masses
+
+
+def _distance(difference, gram, scale):
+    """Root mean square distance in standard errors, for the Gram matrix of the rows."""
+    return math.sqrt(difference @ gram @ difference / difference.size) / scale
+
+
+def find_other_minimum(model: Any, problem: Any, others, s0, *, max_iter, tol):
+    """The lowest minimum of the smoothed objective near others, far from the fit.
+
+    Parameters
+    ----------
+    model : SoftLTSRegressor
+        Fitted.
+    problem : RobustProblem
+    others : list of tuple
+        Coefficients and intercepts near which to look.
+    s0 : float
+        Scale of the start in the units of the problem.
+    max_iter, tol
+        As for `SoftLTSRegressor`.
+
+    Returns
+    -------
+    OtherMinimum or None
+    """
+    design, weight = problem.design, problem.weight
+    if model.formulation != "selection" or s0 == 0 or design.basis.ndim == 1:
+        return None
+    fit = problem.coordinates(model.raw_coef_, model.raw_intercept_)
+    gram = design.gram(weight * model.inlier_weight_)
+    scale = model.scale_ / problem.scale_unit
+    found = []
+    for other in others:
+        tol = max(tol, TOL / math.sqrt(weight.sum()))
+        minimum = smooth_fit(
+            problem,
+            s0,
+            problem.coordinates(*other),
+            model.epsilon_,
+            "selection",
+            max_iter=max_iter,
+            tol=tol,
+        )
+        distance = _distance(minimum.z - fit, gram, scale)
+        if distance > APART:
+            found.append((minimum.objective, minimum.z, distance))
+    if not found:
+        return None
+    objective, z, distance = min(found, key=lambda item: item[0])
+    coef, intercept = problem.coefficients(z)
+    objective *= problem.scale_unit**2
+    return OtherMinimum(coef, float(intercept), float(objective), float(distance))
+
+
+def warn_of_other_minimum(model: Any, problem: Any) -> None:
+    """Warn of another minimum that may as well be the right one.
+
+    It is far from the fit, and about as good: by the trimmed squares, or by a scale of
+    all residuals that no outliers determine, which a tight cluster does not deceive.
+    """
+    other = model.other_minimum_
+    if other is None or other.distance < FAR_APART:
+        return
+    if has_few_rows(problem.weight, problem.n_coefs):
+        return
+    residuals = [
+        problem.residual(problem.coordinates(*coefs))
+        for coefs in (
+            (model.raw_coef_, model.raw_intercept_),
+            (other.coef, other.intercept),
+        )
+    ]
+    hard = problem.trimmed_squares()
+    values = [hard.trim(0.5 * residual**2)[0] for residual in residuals]
+    scales = [
+        bisquare_scale(residual, problem.weight, problem.n_coefs)
+        for residual in residuals
+    ]
+    if values[1] > AS_GOOD * values[0] and scales[1] > scales[0]:
+        return
+    warn(
+        f"{type(model).__name__} has another minimum, {other.distance:.0f} standard "
+        f"errors away and about as good (other_minimum_): the rows follow two laws, or "
+        f"a cluster of outliers does, and trim={model.trim:g} cannot tell which is "
+        f"right. Compare both, and fits with another trim.",
+        UserWarning,
+    )
+
+
+def bisquare_scale(residual, weight, n_coefs: int) -> float:
+    """The scale at which the mean bisquare loss is half of its largest."""
+    total = weight.sum()
+    size = np.abs(residual)
+    typical = float(weighted_quantile(size, weight, 0.5))
+    if typical == 0:
+        return 0.0
+    aim = 0.5 * max(1 - n_coefs / total, 0.1)
+
+    def excess(logarithm):
+        square = np.minimum(size / (BISQUARE * typical * math.exp(logarithm)), 1.0) ** 2
+        return weight @ (1 - (1 - square) ** 3) / total - aim
+
+    low, high = -1.0, 1.0
+    while excess(low) < 0 and low > -30:
+        low *= 2
+    while excess(high) > 0 and high < 30:
+        high *= 2
+    if excess(low) <= 0:
+        return 0.0
+    return typical * math.exp(brentq(excess, low, high, xtol=1e-6))

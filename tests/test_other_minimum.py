@@ -1,0 +1,100 @@
+"""The other minimum of SoftLTSRegressor: when it is kept, and when it is warned of."""
+
+import warnings
+
+import numpy as np
+import pytest
+from contamination import contaminated
+from numpy.testing import assert_allclose
+
+from sksoftrank import SoftLTSRegressor
+from sksoftrank.losses import selection_trimmed_loss
+from sksoftrank.robust._other_minimum import bisquare_scale
+
+
+def two_laws(share=0.45, n=200, seed=0):
+    """Part of the rows follows another plane."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, 2))
+    y = X @ [1, 2] + 0.2 * rng.standard_normal(n)
+    other = np.arange(n) < share * n
+    y[other] = X[other] @ [-4, 2] + 3 + 0.2 * rng.standard_normal(other.sum())
+    return X, y, other
+
+
+def test_two_laws():
+    X, y, other = two_laws()
+    model = SoftLTSRegressor(epsilon=3, random_state=0).fit(X, y)
+    found = model.other_minimum_
+    assert_allclose(model.coef_, [1, 2], rtol=0, atol=0.2)
+    assert_allclose(found.coef, [-4, 2], rtol=0, atol=0.5)
+    assert found.distance > 5
+    assert found.objective > model.objective_
+    # The objective is that of its coefficients, and at a minimum.
+    s0 = model.start_scale_
+
+    def objective(coef, intercept):
+        loss = 0.5 * ((y - X @ coef - intercept) / s0) ** 2
+        return s0**2 * selection_trimmed_loss(loss, 101, 3.0)[0]
+
+    # The other plane is clearly worse, so there is no warning.
+    assert_allclose(objective(found.coef, found.intercept), found.objective, rtol=1e-9)
+    for change in np.vstack([np.eye(2), -np.eye(2)]) * 0.01:
+        assert objective(found.coef + change, found.intercept) > found.objective
+
+
+def test_tight_cluster():
+    """Least trimmed squares prefers it; the warning and the wider trim tell."""
+    warned, better = 0, 0
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        X, y, bad = rng.standard_normal((200, 5)), None, np.arange(200) < 40
+        y = X.sum(axis=1) + rng.standard_normal(200)
+        X[bad] = 0.1 * rng.standard_normal((40, 5))
+        X[bad, 0] += 4
+        y[bad] = X[bad].sum(axis=1) - 8 + 0.1 * rng.standard_normal(40)
+        with warnings.catch_warnings(record=True) as record:
+            warnings.simplefilter("always")
+            model = SoftLTSRegressor(random_state=0).fit(X, y)
+            warned += any("another minimum" in str(w.message) for w in record)
+            wide = SoftLTSRegressor(trim=0.35, random_state=0).fit(X, y)
+        better += np.abs(wide.coef_ - 1).max() < np.abs(model.coef_ - 1).max()
+    assert warned >= 2
+    assert better >= 4
+
+
+@pytest.mark.parametrize("outliers", [0, 0.2])
+@pytest.mark.parametrize("n", [40, 150, 1500])
+def test_no_false_alarms(n, outliers):
+    """The warnings of pytest are errors."""
+    for seed in range(4):
+        X, y, _ = contaminated(n, outliers=outliers, seed=seed)
+        model = SoftLTSRegressor(random_state=0).fit(X, y)
+        assert model.other_minimum_ is None or model.other_minimum_.distance > 3
+
+
+def test_no_other_minimum():
+    X, y, _ = contaminated()
+    for parameters in (
+        {"trim": 0},
+        {"formulation": "sort", "epsilon": 0.1},
+        {"init": "ls"},
+    ):
+        model = SoftLTSRegressor(random_state=0, **parameters).fit(X, y)
+        assert model.other_minimum_ is None
+    exact = SoftLTSRegressor(random_state=0).fit(X, X @ [1, 2, 3.0])
+    assert exact.other_minimum_ is None
+
+
+def test_bisquare_scale():
+    rng = np.random.default_rng(0)
+    residual = 3 * rng.standard_normal(100_000)
+    ones = np.ones(residual.size)
+    assert_allclose(bisquare_scale(residual, ones, 0), 3, rtol=0.02)
+    scale = bisquare_scale(residual[:50], ones[:50], 5)
+    square = np.minimum((residual[:50] / (1.5476 * scale)) ** 2, 1)
+    assert_allclose(np.mean(1 - (1 - square) ** 3), 0.5 * 0.9, rtol=1e-5)
+    weight = rng.integers(0, 4, 50)
+    repeated = bisquare_scale(residual[:50].repeat(weight), np.ones(weight.sum()), 5)
+    assert_allclose(bisquare_scale(residual[:50], weight, 5), repeated, rtol=1e-5)
+    assert bisquare_scale(np.append(np.zeros(60), np.ones(40)), np.ones(100), 0) == 0.0
