@@ -56,7 +56,7 @@ def search(X, y, n_kept, *, weight=None, alpha=0.0, seed=0, start=lts_search, **
     design = LinearDesign(X, weight, fit_intercept=fit_intercept, alpha=alpha)
     if start is lts_search:
         kwargs["random_state"] = np.random.RandomState(seed)
-    z, n_fits, message, _ = start(design, y, weight, n_kept, **(CONTROL | kwargs))
+    z, n_fits, message, *_ = start(design, y, weight, n_kept, **(CONTROL | kwargs))
     assert np.isfinite(z).all()
     assert n_fits >= 0
     assert message is None

@@ -23,7 +23,7 @@ def two_laws(share=0.45, n=200, seed=0):
 
 
 def test_two_laws():
-    X, y, other = two_laws()
+    X, y, _ = two_laws()
     model = SoftLTSRegressor(epsilon=3, random_state=0).fit(X, y)
     found = model.other_minimum_
     assert_allclose(model.coef_, [1, 2], rtol=0, atol=0.2)
