@@ -131,11 +131,18 @@ class SoftLTSRegressor(BatchesMixin, InMemory):
         view = view_of(problem, facts)
         penalty = penalty_of(source, problem, view)
         fit = BlocksFit(source, problem, view, penalty, self._report)
+        raw_scale = problem.raw_scale(start.z)
+        if self.epsilon == "auto":  # the drawn rows tell
+            s0 = problem.start_scale(start.z, raw_scale) if raw_scale > 0 else 0.0
+            self._choose_epsilon(problem, s0, raw_scale, start.z)
+        else:
+            self.epsilon_ = float(self.epsilon)
+        self.other_minimum_ = None
         result = fit.fit(
             start.z,
             soft_z,
-            problem.raw_scale(start.z),
-            epsilon=self.epsilon,
+            raw_scale,
+            epsilon=self.epsilon_,
             reweight=self.reweight,
             **self._control(),
         )
@@ -173,8 +180,8 @@ class SoftLTSRegressor(BatchesMixin, InMemory):
         own_unit = result.start_scale or 1.0
         weights: SelectionWeights | StepWeights
         weights = weights_up_to(0.5 * (bound / own_unit) ** 2)
-        if not self.reweight and result.start_scale > 0 and self.epsilon > 0:
-            weights = SelectionWeights(result.threshold, float(self.epsilon))
+        if not self.reweight and result.start_scale > 0 and self.epsilon_ > 0:
+            weights = SelectionWeights(result.threshold, self.epsilon_)
         residual = problem.residual(result.raw_z)
         self.support_ = np.abs(residual) <= result.hard_limit
         self._set_rule(problem, weights, residual, own_unit, raw, final)
@@ -182,7 +189,7 @@ class SoftLTSRegressor(BatchesMixin, InMemory):
             problem.residual(result.z), result.scale, zero=problem.zero
         )
         errors = None
-        if self.epsilon > 0 or self.reweight or result.start_scale == 0:
+        if self.epsilon_ > 0 or self.reweight or result.start_scale == 0:
             reach = np.maximum(np.abs(facts.low), np.abs(facts.high))
             errors = errors_of(problem.design, result.gram, penalty, result.moments)
             errors = errors.scaled(problem.unit * own_unit if result.scale > 0 else 0.0)

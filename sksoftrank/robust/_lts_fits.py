@@ -99,12 +99,8 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
         self._report(f"start: {start.n_fits} fits, scale {s0 * problem.scale_unit:.6g}")
         n_before = 0
         if epsilon == "auto":
-            epsilon = DEFAULT
-            if s0 > 0:
-                epsilon, z, n_before = choose_epsilon(
-                    problem, s0, raw_scale, start.z, **self._control()
-                )
-            self._report(f"epsilon {epsilon:g} chosen")
+            z, n_before = self._choose_epsilon(problem, s0, raw_scale, start.z)
+            epsilon = self.epsilon_
         self.epsilon_ = float(epsilon)
         fit = smooth_fit(
             problem,
@@ -140,6 +136,16 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
             f"end: {self.n_iter_} iterations, objective {self.objective_:.6g}, "
             f"scale {self.scale_:.6g}"
         )
+
+    def _choose_epsilon(self, problem, s0, raw_scale, z):
+        """Set the epsilon for "auto"; returns where its fit begins, and iterations."""
+        self.epsilon_, n_iter = DEFAULT, 0
+        if s0 > 0:
+            self.epsilon_, z, n_iter = choose_epsilon(
+                problem, s0, raw_scale, z, **self._control()
+            )
+        self._report(f"epsilon {self.epsilon_:g} chosen")
+        return z, n_iter
 
     def _set_other_minimum(self, problem):
         """Keep another minimum of the objective, if the search came near one."""

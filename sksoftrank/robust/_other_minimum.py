@@ -10,7 +10,7 @@ from scipy.optimize import brentq
 
 from .._checks import warn
 from ..linear._robust_scale import consistency_factor, weighted_quantile
-from ..losses._selection import trimmed_selection
+from ..losses._choices import trimmed_choice
 from ._data_warnings import has_few_rows
 from ._lts_rows import MOMENTUM, TrimmedRows, best_fits
 from ._trimmed_squares import smooth_fit
@@ -99,7 +99,7 @@ def _smooth(rows, z, scale):
     """Reweighted fits of the smoothed objective from z on, and their masses."""
     for _ in range(N_SMOOTH):
         losses = 0.5 * rows.losses(z[None])[0] / scale**2
-        selection = trimmed_selection(losses, rows.weight, rows.n_kept, EPSILON)[1]
+        selection = trimmed_choice(losses, rows.weight, rows.n_kept, EPSILON)[1]
         masses = selection * rows.unit_weight
         z = rows.fit(masses[None])[0]
     return z, masses
