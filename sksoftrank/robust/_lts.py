@@ -366,6 +366,6 @@ class SoftLTSRegressor(LTSFits):
         self.coef_ = self.coef_.astype(X.dtype, copy=False)
         warn_of_data(self, y, problem.weight, problem.n_coefs, less_trim)
         warn_undetermined(self, self._lost)
-        warn_of_other_minimum(self, problem)
         problem.warn_of_ignored_group(self, X)
+        warn_of_other_minimum(self, problem)
         return self
