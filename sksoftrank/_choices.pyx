@@ -10,6 +10,7 @@ of (t - l_i) / epsilon, and t = anchor + epsilon * (offset + logit(share)).
 
 from libc.math cimport INFINITY, NAN, exp, expm1, fabs, isfinite, log, log1p, sqrt
 from libc.stdlib cimport free
+from libc.string cimport memcpy
 
 from ._environment cimport Environment, enter, leave
 from ._exponentials cimport exp_all, expm1_all
@@ -396,7 +397,6 @@ cdef inline Choice as_choice(const double* numbers) noexcept nogil:
 cdef struct Part:
     double part
     double rest
-    double slope       # of the part by t / epsilon
     double divergence  # phi(part) - phi(share) - phi'(share) (part - share)
 
 
@@ -434,55 +434,48 @@ cdef inline Part logistic_part_of(
     return found
 
 
-cdef inline Part clipped_part_of(
-    double value, Choice c, double epsilon
+cdef inline void clipped_deviation(
+    const double* v, Py_ssize_t size, Choice c, double epsilon, double* out
 ) noexcept nogil:
-    cdef double deviation = c.at.offset - (value - c.at.anchor) / epsilon
-    cdef double rest = 1.0 - c.share  # the sum of share and rest is 1 exactly
-    cdef Part found
-    # Small deviations from the share are kept, and a part of 1 is 1.
-    deviation = min(max(deviation, -c.share), rest)
-    found.part = deviation + c.share
-    found.rest = rest - deviation
-    found.slope = 1.0 if 0.0 < found.part < 1.0 else 0.0
-    found.divergence = 0.5 * (deviation * deviation)
-    return found
+    cdef Py_ssize_t i
+    cdef double y, low = -c.share, high = 1.0 - c.share  # share + high is 1 exactly
+    for i in range(size):
+        y = c.at.offset - (v[i] - c.at.anchor) / epsilon
+        out[i] = y if y > low else low
+    for i in range(size):
+        out[i] = out[i] if out[i] < high else high
 
 
-cdef inline Part hard_part_of(double value, Choice c) noexcept nogil:
-    cdef Part found
-    found.slope = 1.0 if value == c.at.anchor else 0.0  # where ties share what is left
-    found.part = (1.0 if value < c.at.anchor else 0.0) + c.at.offset * found.slope
-    found.rest = 1.0 - found.part
-    found.divergence = 0.5 * ((found.part - c.share) * (found.part - c.share))
-    return found
-
+# In the functions of rows, rest and slope may be NULL: they are not wanted. Each step
+# is a loop without branches over a block, for SIMD.
 
 cdef void logistic_row(
     Losses x, Choice c, double epsilon, double* part, double* rest, double* slope
 ) noexcept nogil:
-    """Parts and the rest, and slopes unless NULL.
-
-    Small ones have their digits, and no part is smaller than that of a larger loss.
-    """
+    """Small parts have their digits, and no part is below that of a larger loss."""
     cdef double logit = log(c.share) - log(c.rest)
     cdef Py_ssize_t start = 0, i, size
+    cdef double* p
     cdef double[BLOCK] u
     while start < x.size:
         size = min(x.size - start, <Py_ssize_t> BLOCK)
+        p = &part[start]
         for i in range(size):
             u[i] = logit + (
                 c.at.offset - distance(x.value[start + i], c.at.anchor, epsilon))
-        exp_all(u, size, &rest[start])
+            p[i] = -u[i]
+        exp_all(p, size, p)
         for i in range(size):
-            u[i] = -u[i]
-        exp_all(u, size, &part[start])
-        for i in range(start, start + size):
-            part[i] = 1.0 / (1.0 + part[i])
-            rest[i] = 1.0 / (1.0 + rest[i])
+            p[i] = 1.0 / (1.0 + p[i])
+        if rest != NULL or slope != NULL:
+            exp_all(u, size, u)
+            for i in range(size):
+                u[i] = 1.0 / (1.0 + u[i])
+        if rest != NULL:
+            memcpy(&rest[start], u, size * sizeof(double))
         if slope != NULL:
-            for i in range(start, start + size):
-                slope[i] = part[i] * rest[i]
+            for i in range(size):
+                slope[start + i] = p[i] * u[i]
         start += size
 
 
@@ -527,7 +520,7 @@ def part_rows(
     """The parts of the losses in a choice of each row.
 
     losses (IN): as for `select_rows`; choices (IN, rows x 6): what it found.
-    part, rest (OUT, rows x n): p and 1 - p, which may be None unless logistic.
+    part (OUT, rows x n), rest (OUT, the same, or None): p and 1 - p.
     slope (OUT, rows x n, or None): the derivative of p by t / epsilon, for epsilon = 0
     a 1 for each loss that is equal to t.
     """
@@ -543,8 +536,8 @@ def part_rows(
             choice = as_choice(&choices[r, 0])
             if is_logistic:
                 logistic_row(
-                    x, choice, epsilon, &part[r, 0], &rest[r, 0],
-                    NULL if slope is None else &slope[r, 0])
+                    x, choice, epsilon, &part[r, 0], NULL if rest is None
+                    else &rest[r, 0], NULL if slope is None else &slope[r, 0])
                 continue
             if epsilon > 0.0:
                 clipped_row(
@@ -566,21 +559,28 @@ def divergence_rows(
     losses, choices (IN): as for `part_rows`. out (OUT, rows x n).
     """
     cdef Py_ssize_t r, i
+    cdef Losses x
     cdef Choice choice
-    cdef double value
     cdef Environment environment
+    x.size = losses.shape[1]
     enter(&environment)
     with nogil:
         for r in range(losses.shape[0]):
+            x.value = &losses[r, 0]
             choice = as_choice(&choices[r, 0])
-            for i in range(losses.shape[1]):
-                value = losses[r, i]
-                if is_logistic:
-                    out[r, i] = logistic_part_of(value, choice, epsilon).divergence
-                elif epsilon > 0.0:
-                    out[r, i] = clipped_part_of(value, choice, epsilon).divergence
-                else:
-                    out[r, i] = hard_part_of(value, choice).divergence
+            if is_logistic:
+                for i in range(x.size):
+                    out[r, i] = logistic_part_of(
+                        x.value[i], choice, epsilon).divergence
+                continue
+            if epsilon > 0.0:
+                clipped_deviation(x.value, x.size, choice, epsilon, &out[r, 0])
+            else:
+                hard_row(x, choice, &out[r, 0], NULL, NULL)
+                for i in range(x.size):
+                    out[r, i] -= choice.share
+            for i in range(x.size):
+                out[r, i] *= 0.5 * out[r, i]
     leave(&environment)
 
 
@@ -600,18 +600,6 @@ cdef inline void hard_difference(
         out[i] -= first.at.offset if v[i] == low else 0.0
     for i in range(size):
         out[i] *= v[i] - origin
-
-
-cdef inline void clipped_deviation(
-    const double* v, Py_ssize_t size, Choice c, double epsilon, double* out
-) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef double y, low = -c.share, high = 1.0 - c.share  # share + high is 1 exactly
-    for i in range(size):
-        y = c.at.offset - (v[i] - c.at.anchor) / epsilon
-        out[i] = y if y > low else low
-    for i in range(size):
-        out[i] = out[i] if out[i] < high else high
 
 
 cdef inline void clipped_difference(

@@ -35,6 +35,14 @@ cdef inline void add_lanes(Sum* s, const double* lanes) noexcept nogil:
 cdef inline void add_block(Sum* s, double* terms, Py_ssize_t size) noexcept nogil:
     """Add up to a block of terms, pairwise; overwrites them."""
     cdef Py_ssize_t half = BLOCK // 2, i
+    cdef double few = s.carry, total
+    if size <= LANES // 2:  # plainly
+        for i in range(size):
+            few += terms[i]
+        total = s.total + few
+        s.carry = few - (total - s.total)
+        s.total = total
+        return
     while half > LANES and half >= size:  # zeros to zeros
         half //= 2
     if size < 2 * half:

@@ -71,6 +71,27 @@ cdef struct Tally:
     double moment   # sum of weight * (loss - anchor) of the latter
 
 
+cdef Tally tally_few(Losses x, Ring at, double anchor) noexcept nogil:
+    """That of fewer losses than there are lanes."""
+    cdef Py_ssize_t i
+    cdef const double* w = block_weight(x, 0)
+    cdef double y, t, sides, weight, outer = 0.0, signed = 0.0
+    cdef Tally result
+    result.partial = result.moment = 0.0
+    for i in range(x.size):  # no branches: none would be foreseen
+        y = x.value[i]
+        t = fabs(y - at.centre) - at.radius
+        sides = w[i] if t >= at.outer else 0.0
+        outer += sides
+        signed += copysign(sides, y - at.centre)
+        weight = w[i] if t < at.inner else 0.0
+        result.partial += weight
+        result.moment += weight * (y - anchor)
+    result.full = 0.5 * (outer - signed)
+    result.none = 0.5 * (outer + signed)
+    return result
+
+
 cdef Tally tally(Losses x, Ring at, double anchor) noexcept nogil:
     cdef Py_ssize_t b, start, i, j, size
     cdef const double* v
@@ -82,6 +103,8 @@ cdef Tally tally(Losses x, Ring at, double anchor) noexcept nogil:
     cdef double[LANES] moment
     cdef Sum outer_sum, signed_sum, partial_sum, moment_sum
     cdef Tally result
+    if x.size < LANES:
+        return tally_few(x, at, anchor)
     outer_sum.total = signed_sum.total = partial_sum.total = moment_sum.total = 0.0
     outer_sum.carry = signed_sum.carry = partial_sum.carry = moment_sum.carry = 0.0
     for b in range((x.size + BLOCK - 1) // BLOCK):
@@ -163,15 +186,44 @@ cdef inline uint64_t next_random(uint64_t* state) noexcept nogil:
 cdef inline double pick_pivot(
     const double* v, Py_ssize_t m, uint64_t* state
 ) noexcept nogil:
-    """Median of three medians of three random values; m > 0."""
+    """Median of three medians of three random values, or of three; m > 0."""
     cdef double[9] draw
     cdef Py_ssize_t i
+    if m <= 32:
+        return median3(v[0], v[m // 2], v[m - 1])
     for i in range(9):
         draw[i] = v[<Py_ssize_t> (next_random(state) % <uint64_t> m)]
     return median3(
         median3(draw[0], draw[1], draw[2]),
         median3(draw[3], draw[4], draw[5]),
         median3(draw[6], draw[7], draw[8]))
+
+
+cdef Boundary select_few(
+    double* v, Py_ssize_t m, double below, double target, Py_ssize_t* work
+) noexcept nogil:
+    """`select` of a few values without weights, by sorting them."""
+    cdef Py_ssize_t i, j, first = 0
+    cdef double value
+    cdef Boundary found
+    for i in range(1, m):
+        value = v[i]
+        j = i
+        while j > 0 and v[j - 1] > value:
+            v[j] = v[j - 1]
+            j -= 1
+        v[j] = value
+    work[0] += 2 * m
+    while True:
+        i = first + 1
+        while i < m and v[i] == v[first]:
+            i += 1
+        if below + <double> i >= target or i == m:
+            found.value = v[first]
+            found.below = below + <double> first
+            found.tied = <double> (i - first)
+            return found
+        first = i
 
 
 cdef Boundary select(
@@ -186,6 +238,8 @@ cdef Boundary select(
     cdef double pivot, less, tied
     cdef Boundary found
     cdef bint upper
+    if w == NULL and m < LANES:
+        return select_few(v, m, below, target, work)
     while True:
         pivot = pick_pivot(v, m, &state)
         less = tied = 0.0
