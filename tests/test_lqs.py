@@ -180,7 +180,7 @@ def test_rounds_of_draws_from_the_kept_rows_pay(monkeypatch):
     many = [fit(X, y, **HARD).objective_ for X, y in cases]
     monkeypatch.setattr(_lqs_search, "N_ROUNDS", 1)
     one = [fit(X, y, **HARD).objective_ for X, y in cases]
-    monkeypatch.setattr(_lqs_search, "N_BEST", 1)
+    monkeypatch.setattr(_lqs_search, "N_BEST_SUBSETS", 1)
     least = [fit(X, y, **HARD).objective_ for X, y in cases]
     assert np.mean(many) < 0.95 * np.mean(one)
     assert np.mean(one) < np.mean(least)
@@ -327,7 +327,7 @@ def test_minimum_at_a_kink():
 def test_large_data_are_searched_in_a_sample(monkeypatch):
     X, y, bad = contaminated(600, 0.3)
     whole = fit(X, y, **HARD)
-    monkeypatch.setattr(_lqs_search, "SAMPLE_SIZE", 100)
+    monkeypatch.setattr(_lqs_search, "MAX_DRAWN", 100)
     monkeypatch.setattr(_lqs_search, "BAND_SIZE", 100)
     sampled = fit(X, y, **HARD)
     assert_allclose(sampled.objective_, whole.objective_, rtol=0.2)

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..linear._design import LinearDesign, check_ranges
+from ..linear._design import LinearDesign
+from ..linear._ranges import check_ranges
 from ._blocks import Block, Floats, Source, check_block, chunks_of, dense
 
 # So many rows, and at most so many numbers in them, are drawn to start from; but for

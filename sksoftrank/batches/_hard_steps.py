@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..linear._design import LinearDesign, determined_inverse
+from ..linear._algebra import determined_inverse
+from ..linear._design import LinearDesign
 from ..losses._choices import trimmed_choice
 from ._blocks import Floats
 from ._lts_sums import Chunk, Task, kept_rows

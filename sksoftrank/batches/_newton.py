@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..linear._design import LinearDesign, determined_inverse
+from ..linear._algebra import determined_inverse
+from ..linear._design import LinearDesign
 from ._blocks import Floats
 from ._cells import Bracket, CellSums, choice_sums, solve_threshold
 from ._lts_sums import Task, newton_sums

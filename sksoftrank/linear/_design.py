@@ -7,9 +7,19 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, minres
 from sklearn.utils import gen_batches
-from sklearn.utils.sparsefuncs import min_max_axis
 
-EPS = np.finfo(np.float64).eps
+from ._algebra import (
+    EPS,
+    GRAM_ROUNDING,
+    NOISE,
+    append,
+    dense,
+    determined_inverse,
+    invert,
+    multiply,
+    multiply_right,
+)
+from ._ranges import ranges
 
 # Above this rank, decompositions cost more than the iterations that they save.
 MAX_WHITENED_RANK = 500
@@ -21,19 +31,8 @@ MAX_DENSIFIED_WORK = 1e10
 # Dense rows are centred a chunk at a time, of about this many numbers (1 MB).
 CHUNK_SIZE = 2**17
 
-# A direction of the features that varies by less than this many of their rounding
-# errors is noise.
-NOISE = 10.0
-
 # Up to this size, in coordinates of size one, rounding errors of the rows do no harm.
 HARMLESS_ROUNDING = 1e-12
-
-# A Gram matrix has half of the digits of its rows: what is this much smaller than its
-# largest eigenvalue is rounding.
-GRAM_ROUNDING = 1e-12
-
-# Features are squared to find their scales, so their sizes are limited.
-SMALLEST, LARGEST = 1e-140, 1e140
 
 
 class LinearDesign:
@@ -117,7 +116,7 @@ class LinearDesign:
         scale=None,
     ):
         self.X = X
-        self.low, self.high = _ranges(X)
+        self.low, self.high = ranges(X)
         self.fit_intercept = fit_intercept
         self.row_scale = row_scale
         core = sample_weight if core_weight is None else core_weight
@@ -180,7 +179,7 @@ class LinearDesign:
     def _scale(self, size, alpha):
         """Set basis and inverse for features of these scales; return the penalty."""
         self.basis = self._inverse_scale(size)
-        self.inverse = _invert(self.basis)
+        self.inverse = invert(self.basis)
         return np.full(size.size, alpha)
 
     def _whiten(self, roots, alpha, eps):
@@ -210,7 +209,7 @@ class LinearDesign:
                 break
         square = size**2 + alpha
         self.basis = unit[:, None] * (axes.T / np.sqrt(square))
-        self.inverse = np.sqrt(square)[:, None] * axes * _invert(unit)
+        self.inverse = np.sqrt(square)[:, None] * axes * invert(unit)
         n_all = square.size + self.fit_intercept
         self.unseen = np.zeros(n_all, dtype=bool)
         self.unseen[n_seen : square.size] = True
@@ -235,14 +234,14 @@ class LinearDesign:
     def coefficients(self, z):
         """Coefficients and intercept at the coordinates z."""
         if self.fit_intercept:
-            coef = _multiply(self.basis, z[:-1])
+            coef = multiply(self.basis, z[:-1])
             return coef, z[-1] - self.mean @ coef
-        return _multiply(self.basis, z), 0.0
+        return multiply(self.basis, z), 0.0
 
     def coordinates(self, coef, intercept):
         """Coordinates at which the predictions are those of the coefficients."""
-        z = _multiply(self.inverse, coef)
-        return _append(z, intercept + self.mean @ coef) if self.fit_intercept else z
+        z = multiply(self.inverse, coef)
+        return append(z, intercept + self.mean @ coef) if self.fit_intercept else z
 
     def predict(self, z):
         """Predictions at the coordinates z."""
@@ -259,8 +258,8 @@ class LinearDesign:
         else:  # faster than the sum along the first axis
             total = np.ones(len(row_gradient)) @ row_gradient
         gradient = self.X.T @ row_gradient - np.multiply.outer(self.mean, total)
-        gradient = _multiply(self.basis.T, gradient)
-        gradient = _append(gradient, total) if self.fit_intercept else gradient
+        gradient = multiply(self.basis.T, gradient)
+        gradient = append(gradient, total) if self.fit_intercept else gradient
         if self._rounding is not None and row_gradient.ndim == 1:
             # Along rounding errors there is no slope.
             limit = self._rounding * np.abs(row_gradient).sum()
@@ -330,7 +329,7 @@ class LinearDesign:
 
     def rows(self, index):
         """Dense rows in the coordinates: predictions are ``rows @ z``."""
-        rows = _multiply_right(_dense(self.X[index]) - self.mean, self.basis)
+        rows = multiply_right(dense(self.X[index]) - self.mean, self.basis)
         if self.fit_intercept:
             rows = np.column_stack([rows, np.ones(len(rows))])
         if self.row_scale is not None:
@@ -405,9 +404,9 @@ class LinearDesign:
             w = weight[batch]
             used = w > 0
             if used.all():
-                yield _dense(self.X[batch]) - self.mean, w
+                yield dense(self.X[batch]) - self.mean, w
             elif used.any():
-                chunk = _dense(self.X[batch][used])
+                chunk = dense(self.X[batch][used])
                 chunk -= self.mean
                 yield chunk, w[used]
 
@@ -441,22 +440,6 @@ class PenalizedLoss:
         return value + 0.5 * np.vdot(penalty_gradient, z), gradient.ravel()
 
 
-def _multiply(matrix, z):
-    """The product with a matrix, or with the diagonal matrix of these entries."""
-    if matrix.ndim == 2:
-        return matrix @ z
-    return (z.T * matrix).T  # z may be a vector or a matrix
-
-
-def _multiply_right(rows, matrix):
-    """The same from the right."""
-    return rows @ matrix if matrix.ndim == 2 else rows * matrix
-
-
-def _dense(rows):
-    return rows.toarray() if sparse.issparse(rows) else rows
-
-
 def _is_whitened(X, whiten_sparse):
     if min(X.shape) > MAX_WHITENED_RANK:
         return False
@@ -464,47 +447,3 @@ def _is_whitened(X, whiten_sparse):
         return True
     work = float(np.prod(X.shape, dtype=np.float64)) * min(X.shape)
     return whiten_sparse and work <= MAX_DENSIFIED_WORK
-
-
-def _append(z, last):
-    """The vector or matrix z with one more entry or row."""
-    return np.concatenate([z, np.expand_dims(last, 0)])
-
-
-def determined_inverse(hessian, noise):
-    """Inverse of a Hessian, 0 where it leaves directions undetermined, and these.
-
-    `noise` is that of the `LinearDesign`, for a Hessian of rows that weigh about 1.
-    """
-    curvature, axes = np.linalg.eigh(hessian)
-    rounding = NOISE**2 * np.einsum("ji,jk,ki->i", axes, noise, axes)
-    rounding = np.maximum(rounding, curvature.max(initial=0.0) * GRAM_ROUNDING)
-    determined = curvature > rounding
-    known = axes[:, determined]
-    return known / curvature[determined] @ known.T, axes[:, ~determined]
-
-
-def _invert(unit):
-    """1 / unit, and 0 where that is 0, too."""
-    return 1 / np.where(unit > 0, unit, np.inf)
-
-
-def _ranges(X):
-    """Smallest and largest values of the features, checked: 0, or can be squared."""
-    if sparse.issparse(X):
-        low, high = min_max_axis(X, axis=0)
-    else:
-        low, high = X.min(axis=0), X.max(axis=0)
-    check_ranges(low, high)
-    return low, high
-
-
-def check_ranges(low, high):
-    """Say which feature of these smallest and largest values cannot be squared."""
-    size = np.maximum(high, -low)
-    wrong = (size > LARGEST) | ((size < SMALLEST) & (size > 0))
-    if wrong.any():
-        raise ValueError(
-            f"The largest size of a feature of X must be 0 or from {SMALLEST:g} to "
-            f"{LARGEST:g}, got {size[wrong][0]:.3g} in column {wrong.argmax()}."
-        )

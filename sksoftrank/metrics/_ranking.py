@@ -12,8 +12,8 @@ from scipy.stats import rankdata
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import ndcg_score as sklearn_ndcg_score
 
-from .._checks import exact_differences, moderate, nan_for_na, warn
-from .._sklearn import check_array, check_sample_weight
+from .._checks import moderate, warn
+from .._sklearn import check_sample_weight
 from ..losses._grouped import check_group_weight
 from ..losses._ranking import group_rows
 from ..operators._by_group import check_flat, exact_within
@@ -24,6 +24,7 @@ from ._correlations import (
     weighted_kendall,
     weighted_spearman,
 )
+from ._rankings import check_both, check_pair, check_rankings, check_relevance
 
 
 @overload
@@ -119,7 +120,7 @@ def spearman_score(
             (y_true, y_pred, groups, sample_weight),
             average,
         )
-    y_true, y_pred, ranked, counts, sample_weight = _check_pair(
+    y_true, y_pred, ranked, counts, sample_weight = check_pair(
         y_true, y_pred, sample_weight
     )
     if counts is None:
@@ -226,7 +227,7 @@ def kendall_tau_score(
             (y_true, y_pred, groups, sample_weight),
             average,
         )
-    y_true, y_pred, ranked, counts, sample_weight = _check_pair(
+    y_true, y_pred, ranked, counts, sample_weight = check_pair(
         y_true, y_pred, sample_weight
     )
     if counts is None:
@@ -293,7 +294,7 @@ def ndcg_score(
     if groups is not None:
         y_score = exact_within(y_score, "y_score", groups)
     y_score = check_rankings(y_score, "y_score")
-    ranked = _check_both(y_true, y_score)
+    ranked = check_both(y_true, y_score)
     if groups is not None:
         check_flat(y_true, "y_true")
         layout, weight, _ = check_group_weight(sample_weight, groups, ranked)
@@ -383,7 +384,7 @@ def _score_groups(name, functions, arguments, average):
     y_pred = check_rankings(exact_within(y_pred, "y_pred", groups), "y_pred")
     check_flat(y_true, "y_true")
     layout, group_weight, counts = check_group_weight(
-        sample_weight, groups, _check_both(y_true, y_pred), by_row=True
+        sample_weight, groups, check_both(y_true, y_pred), by_row=True
     )
     of_rows, of_one = functions
     scores = np.full(layout.labels.size, np.nan)
@@ -426,53 +427,3 @@ def _weighted_mean(scores, weights, name):
         )
         return float("nan")
     return float(np.average(scores, weights=weights))
-
-
-def check_relevance(y, name):
-    """Numbers or NaN as float64, of shape (n_samples, n_labels) or (n_samples,)."""
-    with np.errstate(invalid="ignore"):  # sums of very large numbers
-        y = check_array(
-            nan_for_na(y),
-            dtype=np.float64,
-            ensure_all_finite="allow-nan",
-            ensure_2d=False,
-            input_name=name,
-        )
-    if y.ndim not in (1, 2):
-        raise ValueError(
-            f"{name} must have shape (n_samples, n_labels) or (n_samples,), got "
-            f"{y.shape}."
-        )
-    return y
-
-
-def check_rankings(y, name):
-    """The same where only the order in each row matters, which large integers keep."""
-    return check_relevance(exact_differences(y, name), name)
-
-
-def _check_both(y_true, y_pred):
-    """Where both arguments are ranked."""
-    if y_true.shape != y_pred.shape:
-        raise ValueError(
-            f"y_true and the prediction must have the same shape, got {y_true.shape} "
-            f"and {y_pred.shape}."
-        )
-    return ~(np.isnan(y_true) | np.isnan(y_pred))
-
-
-def _check_pair(y_true, y_pred, sample_weight):
-    """Both arguments as rows, where both are ranked, and weights.
-
-    For one ranking those of the ranked samples, else None, and those of the rows.
-    """
-    y_true, y_pred = check_rankings(y_true, "y_true"), check_rankings(y_pred, "y_pred")
-    ranked = _check_both(y_true, y_pred)
-    if y_true.ndim == 2:
-        return y_true, y_pred, ranked, None, sample_weight
-    counts = None
-    if sample_weight is not None:
-        counts = check_sample_weight(sample_weight, y_true, ensure_non_negative=True)
-        ranked &= counts > 0
-        counts = moderate(counts[ranked])
-    return y_true[None], y_pred[None], ranked[None], counts, None

@@ -13,27 +13,24 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from .._checks import check_sigma, nan_for_na, warn
 from .._sklearn import F, Interval, check_array, validate_params
 from .._typing import ScorerFunction
-from ..linear._robust_scale import scaled_variance, trimmed_variance
+from ..linear._robust_scale import ROUNDING, scaled_variance, trimmed_variance
 
 TRIM = Interval(Real, 0, 0.5, closed="both")
-
-# Parts of the total weight this small are rounding errors.
-ROUNDING = 1e-12
 
 # Deviations are squared: beyond this many typical ones they are all the same.
 LARGEST_DEVIATION = 1e100
 
+# Of both scores.
+PARAMETERS = {
+    "y_true": ["array-like"],
+    "y_pred": ["array-like"],
+    "trim": [TRIM],
+    "sample_weight": ["array-like", None],
+    "sigma": ["array-like", None],
+}
 
-@validate_params(
-    {
-        "y_true": ["array-like"],
-        "y_pred": ["array-like"],
-        "trim": [TRIM],
-        "sample_weight": ["array-like", None],
-        "sigma": ["array-like", None],
-    },
-    prefer_skip_nested_validation=True,
-)
+
+@validate_params(PARAMETERS, prefer_skip_nested_validation=True)
 def trimmed_mean_squared_error(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -89,16 +86,7 @@ def trimmed_mean_squared_error(
     return _trimmed_mean_square(in_sigmas(y_true - y_pred, sigma), weight, trim)
 
 
-@validate_params(
-    {
-        "y_true": ["array-like"],
-        "y_pred": ["array-like"],
-        "trim": [TRIM],
-        "sample_weight": ["array-like", None],
-        "sigma": ["array-like", None],
-    },
-    prefer_skip_nested_validation=True,
-)
+@validate_params(PARAMETERS, prefer_skip_nested_validation=True)
 def trimmed_r2_score(
     y_true: ArrayLike,
     y_pred: ArrayLike,

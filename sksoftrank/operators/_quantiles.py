@@ -155,16 +155,8 @@ def soft_quantile(
         return solve_groups(
             soft_quantile, arguments, place, is_exact=True, knows_nan=True
         )
-    location = Location(
-        values,
-        epsilon,
-        weights,
-        regularization,
-        axis,
-        nan_policy,
-        return_jacobian,
-        rule=as_frequencies,
-    )
+    options = epsilon, weights, regularization, axis, nan_policy, return_jacobian
+    location = Location(values, *options, rule=as_frequencies)
     q = check_fractions(q, "q", 1.0)
     total = location.data.total
     is_wrong = total > MAX_TOTAL
@@ -403,16 +395,8 @@ def soft_trimmed_mean(
         return solve_groups(
             soft_trimmed_mean, locals(), CommonPlace(), is_exact=True, knows_nan=True
         )
-    location = Location(
-        values,
-        epsilon,
-        weights,
-        regularization,
-        axis,
-        nan_policy,
-        return_jacobian,
-        rule=as_shares,
-    )
+    options = epsilon, weights, regularization, axis, nan_policy, return_jacobian
+    location = Location(values, *options, rule=as_shares)
     lower, upper = check_cut(cut)
     total = location.data.total
     low = lower * total, (1 - lower) * total

@@ -8,7 +8,7 @@ from sklearn.utils import gen_batches
 from sklearn.utils.parallel import Parallel, delayed
 
 from .. import _pav
-from .._checks import check_n_jobs
+from .._checks import check_differences, check_exact, check_flag, check_n_jobs
 from .._rows import stand_ins, with_infinity
 
 # The kernels by dtype: a lookup here costs less than dispatch on every call.
@@ -119,6 +119,13 @@ def _by_threads(kernel, n_jobs):
         return min(parallel(delayed(solve_batch)(batch) for batch in batches))
 
     return solve
+
+
+def check_compared(values, axis, magnitude):
+    """Values that are compared as such, or by their magnitudes."""
+    if check_flag(magnitude, "magnitude"):
+        return check_exact(values, "values")
+    return check_differences(values, "values", axis)
 
 
 def signed(multiply, signs):

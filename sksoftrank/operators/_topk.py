@@ -6,9 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._checks import (
-    check_differences,
     check_epsilon,
-    check_exact,
     check_flag,
     check_mass,
     check_regularization,
@@ -19,7 +17,7 @@ from .._rows import Slices, rounded
 from .._typing import NanPolicy, Regularization
 from ._by_row import OwnPlace, needs_groups, solve_groups
 from ._choice import Choice, WeightedRows, steepness_of
-from ._rows import signed
+from ._rows import check_compared, signed
 
 
 @overload
@@ -174,10 +172,7 @@ def soft_topk(
     kind = check_regularization(regularization, ("quadratic", "entropic"))
     largest = check_flag(largest, "largest")
     return_jacobian = check_flag(return_jacobian, "return_jacobian")
-    if check_flag(magnitude, "magnitude"):
-        values = check_exact(values, "values")
-    else:
-        values = check_differences(values, "values", axis)
+    values = check_compared(values, axis, magnitude)
     slices = Slices(values.shape, axis)
     signs = None
     if magnitude:

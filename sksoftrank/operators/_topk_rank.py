@@ -8,9 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _isotonic, _pav
 from .._checks import (
-    check_differences,
     check_epsilon,
-    check_exact,
     check_finite,
     check_flag,
     check_k,
@@ -22,7 +20,7 @@ from .._typing import NanPolicy, Regularization
 from ..projections import pool_squares
 from ._by_row import OwnPlace, needs_groups, solve_groups
 from ._choice import steepness_of
-from ._rows import signed
+from ._rows import check_compared, signed
 
 # A power of two. Values and an epsilon above it are divided by it.
 LARGE = 2.0**500
@@ -165,10 +163,7 @@ def soft_topk_rank(
     kind = check_regularization(regularization, ("quadratic", "entropic"))
     largest = check_flag(largest, "largest")
     return_jacobian = check_flag(return_jacobian, "return_jacobian")
-    if check_flag(magnitude, "magnitude"):
-        values = check_exact(values, "values")
-    else:
-        values = check_differences(values, "values", axis)
+    values = check_compared(values, axis, magnitude)
     slices = Slices(values.shape, axis)
     k = check_k(k, slices.length)
     rows = slices.to_rows(values).astype(np.float64, copy=False)

@@ -20,6 +20,7 @@ from .._sklearn import (
     fit_context,
     validate_data,
 )
+from ..linear._algebra import EPS, NOISE
 from ..linear._design import LinearDesign, PenalizedLoss
 from ..linear._models import FEATURES, LinearScoresMixin, lbfgs
 from ..losses._grouped import check_group_weight
@@ -33,15 +34,10 @@ from ._objectives import (
     soft_levels,
 )
 
-EPS = np.finfo(np.float64).eps
-
 # The iterations start from the scores of least squares, and from these times a number:
 # far values shrink the former. The second end counts if it is lower by this share.
 HARDER = 4.0
 LOWER = 1e-4
-
-# What varies by less than this many rounding errors within groups is constant.
-NOISE = 10.0
 
 
 class SoftRanker(CallbackSupportMixin, LinearScoresMixin, BaseEstimator):

@@ -6,7 +6,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import gen_batches
 
-from ..linear._design import CHUNK_SIZE, NOISE, determined_inverse
+from ..linear._algebra import NOISE, determined_inverse
+from ..linear._design import CHUNK_SIZE
 
 # A function of the coefficients is undetermined if this part of it is.
 UNKNOWN = 1e-8

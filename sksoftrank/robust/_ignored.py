@@ -13,9 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 from .._checks import warn
 
 # The rows that are looked at, columns, and the smallest part of ignored rows.
-MAX_ROWS = 2000
+MAX_TREE_ROWS = 2000
 MAX_COLUMNS = 500
-MIN_ROWS = 5
+MIN_PART_ROWS = 5
 
 # Standard errors by which ignored rows must differ from the others in a column.
 MIN_DISTANCE = 6.0
@@ -25,7 +25,7 @@ HARMLESS = 1.4
 
 # Beyond so many deviations from the others, in a column of more than so many values, a
 # group consists of leverage points.
-FAR = 2.5
+FAR_ERROR = 2.5
 FEW_VALUES = 10
 
 # A larger part of the rows is no small group.
@@ -33,7 +33,7 @@ LARGEST_PART = 0.25
 
 # Part of the rows of a group that are ignored, and how probable that may be by chance.
 IGNORED_PART = 0.6
-CHANCE = 1e-6
+COINCIDENCE = 1e-6
 
 
 class GroupSharesMixin:
@@ -131,11 +131,11 @@ def warn_of_ignored_group(model, X, is_ignored, robust, plain):
     """
     n = is_ignored.size
     rows = np.arange(n)
-    if n > MAX_ROWS:
-        rows = np.sort(np.random.default_rng(0).choice(n, MAX_ROWS, replace=False))
+    if n > MAX_TREE_ROWS:
+        rows = np.sort(np.random.default_rng(0).choice(n, MAX_TREE_ROWS, replace=False))
     ignored = is_ignored[rows]
     n_ignored = np.count_nonzero(ignored)
-    if not 2 * MIN_ROWS <= n_ignored <= 0.5 * rows.size:
+    if not 2 * MIN_PART_ROWS <= n_ignored <= 0.5 * rows.size:
         return
     table = _as_table(X, rows)
     if table is None or not _differ(table, ignored):
@@ -212,7 +212,7 @@ def _is_far(column, inside):
         return False
     centre = np.nanmedian(others)
     deviation = np.nanmedian(np.abs(others - centre)) / norm.ppf(0.75)
-    return np.abs(np.nanmedian(column[inside]) - centre) > FAR * deviation
+    return np.abs(np.nanmedian(column[inside]) - centre) > FAR_ERROR * deviation
 
 
 def _find_part(table, ignored):
@@ -225,7 +225,7 @@ def _find_part(table, ignored):
     for first in (0, 1):
         learn, check = slice(first, None, 2), slice(1 - first, None, 2)
         tree = DecisionTreeClassifier(
-            max_depth=1, min_samples_leaf=MIN_ROWS, random_state=0
+            max_depth=1, min_samples_leaf=MIN_PART_ROWS, random_state=0
         )
         tree = tree.fit(table[learn], ignored[learn]).tree_
         if tree.node_count < 3:
@@ -235,7 +235,7 @@ def _find_part(table, ignored):
         inside = (table[check, column] > threshold) == is_above
         found = np.count_nonzero(ignored[check][inside])
         size = np.count_nonzero(inside)
-        enough = size >= MIN_ROWS and found >= IGNORED_PART * size
-        if enough and binom.sf(found - 1, size, base) < CHANCE:
+        enough = size >= MIN_PART_ROWS and found >= IGNORED_PART * size
+        if enough and binom.sf(found - 1, size, base) < COINCIDENCE:
             return int(column), float(threshold), is_above
     return None

@@ -6,32 +6,29 @@ from typing import Any
 import numpy as np
 from sklearn.utils import gen_batches
 
-from ..linear._design import EPS
+from ..linear._algebra import EPS
+from ..linear._robust_scale import ROUNDING
 from ._lts_rows import TrimmedRows, best_fits, select
 from ._lts_search import Start
 from ._lts_starts import elemental_fits
+from ._lts_steps import BAND
 
 # Larger data are searched in a random sample first, and then in bands of this many
 # rows, or this fraction of them, next to the boundary.
-SAMPLE_SIZE = 1500
+MAX_DRAWN = 1500
 BAND_SIZE = 2000
-BAND = 1 / 12
-
 # Fits through random rows by default, in each of a few rounds: as many as have this
 # number of residuals, within limits. So many of each round go on.
 N_RESIDUALS = 300_000
-N_INIT = 200, 1000
+N_SUBSETS = 200, 1000
 N_ROUNDS = 6
-N_BEST = 4
+N_BEST_SUBSETS = 4
 
 # Weight in the draws of rows that the best fit does not keep.
 OUTSIDE = 1e-6
 
-# What rounding may change in a sum of weights and in the value of an objective.
-ROUNDING = 1e-12
-
 # Relative changes below this are those of rows that depend linearly on active ones.
-DEPENDENT = 1e-10
+DEPENDENT_SUBSET = 1e-10
 
 
 def lqs_search(
@@ -183,22 +180,22 @@ def _best_draws(fitted, draws, level, n_init, rng):
         drawn = elemental_fits(draws, batch.stop - batch.start, rng)
         drawn, new = fitted.level(drawn, level)
         z, bound = np.vstack([z, drawn]), np.append(bound, new)
-        z, bound = best_fits(z, bound, N_BEST)
+        z, bound = best_fits(z, bound, N_BEST_SUBSETS)
     return z
 
 
 def _batch_size(n_rows):
     """Number of fits that have about `N_RESIDUALS` residuals."""
-    return int(np.clip(N_RESIDUALS / n_rows, *N_INIT))
+    return int(np.clip(N_RESIDUALS / n_rows, *N_SUBSETS))
 
 
 def _sample(sample_weight, rng):
     """Rows drawn with replacement from all repeats of all rows, and how often."""
     used = np.flatnonzero(sample_weight)
-    if used.size <= SAMPLE_SIZE:
+    if used.size <= MAX_DRAWN:
         return used, sample_weight[used]
     cumulated = np.cumsum(sample_weight)
-    drawn = np.searchsorted(cumulated, cumulated[-1] * rng.random_sample(SAMPLE_SIZE))
+    drawn = np.searchsorted(cumulated, cumulated[-1] * rng.random_sample(MAX_DRAWN))
     index, counts = np.unique(drawn, return_counts=True)
     return index, counts.astype(np.float64)
 
@@ -316,7 +313,7 @@ class QuantileRows:
     def _is_independent(self, active, sign):
         normals = self._normals(active, sign)
         normals /= np.linalg.norm(normals, axis=1)[:, None]
-        return np.linalg.svd(normals, compute_uv=False)[-1] > DEPENDENT
+        return np.linalg.svd(normals, compute_uv=False)[-1] > DEPENDENT_SUBSET
 
     def _edges(self, x, active, sign):
         """Steps that lower the objective most and leave rows active.
@@ -349,7 +346,7 @@ class QuantileRows:
         change = moves @ self.rows.T
         size = np.abs(moves) @ np.abs(self.rows).T
         for bound in (raises, -raises):
-            same = np.abs(change - bound) <= DEPENDENT * (size + np.abs(bound))
+            same = np.abs(change - bound) <= DEPENDENT_SUBSET * (size + np.abs(bound))
             change = np.where(same, bound, change)
         for i, position in enumerate(dropped):
             stays = np.arange(active.size) != position

@@ -5,17 +5,15 @@ import math
 
 import numpy as np
 
-from ..linear._design import EPS, NOISE
-
-# What rounding may change in the value of an objective.
-ROUNDING = 1e-12
+from ..linear._algebra import EPS, NOISE
+from ..linear._robust_scale import ROUNDING
 
 # How much further than the last one a concentration step starts.
 MOMENTUM = 0.5
 
 # In units of the smallest mean square of h targets: objectives, and squares of single
 # residuals, up to these are rounding errors.
-EXACT_FIT = 1e-20
+EXACT_SQUARES = 1e-20
 EXACT_ROW = 1e-14
 
 # Fits closer than this in their objectives count as the same.
@@ -157,7 +155,7 @@ class TrimmedRows:
         """The objective of each fit; of exact ones minus the mass on the plane."""
         losses = self.losses(z)
         value = self.objective(z, losses, self.select(losses))
-        exact = np.flatnonzero(value <= EXACT_FIT)
+        exact = np.flatnonzero(value <= EXACT_SQUARES)
         value[exact] = -((losses[exact] <= EXACT_ROW) @ self.unit_weight)
         return value
 

@@ -12,7 +12,7 @@ from sklearn.utils.random import sample_without_replacement
 
 from ..linear._design import MAX_WHITENED_RANK
 from ..losses._choices import trimmed_choice
-from ._lts_rows import EXACT_FIT, MOMENTUM, SAME, TrimmedRows, best_fits, select
+from ._lts_rows import EXACT_SQUARES, MOMENTUM, SAME, TrimmedRows, best_fits, select
 from ._lts_starts import (
     HUBER,
     HUBER_STEPS,
@@ -159,7 +159,7 @@ def lts_search(
         # Where all rows can be fitted exactly, others fit h of them as well.
         z = _least_squares(*data[:3])
         square = (data[1] - design.predict(z)) ** 2
-        if sample_weight @ square <= EXACT_FIT * sample_weight.sum():
+        if sample_weight @ square <= EXACT_SQUARES * sample_weight.sum():
             return Start(z * unit, 2, None)
     is_wide = design.n_coordinates > MAX_WHITENED_RANK + 1
     search = _search_wide if is_wide else _search_dense
@@ -349,7 +349,7 @@ def _improve(rows, z, effort, rng):
     stale = 0
     for _ in range(effort.n_rounds):
         n_rivals = int(np.count_nonzero(value <= NEARLY_BEST * value[0]))
-        if stale >= min(PATIENCE, n_rivals) or value[0] <= EXACT_FIT:
+        if stale >= min(PATIENCE, n_rivals) or value[0] <= EXACT_SQUARES:
             break
         masses = rows.select(rows.losses(z))
         parts = subset_fits(rows, masses, effort.n_parts, n_drawn, rng)
@@ -360,7 +360,7 @@ def _improve(rows, z, effort, rng):
         z, value = best_fits(
             np.vstack([z, new]), np.append(value, new_value), effort.n_minima
         )
-    if value[0] <= EXACT_FIT:
+    if value[0] <= EXACT_SQUARES:
         return z[:1], n_fits
     minima = [rows.descend(start) for start in z]
     best = min(minima, key=lambda minimum: minimum[1])

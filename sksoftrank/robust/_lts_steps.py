@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..linear._design import determined_inverse
+from ..linear._algebra import determined_inverse
 from ..losses._choices import trimmed_gradient
 from ._lts_rows import MOMENTUM, ROUNDING, select
 

@@ -5,12 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..linear._design import EPS
+from ..linear._algebra import EPS
 from ..linear._models import lbfgs
+from ..linear._robust_scale import ROUNDING
 from ..losses._choices import sorted_choice, trimmed_choice
-
-# What rounding may change in the value of an objective.
-ROUNDING = 1e-12
 
 
 class Minimum(NamedTuple):

@@ -10,7 +10,8 @@ import numpy as np
 from sklearn.utils import gen_batches
 
 from .._checks import warn
-from ..linear._design import CHUNK_SIZE, EPS, GRAM_ROUNDING, NOISE, determined_inverse
+from ..linear._algebra import EPS, GRAM_ROUNDING, NOISE, determined_inverse
+from ..linear._design import CHUNK_SIZE
 from ._coefficient_errors import noise_along
 
 # A coefficient is lost where this part of it is undetermined; names that are listed.
