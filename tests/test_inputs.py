@@ -236,7 +236,7 @@ BAD = {
         *((bad, TypeError) for bad in (*NO_NUMBERS, [[1.0]], np.array([[1.0]]))),
     ],
     "axis": [
-        *((bad, TypeError) for bad in (1.0, "0", (0,), [0])),
+        *((bad, TypeError) for bad in (1.0, "0", (0,), [0], True)),
         *((bad, np.exceptions.AxisError) for bad in (5, -5)),
     ],
     "regularization": [
@@ -257,7 +257,9 @@ BAD = {
         for name in ("cost", "max_iter", "power", "tol", "top_weight", "width")
     },
     **{
-        name: [(bad, (ValueError, TypeError)) for bad in ("a", None, -1, np.nan, 99)]
+        name: [
+            (bad, (ValueError, TypeError)) for bad in ("a", None, True, -1, np.nan, 99)
+        ]
         for name in ("n_kept", "position")
     },
 }
@@ -281,6 +283,14 @@ def test_bad_options(function, arguments):
                 function(**arguments | {name: bad})
             if is_flag:
                 assert str(caught.value).endswith(f"True or False, got {bad!r}.")
+
+
+@pytest.mark.parametrize(("function", "arguments"), AS_SCIKIT_LEARN)
+def test_bad_flags_of_scores(function, arguments):
+    for name, parameter in inspect.signature(function).parameters.items():
+        for bad in FLAGS if isinstance(parameter.default, bool) else ():
+            with pytest.raises(TypeError, match=rf"^{name} must be True or False"):
+                function(**arguments | {name: bad})
 
 
 def test_kl_is_for_ranks_only():

@@ -59,6 +59,8 @@ def check_regularization(regularization, allowed) -> int:
 def check_axis(axis, ndim) -> int:
     """Return `axis` in [0, ndim), or say what is wrong with it."""
     try:
+        if isinstance(axis, bool):
+            raise TypeError
         axis = operator.index(axis)
     except TypeError:
         raise TypeError(f"axis must be an integer or None, got {axis!r}.") from None

@@ -348,7 +348,7 @@ def _check_counts(counts, losses, epsilon):
 
 
 def _check_n_kept(n_kept, total, name):
-    if not isinstance(n_kept, Real):
+    if not isinstance(n_kept, Real) or isinstance(n_kept, bool):
         raise TypeError(f"{name} must be a real number, got {n_kept!r}.")
     if not 0 < float(n_kept) <= total:
         raise ValueError(

@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import ndcg_score as sklearn_ndcg_score
 
-from .._checks import moderate, warn
+from .._checks import check_flag, moderate, warn
 from .._sklearn import check_sample_weight
 from ..losses._grouped import check_group_weight
 from ..losses._ranking import group_rows
@@ -396,7 +396,7 @@ def _score_groups(name, functions, arguments, average):
             for i in np.flatnonzero((own != own[:, :1]).any(axis=1)):
                 rows = index[i]
                 scores[numbers[i]] = of_one(y_true[rows], y_pred[rows], own[i])
-    if not average:
+    if not check_flag(average, "average"):
         return scores
     is_usable = group_weight > 0
     return _weighted_mean(scores[is_usable], group_weight[is_usable], name)
@@ -412,7 +412,7 @@ def _average(score, ranked, sample_weight, average, name):
     """Mean of the scores of rows with two ranked labels, or all with NaN for others."""
     score = np.asarray(score)
     usable = ranked.sum(axis=1) > 1
-    if not average:
+    if not check_flag(average, "average"):
         return np.where(usable, score, np.nan)
     weight = check_sample_weight(sample_weight, score, ensure_non_negative=True)
     return _weighted_mean(score[usable], moderate(weight[usable]), name)
