@@ -26,7 +26,9 @@ class Binding:
     """
 
     def __init__(self, module: str, array_type: Any, words: Mapping[str, str]) -> None:
-        self._module, self._array_type, self._words = module, array_type, words
+        self._module, self._words = module, words
+        # The documentation is built without the framework, of which it has mocks then.
+        self._array_type = array_type if isinstance(array_type, type) else Any
 
     def __call__(self, method: Method) -> Method:
         """The method as a function."""

@@ -135,6 +135,11 @@ def _by_blocks(
 ) -> tuple[Any, Any]:
     """Ranks or sorts along the last axis, and which values were NaN, if any may be."""
     filled, is_nan = without_nan(xp, x, nan_policy)
+    if is_nan is None and epsilon.is_number:
+        options = regularization, -1, descending, "raise", False, n_jobs
+        result = xp.fast(x, epsilon.value, is_sort, *options)
+        if result is not None:
+            return result, None
     order, first = xp.blocks(
         x,
         epsilon.of_slices(x.shape[:-1]),

@@ -4,6 +4,7 @@ The structure comes from NumPy by `jax.pure_callback`, or directly where nothing
 traced, so that bad input raises an ordinary exception.
 """
 
+# The documentation is built without the framework, of which types are mocks then.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable

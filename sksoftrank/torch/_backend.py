@@ -1,5 +1,6 @@
 """What the formulas need from PyTorch; this module is their `xp`."""
 
+# The documentation is built without the framework, of which types are mocks then.
 from __future__ import annotations
 
 import sys

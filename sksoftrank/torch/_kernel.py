@@ -4,6 +4,7 @@ The first derivative is the kernel's product with the Jacobian; derivatives of i
 all transformations, go through the formulas.
 """
 
+# The documentation is built without the framework, of which types are mocks then.
 from __future__ import annotations
 
 import math
@@ -22,6 +23,7 @@ from ..operators._rows import SolvedRows, solve_rows
 PLAIN = (Tensor, torch.nn.Parameter)
 STRIDED, FLOAT64 = torch.strided, torch.float64
 TYPES = (FLOAT64, torch.float32)
+NUMBERS = (float, int, np.float64)
 SORT_KINDS = {name: KINDS[name] for name in ("quadratic", "entropic")}
 # PyTorch's own names for what it does around a call. Without them every call goes
 # through the formulas, which are slower and as good.
@@ -58,7 +60,7 @@ def fast(
     """Soft ranks or sorts, or None where the kernel can't, or an argument is wrong."""
     if not (
         is_plain(values)
-        and type(epsilon) is float
+        and type(epsilon) in NUMBERS
         and 0 <= epsilon < math.inf
         and is_straight is False
         and (descending is False or descending is True)
@@ -81,6 +83,7 @@ def fast(
         rows = _as_rows(values.detach().numpy())
     except RuntimeError:  # a view of other numbers
         return None
+    epsilon = float(epsilon)
     # As in `soft_rank` and `soft_sort`.
     sign = 1.0 if is_sort is descending else -1.0
     if is_sort and epsilon == 0:

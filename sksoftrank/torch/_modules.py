@@ -1,5 +1,6 @@
 """The losses as modules."""
 
+# The documentation is built without the framework, of which types are mocks then.
 from __future__ import annotations
 
 from torch import Tensor, nn
