@@ -70,6 +70,10 @@ def framework(request):
         return
     found = jax_framework()
     jax = pytest.importorskip("jax")
-    jax.config.update("jax_enable_x64", True)
+    # Only for these tests: the switches are global. The second makes compiling fast.
+    switches = ["jax_enable_x64", "jax_disable_most_optimizations"]
+    for name in switches:
+        jax.config.update(name, True)
     yield found
-    jax.config.update("jax_enable_x64", False)
+    for name in switches:
+        jax.config.update(name, False)

@@ -115,6 +115,13 @@ CALLS = [
 ]
 
 
+# Compiling takes JAX most of a second for each of them.
+CALLS = [
+    call if i % 3 == 0 else pytest.param(*call, marks=pytest.mark.slow)
+    for i, call in enumerate(CALLS)
+]
+
+
 @pytest.mark.parametrize(("name", "values", "arguments", "options"), CALLS)
 def test_options(framework, name, values, arguments, options):
     expected, jacobian = getattr(sksoftrank, name)(
