@@ -63,10 +63,6 @@ class Binding:
         return cast(Method, function)
 
     def _in_types(self, annotation: Any) -> Any:
-        if not isinstance(
-            self._array_type, type
-        ):  # what stands for it in a mocked module
-            return annotation
         if annotation is Array:
             return self._array_type
         if Array in getattr(annotation, "__parameters__", ()):

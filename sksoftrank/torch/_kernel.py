@@ -74,6 +74,7 @@ def fast(
     shape = values.shape
     if (
         kind is None
+        or not shape
         or not (axis == -1 or axis == len(shape) - 1)
         or values.dtype not in TYPES
         or values.numel() == 0
