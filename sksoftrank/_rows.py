@@ -37,7 +37,9 @@ class Slices:
     def to_rows(self, array: Array) -> Array:
         """C-contiguous (count, length) array; a view where the layout allows."""
         if not self._is_last:
-            array = np.moveaxis(array.reshape(self.shape), self.axis, -1)
+            array = array.reshape(self.shape)
+            # A transpose costs less than moving an axis.
+            array = array.T if array.ndim == 2 else np.moveaxis(array, self.axis, -1)
         return np.ascontiguousarray(array.reshape(self.count, self.length))
 
     def from_rows(self, rows: Array) -> Array:
@@ -45,6 +47,8 @@ class Slices:
         if self._is_last:
             return rows.reshape(self.shape)
         moved = rows.reshape(*self.other_shape, self.length)
+        if moved.ndim == 2:
+            return np.ascontiguousarray(moved.T)
         return np.ascontiguousarray(np.moveaxis(moved, -1, self.axis))
 
 

@@ -62,6 +62,8 @@ class WeightedRows:
         By what the rule multiplied the weights; None where none.
     infinite : ndarray of shape (count, n) or None
         1 and -1 where values are infinite, else 0; None where none is.
+    has_empty : bool
+        Whether there are rows of which all was omitted.
     is_empty : ndarray of bool, shape (count, 1)
         Rows of which all was omitted; they are replaced by zeros with weights 1.
     """
@@ -86,11 +88,10 @@ class WeightedRows:
         if not math.isfinite(self._high - self._low):
             self._let_be_infinite(epsilon)
         self.weights_shape, self.is_shared = values.shape, False
-        self.is_empty = np.zeros((slices.count, 1), dtype=bool)
+        self.is_empty, self.has_empty = np.zeros((slices.count, 1), dtype=bool), False
         self.is_kept = True if missing is None else ~missing
         self.scale = self.kernel_weights = None
         if weights is None and missing is None:
-            self.weights = np.broadcast_to(1.0, self.rows.shape)
             self.total = np.full((slices.count, 1), float(slices.length))
         else:
             self._weigh(values, slices, weights, missing, rule)
@@ -112,6 +113,7 @@ class WeightedRows:
             own = weights[None] if self.is_shared else slices.to_rows(weights)
         if missing is not None:
             self.is_empty = missing.all(axis=1, keepdims=True)
+            self.has_empty = bool(self.is_empty.any())
             own = np.where(self.is_empty, 1.0, own * self.is_kept)
         # Before broadcasting: sums by rows would add in another order.
         total = own.sum(axis=1, keepdims=True)
@@ -124,7 +126,7 @@ class WeightedRows:
             total = own.sum(axis=1, keepdims=True)
             with np.errstate(over="ignore"):
                 self.scale = np.minimum(total / given, FARTHEST)
-        self.kernel_weights = self.weights = np.broadcast_to(own, self.rows.shape)
+        self.kernel_weights = np.broadcast_to(own, self.rows.shape)
         self.total = np.broadcast_to(total, (slices.count, 1))
 
     def detach(self):
@@ -134,7 +136,14 @@ class WeightedRows:
             own = self.kernel_weights
             own = own[:1].copy() if own.strides[0] == 0 else own.copy()
             own = np.broadcast_to(own, self.rows.shape)
-            self.kernel_weights = self.weights = own
+            self.kernel_weights = own
+
+    @property
+    def weights(self):
+        """The weights, ones where there are none."""
+        if self.kernel_weights is None:
+            return np.broadcast_to(1.0, self.rows.shape)
+        return self.kernel_weights
 
     @cached_property
     def bounds(self):

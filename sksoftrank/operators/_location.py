@@ -82,7 +82,8 @@ class Location:
                     parts[k] = np.maximum(parts[k], parts[previous])
             columns = self._join(parts)
         means = self._array(columns, leading_shape)
-        means[..., self.data.is_empty.reshape(self.slices.other_shape)] = np.nan
+        if self.data.has_empty:
+            means[..., self.data.is_empty.reshape(self.slices.other_shape)] = np.nan
         if not self.keep:
             return means[()], None
         data, slices = self.data, self.slices
@@ -150,15 +151,15 @@ class Location:
 
         Of few means these are kept, so the Jacobian of many is not dense.
         """
-        count, is_empty = self.slices.count, self.data.is_empty
+        count, data = self.slices.count, self.data
         kept: list[Any] = []
 
         def find_matrices():
             for mean in self._each():
                 with np.errstate(over="ignore"):
                     matrix = find_matrix(mean)
-                if is_empty.any():
-                    matrix = np.where(is_empty, 0.0, matrix)
+                if data.has_empty:
+                    matrix = np.where(data.is_empty, 0.0, matrix)
                 yield matrix
 
         def each_matrix():
@@ -200,6 +201,8 @@ def check_fractions(fractions, name, highest):
     """Return `fractions` as a float64 array of numbers in [0, `highest`]."""
     if fractions is None:
         raise TypeError(f"{name} must be in [0, {highest:g}], got None.")
+    if type(fractions) is float and 0 <= fractions <= highest:  # the usual case
+        return np.array(fractions)
     fractions = as_array(fractions, name)
     array = check_values(np.atleast_1d(fractions), name).astype(np.float64, copy=False)
     is_wrong = ~((array >= 0) & (array <= highest))
