@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 
 import sksoftrank
 from sksoftrank.batches import (
@@ -223,6 +224,67 @@ def test_to_local_is_the_ordinary_estimator(few_drawn):
         assert_array_equal(other.predict(X), model.predict(X))
         assert_array_equal(other.inlier_weight(X, y), model.inlier_weight(X, y))
         assert_array_equal(other.stderr_, model.stderr_)
+
+
+def test_slices_of_a_memory_map(few_drawn, tmp_path):
+    X, y, _, _ = contaminated()
+    path = tmp_path / "rows.npy"
+    np.save(path, np.column_stack([X, y]))
+    rows = np.load(path, mmap_mode="r")
+
+    def slices():
+        for start in range(0, N, 700):
+            yield rows[start : start + 700, :4], rows[start : start + 700, 4]
+
+    model = SoftLTSRegressor(random_state=0).fit_batches(slices)
+    held = SoftLTSRegressor(random_state=0).fit_batches(cut([], X, y))
+    assert_allclose(model.coef_, held.coef_, rtol=1e-9)
+
+
+def test_row_groups_of_a_parquet_file(few_drawn, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
+    pandas = pytest.importorskip("pandas")
+    X, y, weight, _ = contaminated()
+    frame = pandas.DataFrame(X, columns=list("abcd")).assign(y=y, w=weight)
+    path = tmp_path / "rows.parquet"
+    frame.to_parquet(path, row_group_size=800, engine="pyarrow")
+
+    def row_groups():
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=1000):
+                part = batch.to_pandas()
+                yield part[list("abcd")], part["y"], part["w"]
+
+    model = SoftLTSRegressor(random_state=0).fit_batches(row_groups)
+    held = SoftLTSRegressor(random_state=0).fit_batches(cut([], X, y, weight))
+    assert_allclose(model.coef_, held.coef_, rtol=1e-9)
+    assert model.feature_names_in_.tolist() == list("abcd")
+
+
+def test_sparse_batches(few_drawn):
+    X, y, _, _ = contaminated()
+    X[np.arange(N) % 3 > 0, 0] = 0.0
+    model = SoftLTSRegressor(random_state=0).fit_batches(
+        [(sparse.csr_array(X[:99]), y[:99]), (sparse.csc_array(X[99:]), y[99:])]
+    )
+    held = SoftLTSRegressor(random_state=0).fit_batches(cut([], X, y))
+    assert_allclose(model.coef_, held.coef_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("factor", [2.0**20, 2.0**30])
+def test_weights_of_huge_data_keep_the_digits(few_drawn, factor):
+    X, y, weight, _ = contaminated()
+    # A whole sum over two, so that h has the same part of it.
+    first = SoftLTSRegressor(random_state=0).fit_batches(cut([7], X, y, 1024 * weight))
+    model = SoftLTSRegressor(random_state=0)
+    model.fit_batches(cut([7], X, y, 1024 * factor * weight))
+    part = model.n_reads_, model.coef_ / first.coef_, model.scale_ / first.scale_
+    assert part[0] == first.n_reads_
+    assert_allclose(part[1], 1.0, rtol=1e-5)
+    assert_allclose(part[2], 1.0, rtol=1e-5)
+    coef, _, objective = from_scale_of(model, X, y, 1024 * factor * weight)
+    assert_allclose(model.coef_, coef, rtol=1e-9)
+    assert_allclose(model.objective_, objective, rtol=1e-9)
 
 
 def test_warm_start_begins_at_the_previous_fit(few_drawn):
