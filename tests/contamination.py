@@ -14,7 +14,11 @@ COEF = np.array([1.0, -2.0, 0.5])
 # An epsilon at which the formulation is neither least squares nor hard LTS.
 FORMULATIONS = [
     pytest.param({"formulation": "selection", "epsilon": 10.0}, id="selection"),
-    pytest.param({"formulation": "selection", "epsilon": 0.3}, id="selection sharp"),
+    pytest.param(
+        {"formulation": "selection", "epsilon": 0.3},
+        id="selection sharp",
+        marks=pytest.mark.slow,
+    ),
     pytest.param({"formulation": "sort", "epsilon": 20.0}, id="sort"),
     pytest.param({"epsilon": 0}, id="hard"),
 ]

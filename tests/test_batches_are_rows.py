@@ -73,7 +73,7 @@ def assert_batch_is_rows(call, X, place="own", weights=None, **options):
             assert found[r].tobytes() == expected[0].tobytes(), (name, r)
 
 
-@pytest.mark.parametrize("n", [10, 301])
+@pytest.mark.parametrize("n", [10, slow(301)])
 @pytest.mark.parametrize("dtype", [np.float64, slow(np.float32)])
 @pytest.mark.parametrize("name", OPERATORS)
 def test_every_operator(name, dtype, n):

@@ -70,6 +70,7 @@ def test_default_strength_is_that_of_logistic_regression(n):
     assert SoftTopKClassifier(alpha=0.5).fit(X, y).alpha_ == 0.5
 
 
+@pytest.mark.slow
 def test_few_rows_of_much_noise():
     # 54 rows of 20 features: a weak penalty (1e-4) is far below logistic regression.
     scores = []
@@ -130,6 +131,7 @@ def test_each_k_is_best_at_its_own():
     assert accuracy["both", 3] > accuracy[1, 3] + 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [1, 5])
 def test_vowel(k):
     path = Path(__file__).parents[2] / "shared/data/classification/vowel.csv"

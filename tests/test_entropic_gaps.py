@@ -36,7 +36,7 @@ def exact_choice(values, k, epsilon, g):
     [
         slow(25, 1, 1e-3),
         (25, 12, 1e-3),
-        (25, 24, 3e-3),
+        slow(25, 24, 3e-3),
         slow(25, 12, 0.02),
         slow(25, 3, 0.3),
         slow(100, 50, 1e-4),

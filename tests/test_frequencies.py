@@ -21,7 +21,7 @@ def test_weights_of_sum_one_give_the_median():
 def test_normalised_weights_of_any_rounding(epsilon, regularization):
     rng = np.random.default_rng(0)
     options = {"regularization": regularization}
-    for n in rng.integers(1, 30, size=500):
+    for n in rng.integers(1, 30, size=120):
         values, weights = rng.normal(size=n), rng.uniform(size=n)
         weights /= weights.sum()
         found = soft_quantile(values, Q, epsilon, weights=weights, **options)

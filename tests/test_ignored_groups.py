@@ -161,6 +161,7 @@ def test_warning_names_the_column(model):
         clone(model).fit(X, y)
 
 
+@pytest.mark.slow
 def test_warning_for_sparse_features_and_categories():
     X, y, _ = houses()
     with pytest.warns(UserWarning, match=MESSAGE.format("column 4")):

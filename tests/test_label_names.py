@@ -42,6 +42,7 @@ def test_frozen_estimators():
             assert found == score(model, X, y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ranker", [SoftSpearmanLabelRanker(), DummyLabelRanker()])
 @pytest.mark.parametrize("target", [slow("ranks"), "relevance"])
 def test_permuted_columns_change_nothing(ranker, target):

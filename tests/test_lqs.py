@@ -38,7 +38,7 @@ HARD = {"epsilon": 0}
 SOFT = {"epsilon": 4.0}
 FORMULATIONS = [
     pytest.param(HARD, id="hard"),
-    pytest.param({"epsilon": 0.3}, id="selection sharp"),
+    pytest.param({"epsilon": 0.3}, id="selection sharp", marks=pytest.mark.slow),
     pytest.param(SOFT, id="selection"),
     pytest.param({"formulation": "sort", "epsilon": 20.0}, id="sort"),
 ]
@@ -107,6 +107,7 @@ def test_soft_is_more_efficient_than_hard():
     assert error[0] > 3 * error[4]
 
 
+@pytest.mark.slow
 def test_sort_breaks_down_under_far_outliers():
     X, y, _ = contaminated(distance=1e4)
     broken = fit(X, y, formulation="sort", epsilon=1.0)
@@ -139,7 +140,7 @@ def best_corner(X, y, n_kept):
         slow(22, 1, True),
         slow(16, 2, True),
         slow(14, 3, True),
-        (14, 3, False),
+        slow(14, 3, False),
     ],
 )
 def test_finds_the_best_corner_of_all(n, p, fit_intercept):
@@ -324,6 +325,7 @@ def test_minimum_at_a_kink():
     assert cut.message == "3 iterations were not enough."
 
 
+@pytest.mark.slow
 def test_large_data_are_searched_in_a_sample(monkeypatch):
     X, y, bad = contaminated(600, 0.3)
     whole = fit(X, y, **HARD)

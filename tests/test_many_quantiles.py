@@ -71,6 +71,7 @@ def test_missing_values_and_zero_weights():
     assert_allclose(found, expected, rtol=0, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_the_jacobian_is_not_dense():
     values = np.random.default_rng(5).normal(size=20_000)
     tracemalloc.start()

@@ -123,6 +123,7 @@ def test_part_of_an_observation_is_kept():
     assert_allclose(r2, 1 - error / variance, rtol=1e-14)
 
 
+@pytest.mark.slow
 @given(
     rows=st.lists(
         st.tuples(st.integers(-20, 20), st.integers(0, 3)), min_size=1, max_size=7
@@ -252,6 +253,7 @@ def test_trimmed_errors_of_gaussians_are_as_documented():
 # The scorer
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:No residual of SoftLTSRegressor is within")
 @pytest.mark.parametrize("distance", [10, slow(100)])
 def test_grid_search_is_not_misled(distance):

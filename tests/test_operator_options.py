@@ -9,6 +9,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from marks import slow
 from numpy.testing import assert_array_equal
 from operator_table import OPERATORS
 
@@ -108,7 +109,7 @@ def check_equals_loop(entry, values, axis, epsilon, given, **options):
 
 @every_operator
 @every_shape
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("dtype", [np.float64, slow(np.float32)])
 def test_an_array_of_epsilon_is_a_loop(entry, shape, axis, dtype):
     values = draw(shape).astype(dtype)
     others = np.delete(shape, axis)

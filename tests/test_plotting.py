@@ -262,6 +262,7 @@ def test_bad_arguments_of_the_map():
 # The path over epsilon
 
 
+@pytest.mark.slow
 def test_path_of_an_estimator():
     X, y, _, _ = mixed()
     model = SoftLTSRegressorCV(
@@ -380,6 +381,7 @@ def test_map_with_missing_numbers_and_categories(as_frame):
         OutlierMapDisplay.from_predictions(y, predicted, np.full((200, 1), "a", object))
 
 
+@pytest.mark.slow
 def test_map_of_boosting_on_a_frame():
     pd = pytest.importorskip("pandas")
     X, y, _, _ = mixed()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from marks import slow
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sksoftrank import (
@@ -211,7 +212,7 @@ def test_far_values_do_not_matter():
 
 
 @regularizations
-@pytest.mark.parametrize("n", [7000, 40_000, 150_000])
+@pytest.mark.parametrize("n", [7000, slow(40_000), slow(150_000)])
 @pytest.mark.parametrize("kind", ["plain", "weighted", "few weights"])
 def test_long_rows(n, kind, regularization):
     # From 4097, 6001 and 131073 values on the kernel starts from a part of them.

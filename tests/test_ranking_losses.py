@@ -51,7 +51,7 @@ def ndcg_loss_of_row(scores, relevance, epsilon, regularization, k=None):
 
 @REGULARIZATIONS
 @pytest.mark.parametrize("k", [1, 2, 5, 100])
-@pytest.mark.parametrize("epsilon", [0.05, 0.5])
+@pytest.mark.parametrize("epsilon", [slow(0.05), 0.5])
 def test_ndcg_at_k(regularization, epsilon, k):
     scores, relevance, weight = rows(n=10)
     expected = mean_of_rows(

@@ -69,7 +69,7 @@ KINDS = ["Fahrenheit", "start and end", "list and paid price"]
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("trials", [[0], slow(range(1, 8))])
 @pytest.mark.parametrize("n", [50, slow(200), slow(1000)])
-@pytest.mark.parametrize("has_outliers", [False, True])
+@pytest.mark.parametrize("has_outliers", [slow(False), True])
 def test_nearly_equal_columns(kind, n, has_outliers, trials):
     for trial in trials:
         rng = np.random.default_rng((n, KINDS.index(kind), trial))
@@ -144,6 +144,7 @@ def test_single_precision_rounding_is_noise_where_few_rows_differ(model, convert
     assert r2_score(y, model.predict(X)) > 0.9
 
 
+@pytest.mark.slow
 def test_lqs_stays_near_its_start():
     # Two differences, of .0001 in two rows and of 1e-8 in three.
     rng = np.random.default_rng([0, 50, 5])
@@ -249,7 +250,7 @@ def test_weights_are_repeats_where_rows_are_rare():
 
 @pytest.mark.parametrize("convert", [np.asarray, slow(sparse.csr_array)])
 @pytest.mark.parametrize("size", [-999, *map(slow, (1e4, 1e8, 1e14, 1e20)), 1e36])
-@pytest.mark.parametrize("all_columns", [False, True])
+@pytest.mark.parametrize("all_columns", [slow(False), True])
 @pytest.mark.parametrize("part", [slow(0.1), 0.4])
 def test_fill_values(size, all_columns, part, convert):
     rng = np.random.default_rng(0)

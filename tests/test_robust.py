@@ -412,7 +412,7 @@ def test_nearly_collinear_features():
 
 
 @pytest.mark.parametrize("parameters", FORMULATIONS)
-@PENALTIES
+@pytest.mark.parametrize("alpha", [0.0, slow(0.1)])
 @pytest.mark.parametrize("distance", [5, slow(1e4)])
 def test_weights_are_repeats_and_zero_is_removed(parameters, alpha, distance):
     if parameters.get("formulation") == "sort" and distance > 5:

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from contamination import contaminated
+from marks import slow
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.optimize import brentq
@@ -43,7 +44,9 @@ def assert_agrees(model, X, y, **sigma):
 
 
 @models
-@pytest.mark.parametrize("kind", ["plain", "float32", "sparse", "ties", "sigma"])
+@pytest.mark.parametrize(
+    "kind", ["plain", slow("float32"), slow("sparse"), slow("ties"), "sigma"]
+)
 def test_rows_of_the_fit_are_as_the_attributes_say(model, kind):
     X, y, _ = contaminated(distance=4)
     sigma = {}

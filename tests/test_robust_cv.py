@@ -149,6 +149,7 @@ def test_repeatable_whatever_the_threads(n_jobs):
     assert_array_equal(model.fit(X, y).cv_scores_, again.fit(X, y).cv_scores_)
 
 
+@pytest.mark.slow
 def test_scoring_sparse_features_and_pipelines():
     X, y, _ = contaminated()
     model = SoftLTSRegressorCV(
@@ -230,6 +231,7 @@ def test_bad_arguments_of_the_path():
         soft_lts_path(X, y, epsilon=3)
 
 
+@pytest.mark.slow
 def test_undefined_scores_are_named():
     X, y, _ = contaminated()
     model = SoftLTSRegressorCV(epsilons=[1, 10], scoring=trimmed_scorer())
@@ -268,6 +270,7 @@ def test_folds_without_weight_are_named(part, number):
 # Units
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [slow("vertical"), "leverage"])
 def test_choice_does_not_depend_on_units(kind):
     X, y, _, _ = make_contaminated_regression(
@@ -298,6 +301,7 @@ def grouped(n_groups=6):
     return X, y, np.arange(120) % n_groups
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("routing", [False, True])
 def test_groups_go_to_the_splitter(routing):
     X, y, groups = grouped()
@@ -329,6 +333,7 @@ class Fussy:
         return -np.median(np.abs(y - estimator.predict(X)))
 
 
+@pytest.mark.slow
 def test_scorers_get_the_weights_that_they_take():
     X, y, _ = contaminated(80)
     weight = np.random.default_rng(0).integers(1, 4, 80)
@@ -362,6 +367,7 @@ def test_scorers_get_the_weights_that_they_take():
         assert_allclose(other.cv_scores_, fits[0].cv_scores_, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_requests_of_scorers_are_kept():
     X, y, _ = contaminated(60)
     weight = np.random.default_rng(0).integers(1, 4, 60)
@@ -406,6 +412,7 @@ def test_unknown_metadata():
         SoftLTSRegressorCV().fit(X, y, weights=groups)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", [slow(0.01), 0.1])
 @pytest.mark.parametrize("formulation", ["selection", slow("sort")])
 def test_weights_are_repeats_for_sparse_features(formulation, alpha):

@@ -43,11 +43,18 @@ CONCENTRATION = np.array([1, 2, 5, 10, 20, 50, 100, 200, 500, 1000.0])[:, None]
 SIGNAL = np.array([8.1, 10.8, 20.3, 35.2, 104, 158, 301, 612, 1490, 3040])
 
 MODELS = [
-    *(pytest.param(SoftLTSRegressor(**p.values[0]), id=p.id) for p in FORMULATIONS),
-    pytest.param(SoftLTSRegressor(epsilon=0, reweight=True), id="reweighted"),
-    pytest.param(SoftLTSRegressor(init="ls"), id="ls"),
+    *(
+        pytest.param(SoftLTSRegressor(**p.values[0]), id=p.id, marks=p.marks)
+        for p in FORMULATIONS
+    ),
+    pytest.param(
+        SoftLTSRegressor(epsilon=0, reweight=True),
+        id="reweighted",
+        marks=pytest.mark.slow,
+    ),
+    pytest.param(SoftLTSRegressor(init="ls"), id="ls", marks=pytest.mark.slow),
     pytest.param(SoftLQSRegressor(), id="LQS"),
-    pytest.param(SoftLQSRegressor(epsilon=0), id="hard LQS"),
+    pytest.param(SoftLQSRegressor(epsilon=0), id="hard LQS", marks=pytest.mark.slow),
 ]
 
 
@@ -239,6 +246,7 @@ def test_warm_start_with_sigma():
     assert_allclose(7 * model.scale_, scale, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_path_and_cross_validation():
     X, y, sigma, _ = heteroscedastic()
     weight = np.random.default_rng(1).integers(1, 4, y.size)
@@ -285,6 +293,7 @@ def test_score_counts_rows_by_their_precision():
             model.score(X, y, sigma=0 * sigma)
 
 
+@pytest.mark.slow
 def test_through_pipelines_and_metadata_routing():
     X, y, sigma, _ = heteroscedastic()
     expected = SoftLTSRegressor(random_state=0).fit(X, y, sigma=sigma)

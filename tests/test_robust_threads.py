@@ -44,7 +44,7 @@ def test_rows_are_shared_by_threads():
 
 
 @pytest.mark.parametrize("seeds", [range(0, 12, 5), slow(range(12))])
-@pytest.mark.parametrize("estimator", [SoftLTSRegressor, SoftLQSRegressor])
+@pytest.mark.parametrize("estimator", [SoftLTSRegressor, slow(SoftLQSRegressor)])
 def test_number_of_threads_does_not_matter(estimator, seeds):
     for seed in seeds:
         X, y, _ = contaminated(60 + 20 * seed, seed=seed)

@@ -191,6 +191,7 @@ def test_precisions_as_weights_warn_and_sigma_is_right():
 # What weights mean for standard errors
 
 
+@pytest.mark.slow
 def test_standard_errors_depend_on_frequencies_as_on_repeats():
     X, y, _ = contaminated(300)
     weight = np.random.default_rng(0).integers(1, 4, 300)

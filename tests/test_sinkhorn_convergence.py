@@ -142,6 +142,7 @@ def test_memory_of_one_plan(operator):
     assert peak < 8 * 8 * n * m
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_slices():
     x = draw(200, 150)
     tracemalloc.start()

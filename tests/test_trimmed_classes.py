@@ -93,6 +93,7 @@ def test_names_of_classes_change_nothing(n_classes, classifier):
         )
 
 
+@pytest.mark.slow
 def test_scorers_within_see_the_label_that_they_look_for():
     X, code = labelled(2)
     y = np.array(["no", "yes"])[code]

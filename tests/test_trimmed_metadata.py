@@ -115,12 +115,18 @@ def test_routing_from_above():
     "wrap",
     [
         lambda base: GridSearchCV(base, {}, cv=2),
-        lambda base: TransformedTargetRegressor(base, func=np.cbrt, inverse_func=cube),
+        slow(
+            lambda base: TransformedTargetRegressor(
+                base, func=np.cbrt, inverse_func=cube
+            )
+        ),
         lambda base: make_pipeline(StandardScaler(), base),
-        lambda base: GridSearchCV(make_pipeline(StandardScaler(), base), {}, cv=2),
-        lambda base: TransformedTargetRegressor(make_pipeline(base)),
+        slow(
+            lambda base: GridSearchCV(make_pipeline(StandardScaler(), base), {}, cv=2)
+        ),
+        slow(lambda base: TransformedTargetRegressor(make_pipeline(base))),
         lambda base: make_pipeline(TransformedTargetRegressor(base)),
-        lambda base: VotingRegressor([("a", base)]),
+        slow(lambda base: VotingRegressor([("a", base)])),
     ],
 )
 def test_wrappers_hand_on_weights(wrap):
@@ -263,6 +269,7 @@ def test_few_values_for_histograms(as_frame):
     assert with_few_values(Ridge(), given, weight) is given
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_frame", [slow(False), True])
 def test_boosting_with_missing_values_and_categories(as_frame):
     rng = np.random.default_rng(0)

@@ -484,6 +484,7 @@ def test_whole_numbers_are_kept_whole():
     assert sorted(model.inlier_weight_) == 11 * [0] + 14 * [1]
 
 
+@pytest.mark.slow
 def test_data_frames_names_and_column_transformers():
     X, y, _, outliers = make_contaminated_regression(120, 2, random_state=0)
     frame = pd.DataFrame(X, columns=["a", "b"]).assign(kind=["x", "y"] * 60)
