@@ -4,281 +4,27 @@
 # cython: freethreading_compatible=True
 """Compiled kernel: soft choices of rows, clipped or logistic, and their differences.
 
-Thresholds are as in `_selection.pyx`. In a logistic choice p_i is the logistic function
-of (t - l_i) / epsilon, and t = anchor + epsilon * (offset + logit(share)).
+Thresholds are as in `_selection.pyx` and, of logistic choices, `_logistic.pyx`.
 """
 
-from libc.math cimport INFINITY, NAN, exp, expm1, fabs, isfinite, log, log1p, sqrt
+from libc.math cimport NAN, exp, expm1, log, log1p
 from libc.stdlib cimport free
 from libc.string cimport memcpy
 
 from ._environment cimport Environment, enter, leave
 from ._exponentials cimport exp_all, expm1_all
+from ._logistic cimport (
+    distance, edge_threshold, find_logistic_threshold, find_logistic_tile,
+    limit_of_logistic_offset, settle_row, weigh,
+)
 from ._order cimport scan_row
 from ._selection cimport (
-    BLOCK, Goal, Losses, Room, Sum, Threshold, add_block, find_threshold, new_room,
+    BLOCK, SHORT, TILE, Goal, Losses, Room, Sum, Threshold, add_block, find_threshold,
+    find_tile, new_room,
 )
 
-# --- the logistic threshold ---------------------------------------------------------
-#
-# With g = share, step = offset - d and m = expm1(step), p - g = g (1 - g) m / (1 + g m)
-# keeps the digits of small deviations. Shares above 1/2 are those of the others, 1 - g,
-# with the signs of distances and offset turned.
 
-# Rows longer than this start from the solution of a part of them.
-cdef Py_ssize_t LONG = 4096
-
-# Farther from the threshold an anchor costs too many digits; the clip's is nearer.
-cdef double NEAR = 100.0
-
-# Steps of Halley's method or bisection, of which about three are the rule.
-cdef int STEPS = 200
-
-# With a slope below this share of what is kept the offset has lost digits.
-cdef double STEEP = 1e-3
-
-# Beyond this m is as good as infinite; such distances are cut as well.
-cdef double FAR_STEP = 700.0
-cdef double FARTHEST = 1e300
-
-
-cdef struct Curve:
-    # Sums of weight * (p - share) and of its two derivatives by the offset.
-    double excess
-    double slope
-    double bend
-
-
-cdef inline void weigh(
-    Losses x, Py_ssize_t start, double* terms, Py_ssize_t size
-) noexcept nogil:
-    """Multiply the terms of a block by the weights."""
-    cdef Py_ssize_t i
-    if x.weight != NULL:
-        for i in range(size):
-            terms[i] *= x.weight[start + i]
-
-
-cdef inline double distance(double value, double anchor, double epsilon) noexcept nogil:
-    return min(max((value - anchor) / epsilon, -FARTHEST), FARTHEST)
-
-
-cdef Curve logistic_curve(
-    Losses x, double anchor, double epsilon, double sign, double share, double offset
-) noexcept nogil:
-    cdef Py_ssize_t b, start, i, size
-    cdef const double* v
-    cdef double[BLOCK] excess
-    cdef double[BLOCK] slope
-    cdef double[BLOCK] bend
-    cdef double[BLOCK] m
-    cdef double inverse, p, rest
-    cdef Sum excess_sum, slope_sum, bend_sum
-    cdef Curve result
-    excess_sum.total = slope_sum.total = bend_sum.total = 0.0
-    excess_sum.carry = slope_sum.carry = bend_sum.carry = 0.0
-    for b in range((x.size + BLOCK - 1) // BLOCK):
-        start = b * BLOCK
-        v = &x.value[start]
-        size = min(x.size - start, <Py_ssize_t> BLOCK)
-        for i in range(size):
-            m[i] = min(offset - sign * distance(v[i], anchor, epsilon), FAR_STEP)
-        expm1_all(m, size, m)
-        for i in range(size):
-            inverse = 1.0 / (1.0 + share * m[i])
-            p = share * (1.0 + m[i]) * inverse
-            rest = (1.0 - share) * inverse
-            excess[i] = share * m[i] * rest
-            slope[i] = p * rest
-            bend[i] = rest - p
-        weigh(x, start, excess, size)
-        weigh(x, start, slope, size)
-        for i in range(size):
-            bend[i] *= slope[i]
-        add_block(&excess_sum, excess, size)
-        add_block(&slope_sum, slope, size)
-        add_block(&bend_sum, bend, size)
-    result.excess = excess_sum.total
-    result.slope = slope_sum.total
-    result.bend = bend_sum.total
-    return result
-
-
-cdef double find_logistic_offset(
-    Losses x, double epsilon, double total, double share, double sign, Threshold* at
-) noexcept nogil:
-    """Solve excess = 0 for the offset, by Halley's method on log(mean(p) / share).
-
-    A bracket is halved where a step leaves it. With sign = -1 the signs of distances
-    and offset are turned. Returns about the slope at the solution.
-    """
-    cdef double low = INFINITY, high = -INFINITY, d, relative, level, rise, curvature
-    cdef double tolerance, step, offset = sign * at.offset
-    cdef Py_ssize_t i
-    cdef Curve curve
-    curve.slope = INFINITY
-    for i in range(x.size):
-        d = sign * distance(x.value[i], at.anchor, epsilon)
-        if x.weight == NULL or x.weight[i] > 0.0:
-            low = min(low, d)
-            high = max(high, d)
-    offset = min(max(offset, low), high)
-    # A step is followed by an error of the order of its cube.
-    tolerance = 1e-17 * min(1.0, high - low)
-    for _ in range(STEPS):
-        curve = logistic_curve(x, at.anchor, epsilon, sign, share, offset)
-        relative = curve.excess / (total * share)
-        if fabs(relative) <= 100.0 * tolerance:
-            break
-        if relative < 0.0:
-            low = offset
-        else:
-            high = offset
-        level = log1p(relative)
-        rise = curve.slope / (total * share) / (1.0 + relative)
-        curvature = curve.bend / (total * share) / (1.0 + relative) - rise * rise
-        step = -level / rise
-        if fabs(level * curvature) < rise * rise:  # close: Halley's instead of Newton's
-            step /= 1.0 - 0.5 * level * curvature / (rise * rise)
-        if not low <= offset + step <= high:  # NaN too
-            step = 0.5 * low + 0.5 * high - offset
-            if high - low <= 4e-16 * fabs(offset) or step == 0.0:
-                break
-            offset += step
-            continue
-        offset += step
-        if fabs(step) * step * step <= tolerance or offset + step == offset:
-            break
-    at.offset = sign * offset
-    return curve.slope
-
-
-cdef void settle_in_gap(
-    Losses x, double epsilon, double kept, double share, double sign, Threshold* at
-) noexcept nogil:
-    """Solve for the offset where nearly all parts are 0 or 1.
-
-    There sums of p - share have no digits left, but those of p below 1/2, and of 1 - p
-    above, do. Both are nearly exponentials of the offset, which makes the step an exact
-    one: with them and `lack`, what the values above 1/2 weigh more than is kept, it is
-    the z = exp(step) of below * z - above / z + lack = 0.
-    """
-    cdef Py_ssize_t i
-    cdef double logit = log(share) - log1p(-share), u, small, weight
-    cdef double above, below, lack, root, step, low, high
-    for _ in range(8):
-        above = below = 0.0
-        lack = -kept
-        low = -INFINITY
-        high = INFINITY
-        for i in range(x.size):
-            weight = 1.0 if x.weight == NULL else x.weight[i]
-            u = sign * (at.offset - distance(x.value[i], at.anchor, epsilon)) + logit
-            small = exp(-fabs(u))
-            small /= 1.0 + small
-            if u > 0.0:
-                above += weight * small
-                lack += weight
-                high = min(high, u)
-            else:
-                below += weight * small
-                low = max(low, u)
-        root = sqrt(lack * lack + 4.0 * above * below)
-        if lack == 0.0 and (above == 0.0 or below == 0.0):
-            step = -0.5 * (low + high)  # to the middle of the gap
-        elif lack > 0.0:
-            step = log(2.0 * above / (lack + root))
-        else:
-            step = log((root - lack) / (2.0 * below))
-        if not isfinite(step):
-            return
-        at.offset += sign * step
-        if fabs(step) <= 1e-15 * max(1.0, fabs(at.offset)):
-            return
-
-
-cdef double limit_of_logistic_offset(
-    Losses x, double epsilon, double anchor, double total, double sign
-) noexcept nogil:
-    """The offset for a share of 0 (sign = 1) or 1 (sign = -1), in the limit."""
-    cdef double low = INFINITY, d, mean = 0.0
-    cdef Py_ssize_t i
-    for i in range(x.size):
-        if x.weight == NULL or x.weight[i] > 0.0:
-            low = min(low, sign * distance(x.value[i], anchor, epsilon))
-    for i in range(x.size):
-        d = sign * distance(x.value[i], anchor, epsilon)
-        if x.weight == NULL or x.weight[i] > 0.0:
-            mean += (1.0 if x.weight == NULL else x.weight[i]) * expm1(low - d)
-    return sign * (low - log1p(mean / total))
-
-
-cdef double find_logistic_threshold(
-    Losses x, Goal goal, double kept, double total, double guess, Threshold* at,
-    Room* room
-) noexcept nogil:
-    """Anchor and offset, starting from the clip of width 4, of about the same slope.
-
-    In long rows from the solution of a part of them instead, unless its anchor is so
-    far from theirs that distances from it have no digits.
-    """
-    cdef Losses part
-    cdef Goal wide = goal
-    cdef double part_total = 0.0, sign = 1.0 if goal.share <= 0.5 else -1.0
-    cdef double share = min(goal.share, goal.rest)
-    cdef Py_ssize_t stride, i, k
-    cdef bint is_started = False
-    cdef double slope
-    if x.size > LONG and isfinite(guess):
-        at.anchor = guess
-        at.offset = 0.0
-        is_started = True
-    elif x.size > LONG:
-        stride = min(x.size // 512, <Py_ssize_t> 32)
-        part.size = x.size // stride
-        part.value = room.part_value
-        part.weight = NULL if x.weight == NULL else room.part_weight
-        for i in range(part.size):
-            k = i * stride
-            room.part_value[i] = x.value[k]
-            if x.weight != NULL:
-                room.part_weight[i] = x.weight[k]
-            part_total += 1.0 if x.weight == NULL else x.weight[k]
-        if part_total > 0.0:
-            room.part_value += part.size
-            room.part_weight += part.size
-            find_logistic_threshold(
-                part, goal, goal.share * part_total, part_total, NAN, at, room)
-            room.part_value -= part.size
-            room.part_weight -= part.size
-            is_started = True
-    if is_started:
-        slope = find_logistic_offset(x, goal.epsilon, total, share, sign, at)
-        if fabs(at.offset) <= NEAR:
-            return slope
-    if 0.0 < kept < total:
-        wide.epsilon = 4.0 * goal.epsilon
-        find_threshold(x, wide, kept, NAN, at, room)
-        at.offset *= 4.0
-    else:  # but for rounding
-        at[0] = edge_threshold(x, goal.share < goal.rest)
-    return find_logistic_offset(x, goal.epsilon, total, share, sign, at)
-
-
-cdef Threshold edge_threshold(Losses x, bint is_low) noexcept nogil:
-    """The smallest or the largest loss of positive weight, and 0."""
-    cdef Threshold at
-    cdef Py_ssize_t i
-    at.anchor = INFINITY if is_low else -INFINITY
-    at.offset = 0.0
-    for i in range(x.size):
-        if x.weight == NULL or x.weight[i] > 0.0:
-            if is_low:
-                at.anchor = min(at.anchor, x.value[i])
-            else:
-                at.anchor = max(at.anchor, x.value[i])
-    return at
-
+# --- thresholds ---------------------------------------------------------------------
 
 cdef Threshold row_threshold(
     Losses x, Goal goal, bint is_logistic, double kept, double total, double guess,
@@ -290,10 +36,7 @@ cdef Threshold row_threshold(
     cdef bint is_low = goal.share < goal.rest
     if is_logistic and goal.share > 0.0 and goal.rest > 0.0:
         slope = find_logistic_threshold(x, goal, kept, total, guess, &at, room)
-        if goal.share <= 0.5 and slope < STEEP * kept:
-            settle_in_gap(x, goal.epsilon, kept, goal.share, 1.0, &at)
-        elif goal.share > 0.5 and slope < STEEP * (total - kept):
-            settle_in_gap(x, goal.epsilon, total - kept, goal.rest, -1.0, &at)
+        settle_row(x, goal, kept, total, slope, &at)
     elif 0.0 < kept < total and not is_logistic:
         find_threshold(x, goal, kept, NAN, &at, room)
     else:
@@ -304,6 +47,56 @@ cdef Threshold row_threshold(
         elif goal.epsilon == 0.0 and not is_low:
             at.offset = 1.0
     return at
+
+
+cdef void select_tile(
+    const double* losses, Py_ssize_t n, Py_ssize_t n_rows, double epsilon,
+    bint is_logistic, double* choices, Room* room
+) noexcept nogil:
+    """`select_rows` of up to TILE short rows without weights.
+
+    Rows of which nothing or all is kept, and what is missing of a tile, are solved as
+    if a half were.
+    """
+    cdef double[SHORT * TILE] x
+    cdef double[TILE] kept
+    cdef Goal[TILE] goals
+    cdef Goal goal
+    cdef Threshold[TILE] at
+    cdef Losses row
+    cdef Py_ssize_t r, i, k
+    cdef double total = <double> n, own
+    for r in range(TILE):
+        k = min(r, n_rows - 1)
+        for i in range(n):
+            x[TILE * i + r] = losses[k * n + i]
+        own = choices[6 * k + 4]
+        goals[r].epsilon = 4.0 * epsilon if is_logistic else epsilon
+        goals[r].share = own / total
+        goals[r].rest = choices[6 * k + 5] / total
+        if not 0.0 < own < total:
+            own = 0.5 * total
+            goals[r].share = goals[r].rest = 0.5
+        kept[r] = own
+    find_tile(x, n, goals, kept, at)
+    if is_logistic:
+        find_logistic_tile(x, n, goals, epsilon, at, kept)
+    row.weight = NULL
+    row.size = n
+    for r in range(n_rows):
+        row.value = &losses[r * n]
+        goal.epsilon = epsilon
+        goal.share = choices[6 * r + 4] / total
+        goal.rest = choices[6 * r + 5] / total
+        own = choices[6 * r + 4]
+        if not 0.0 < own < total:
+            at[r] = row_threshold(row, goal, is_logistic, own, total, NAN, room)
+        elif is_logistic:
+            settle_row(row, goal, own, total, kept[r], &at[r])
+        choices[6 * r] = at[r].anchor
+        choices[6 * r + 1] = at[r].offset
+        choices[6 * r + 2] = goal.share
+        choices[6 * r + 3] = goal.rest
 
 
 def select_rows(
@@ -322,7 +115,7 @@ def select_rows(
     there is the limit for small kept or rest.
     """
     cdef Environment environment
-    cdef Py_ssize_t r
+    cdef Py_ssize_t r, n_rows = losses.shape[0]
     cdef Losses x
     cdef Goal goal
     cdef Threshold at
@@ -335,7 +128,15 @@ def select_rows(
         raise MemoryError
     enter(&environment)
     with nogil:
-        for r in range(losses.shape[0]):
+        if weights is None and epsilon > 0.0 and x.size <= SHORT:
+            r = 0
+            while r < n_rows:
+                select_tile(
+                    &losses[r, 0], x.size, min(n_rows - r, <Py_ssize_t> TILE), epsilon,
+                    is_logistic, &choices[r, 0], &room)
+                r += TILE
+            n_rows = 0
+        for r in range(n_rows):
             x.value = &losses[r, 0]
             if weights is not None:
                 x.weight = &weights[r, 0]

@@ -10,20 +10,14 @@ compiler makes SIMD code of the loops, where it can for each of several processo
 of them round alike: no product is fused with a sum.
 """
 
+from ._simd cimport SIMD_IS_DECLARED  # no-cython-lint
+
+
 cdef extern from *:
     """
     #include <stdint.h>
     #include <stdlib.h>
     #include <string.h>
-
-    #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) \\
-            && defined(__GLIBC__)
-    #define SK_SIMD __attribute__(( \\
-        optimize("O3", "fp-contract=off", "no-trapping-math"), \\
-        target_clones("avx512f", "avx2", "default")))
-    #else
-    #define SK_SIMD
-    #endif
 
     /* exp(r) - 1 in the second argument, 2^k in two factors. */
     #define SK_REDUCE(x, p, s1, s2) \\

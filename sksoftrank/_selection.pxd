@@ -6,6 +6,9 @@ from libc.string cimport memset
 cdef enum:
     BLOCK = 512
     LANES = 16
+    # Rows up to this length are solved in tiles of so many rows.
+    SHORT = 16
+    TILE = 8
 
 
 # --- losses -------------------------------------------------------------------------
@@ -83,4 +86,14 @@ cdef Room new_room(Py_ssize_t size) noexcept nogil
 
 cdef void find_threshold(
     Losses x, Goal goal, double kept, double guess, Threshold* at, Room* room
+) noexcept nogil
+
+cdef void find_tile(
+    const double* x, Py_ssize_t n, const Goal* goals, const double* kept,
+    Threshold* at
+) noexcept nogil
+
+cdef void find_distances(
+    const double* x, Py_ssize_t n, const double* anchor, double epsilon, double far,
+    double* d
 ) noexcept nogil

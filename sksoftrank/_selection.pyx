@@ -18,12 +18,13 @@ Conventions
   once, and the sums of blocks are added with compensation.
 """
 
-from libc.math cimport INFINITY, NAN, copysign, fabs, isfinite, sqrt
+from libc.math cimport INFINITY, NAN, ceil, copysign, fabs, isfinite, sqrt
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from ._environment cimport Environment, enter, leave
+from ._simd cimport SIMD_IS_DECLARED  # no-cython-lint
 
 # More losses than this are searched in a window, which a sample of them gives.
 cdef Py_ssize_t DIRECT = 6000
@@ -294,24 +295,89 @@ cdef inline double as_loss(Threshold at, Goal goal) noexcept nogil:
     return at.anchor + goal.epsilon * (at.offset + goal.share)
 
 
+cdef struct Search:
+    double low
+    double high
+    bint low_seen
+    bint high_seen
+    bint has_last
+    int n_passes
+    Tally last
+
+
+cdef inline Search new_search(double low, double high) noexcept nogil:
+    cdef Search search
+    search.low = low
+    search.high = high
+    search.low_seen = search.high_seen = search.has_last = False
+    search.n_passes = 0
+    search.last.full = search.last.none = search.last.partial = 0.0
+    search.last.moment = 0.0
+    return search
+
+
+cdef int advance(
+    Search* search, Tally now, Goal goal, double* offset
+) noexcept nogil:
+    """A step of Newton's method, given the tally at the offset; 1 if that is right.
+
+    The excess is piecewise linear and nondecreasing. The method is exact once it has
+    reached the right piece; a shrinking bracket leads it there. -1 if the solution is
+    outside of the bracket of the beginning, else 0.
+    """
+    cdef double value = excess(now, goal, offset[0]), step
+    if value == 0.0 or (
+        now.partial == 0.0 and fabs(value) <= 1e-15 * goal.rest * now.full
+    ) or (
+        search.has_last and now.full == search.last.full
+        and now.none == search.last.none and now.partial == search.last.partial
+    ):
+        return 1
+    if offset[0] <= search.low if value > 0.0 else offset[0] >= search.high:
+        return -1
+    if not isfinite(value):  # weights so large that their sums overflow
+        return -1
+    if value < 0.0:
+        search.low = offset[0]
+        search.low_seen = True
+    else:
+        search.high = offset[0]
+        search.high_seen = True
+    search.last = now
+    search.n_passes += 1
+    search.has_last = now.partial > 0.0 and search.n_passes < NEWTON
+    step = 0.5 * (search.low + search.high)
+    if search.has_last:
+        step = now.moment / now.partial + (
+            goal.share * now.none - goal.rest * now.full) / now.partial
+    if step <= search.low or step >= search.high:
+        search.has_last = False
+        if step <= search.low and not search.low_seen:
+            step = search.low
+        elif step >= search.high and not search.high_seen:
+            step = search.high
+        else:
+            step = 0.5 * (search.low + search.high)
+            if not search.low < step < search.high or search.high - search.low < 1e-17:
+                return 1
+    offset[0] = step
+    return 0
+
+
 cdef bint find_offset(
     Losses d, Tally base, Goal goal, double low, double high, Threshold* at, Room* room
 ) noexcept nogil:
     """Solve excess = 0 for the offset in [low, high], starting from that of `at`.
 
-    d: distances of the open losses; base: the others. The excess is piecewise linear
-    and nondecreasing. Newton's method is exact once it has reached the right piece; a
-    shrinking bracket leads it there. False if the solution is outside.
+    d: distances of the open losses; base: the others. False if the solution is outside.
     """
-    cdef Tally now, last
+    cdef Search search = new_search(low, high)
+    cdef Tally now
     cdef Ring ring
-    cdef double value, step
-    cdef bint low_seen = False, high_seen = False, has_last = False
-    cdef int n_passes = 0
-    last.full = last.none = last.partial = 0.0
+    cdef int state = 0
     ring.radius = 0.5
     ring.outer = ring.inner = 0.0
-    while True:
+    while state == 0:
         ring.centre = at.offset + 0.5 * (goal.share - goal.rest)
         now = tally(d, ring, 0.0)
         room.work += d.size
@@ -319,42 +385,8 @@ cdef bint find_offset(
         now.none += base.none
         now.partial += base.partial
         now.moment += base.moment
-        value = excess(now, goal, at.offset)
-        if value == 0.0 or (
-            now.partial == 0.0 and fabs(value) <= 1e-15 * goal.rest * now.full
-        ) or (
-            has_last and now.full == last.full and now.none == last.none
-            and now.partial == last.partial
-        ):
-            return True
-        if at.offset <= low if value > 0.0 else at.offset >= high:
-            return False
-        if not isfinite(value):  # weights so large that their sums overflow
-            return False
-        if value < 0.0:
-            low = at.offset
-            low_seen = True
-        else:
-            high = at.offset
-            high_seen = True
-        last = now
-        n_passes += 1
-        has_last = now.partial > 0.0 and n_passes < NEWTON
-        step = 0.5 * (low + high)
-        if has_last:
-            step = now.moment / now.partial + (
-                goal.share * now.none - goal.rest * now.full) / now.partial
-        if step <= low or step >= high:
-            has_last = False
-            if step <= low and not low_seen:
-                step = low
-            elif step >= high and not high_seen:
-                step = high
-            else:
-                step = 0.5 * (low + high)
-                if not low < step < high or high - low < 1e-17:
-                    return True
-        at.offset = step
+        state = advance(&search, now, goal, &at.offset)
+    return state > 0
 
 
 cdef void set_distances(
@@ -413,6 +445,121 @@ cdef bint solve(
     set_distances(x, at.anchor, goal.epsilon, room.spare_value)
     find_offset(d, base, goal, -goal.share, goal.rest, at, room)
     return base.full < kept
+
+
+# --- tiles of short rows ------------------------------------------------------------
+#
+# Value i of row r is at [TILE * i + r], so that SIMD works on TILE rows at once.
+
+cdef extern from *:
+    """
+    #define TILE_ 8
+
+    SK_SIMD static void sk_sort_tile(double *v, ptrdiff_t n) {
+        for (ptrdiff_t i = 1; i < n; i++)
+            for (ptrdiff_t j = i; j > 0; j--) {
+                double *a = v + TILE_ * (j - 1), *b = v + TILE_ * j;
+                for (int r = 0; r < TILE_; r++) {
+                    double low = a[r] < b[r] ? a[r] : b[r];
+                    double high = a[r] < b[r] ? b[r] : a[r];
+                    a[r] = low;
+                    b[r] = high;
+                }
+            }
+    }
+
+    SK_SIMD static void sk_tally_tile(
+        const double *d, ptrdiff_t n, const double *centre, double *full, double *none,
+        double *partial, double *moment
+    ) {
+        double f[TILE_] = {0}, o[TILE_] = {0}, p[TILE_] = {0}, m[TILE_] = {0};
+        for (ptrdiff_t i = 0; i < n; i++)
+            for (int r = 0; r < TILE_; r++) {
+                double y = d[TILE_ * i + r], t = y - centre[r];
+                double is_full = t <= -0.5 ? 1.0 : 0.0, is_none = t >= 0.5 ? 1.0 : 0.0;
+                double is_partial = 1.0 - is_full - is_none;
+                f[r] += is_full;
+                o[r] += is_none;
+                p[r] += is_partial;
+                m[r] += is_partial * y;
+            }
+        for (int r = 0; r < TILE_; r++) {
+            full[r] = f[r];
+            none[r] = o[r];
+            partial[r] = p[r];
+            moment[r] = m[r];
+        }
+    }
+
+    SK_SIMD static void sk_distances(
+        const double *x, ptrdiff_t n, const double *anchor, double epsilon, double far,
+        double *d
+    ) {
+        for (ptrdiff_t i = 0; i < n; i++)
+            for (int r = 0; r < TILE_; r++) {
+                double y = (x[TILE_ * i + r] - anchor[r]) / epsilon;
+                y = y > -far ? y : -far;
+                d[TILE_ * i + r] = y < far ? y : far;
+            }
+    }
+    """
+    void sk_sort_tile(double* v, Py_ssize_t n) noexcept nogil
+    void sk_tally_tile(
+        const double* d, Py_ssize_t n, const double* centre, double* full, double* none,
+        double* partial, double* moment) noexcept nogil
+    void sk_distances(
+        const double* x, Py_ssize_t n, const double* anchor, double epsilon, double far,
+        double* d) noexcept nogil
+
+
+cdef void find_distances(
+    const double* x, Py_ssize_t n, const double* anchor, double epsilon, double far,
+    double* d
+) noexcept nogil:
+    """Distances of a tile from the anchors of its rows, in units of epsilon, cut."""
+    sk_distances(x, n, anchor, epsilon, far, d)
+
+
+cdef void find_tile(
+    const double* x, Py_ssize_t n, const Goal* goals, const double* kept,
+    Threshold* at
+) noexcept nogil:
+    """The thresholds of a tile of rows of n <= SHORT losses, 0 < kept < n.
+
+    All goals have the same epsilon, above 0. As `find_threshold` finds them.
+    """
+    cdef double[SHORT * TILE] d
+    cdef double[TILE] anchor
+    cdef double[TILE] centre
+    cdef double[TILE] full
+    cdef double[TILE] none
+    cdef double[TILE] partial
+    cdef double[TILE] moment
+    cdef Search[TILE] searches
+    cdef int[TILE] states
+    cdef Tally now
+    cdef int r, n_open = TILE
+    memcpy(d, x, n * TILE * sizeof(double))
+    sk_sort_tile(d, n)
+    for r in range(TILE):
+        anchor[r] = at[r].anchor = d[
+            TILE * (min(<Py_ssize_t> ceil(kept[r]), n) - 1) + r]
+        at[r].offset = 0.5 - goals[r].share
+        searches[r] = new_search(-goals[r].share, goals[r].rest)
+        states[r] = 0
+    sk_distances(x, n, anchor, goals[0].epsilon, 8.0, d)
+    while n_open:
+        for r in range(TILE):
+            centre[r] = at[r].offset + 0.5 * (goals[r].share - goals[r].rest)
+        sk_tally_tile(d, n, centre, full, none, partial, moment)
+        for r in range(TILE):
+            if states[r] == 0:
+                now.full = full[r]
+                now.none = none[r]
+                now.partial = partial[r]
+                now.moment = moment[r]
+                states[r] = advance(&searches[r], now, goals[r], &at[r].offset)
+                n_open -= states[r] != 0
 
 
 # --- the window ---------------------------------------------------------------------
