@@ -250,34 +250,58 @@ cdef inline void clipped_deviation(
 # In the functions of rows, rest and slope may be NULL: they are not wanted. Each step
 # is a loop without branches over a block, for SIMD.
 
-cdef void logistic_row(
-    Losses x, Choice c, double epsilon, double* part, double* rest, double* slope
+cdef void logistic_block(
+    double* u, Py_ssize_t size, double* part, double* rest, double* slope
 ) noexcept nogil:
-    """Small parts have their digits, and no part is below that of a larger loss."""
-    cdef double logit = log(c.share) - log(c.rest)
-    cdef Py_ssize_t start = 0, i, size
-    cdef double* p
+    """Parts of u = (t - loss) / epsilon, which are overwritten.
+
+    Small parts have their digits, and no part is below that of a larger loss.
+    """
+    cdef Py_ssize_t i
+    for i in range(size):
+        part[i] = -u[i]
+    exp_all(part, size, part)
+    for i in range(size):
+        part[i] = 1.0 / (1.0 + part[i])
+    if rest == NULL and slope == NULL:
+        return
+    exp_all(u, size, u)
+    for i in range(size):
+        u[i] = 1.0 / (1.0 + u[i])
+    if rest != NULL:
+        memcpy(rest, u, size * sizeof(double))
+    if slope != NULL:
+        for i in range(size):
+            slope[i] = part[i] * u[i]
+
+
+cdef void logistic_rows(
+    const double* losses, Py_ssize_t n, Py_ssize_t n_rows, const double* choices,
+    double epsilon, double* part, double* rest, double* slope
+) noexcept nogil:
+    """Blocks of one row, or, if rows are short, of several."""
+    cdef Py_ssize_t start = 0, size = 0, r = 0, i = 0
     cdef double[BLOCK] u
-    while start < x.size:
-        size = min(x.size - start, <Py_ssize_t> BLOCK)
-        p = &part[start]
-        for i in range(size):
-            u[i] = logit + (
-                c.at.offset - distance(x.value[start + i], c.at.anchor, epsilon))
-            p[i] = -u[i]
-        exp_all(p, size, p)
-        for i in range(size):
-            p[i] = 1.0 / (1.0 + p[i])
-        if rest != NULL or slope != NULL:
-            exp_all(u, size, u)
-            for i in range(size):
-                u[i] = 1.0 / (1.0 + u[i])
-        if rest != NULL:
-            memcpy(&rest[start], u, size * sizeof(double))
-        if slope != NULL:
-            for i in range(size):
-                slope[start + i] = p[i] * u[i]
-        start += size
+    cdef Choice c
+    cdef double logit = 0.0
+    while r < n_rows:
+        if i == 0:
+            c = as_choice(&choices[6 * r])
+            logit = log(c.share) - log(c.rest)
+        while i < n and size < BLOCK:
+            u[size] = logit + (
+                c.at.offset - distance(losses[r * n + i], c.at.anchor, epsilon))
+            i += 1
+            size += 1
+        if i == n:
+            i = 0
+            r += 1
+        if size == BLOCK or r == n_rows:
+            logistic_block(
+                u, size, &part[start], NULL if rest == NULL else &rest[start],
+                NULL if slope == NULL else &slope[start])
+            start += size
+            size = 0
 
 
 cdef void clipped_row(
@@ -325,21 +349,23 @@ def part_rows(
     slope (OUT, rows x n, or None): the derivative of p by t / epsilon, for epsilon = 0
     a 1 for each loss that is equal to t.
     """
-    cdef Py_ssize_t r
+    cdef Py_ssize_t r, n_rows
     cdef Losses x
     cdef Choice choice
     cdef Environment environment
     x.size = losses.shape[1]
     enter(&environment)
     with nogil:
-        for r in range(losses.shape[0]):
+        n_rows = losses.shape[0]
+        if is_logistic and n_rows > 0 and x.size > 0:
+            logistic_rows(
+                &losses[0, 0], x.size, n_rows, &choices[0, 0], epsilon, &part[0, 0],
+                NULL if rest is None else &rest[0, 0],
+                NULL if slope is None else &slope[0, 0])
+            n_rows = 0
+        for r in range(n_rows):
             x.value = &losses[r, 0]
             choice = as_choice(&choices[r, 0])
-            if is_logistic:
-                logistic_row(
-                    x, choice, epsilon, &part[r, 0], NULL if rest is None
-                    else &rest[r, 0], NULL if slope is None else &slope[r, 0])
-                continue
             if epsilon > 0.0:
                 clipped_row(
                     x, choice, epsilon, &part[r, 0], NULL if rest is None
