@@ -262,7 +262,7 @@ class _TopValues:
         logits = self._sort_all(rows) if m == n else self._sort_part(rows, m)
         self.pools = np.empty((count, n + 1), dtype=np.int64)
         if keep and kind == _pav.ENTROPIC:
-            self.weights = np.ones((count, n))  # which none overflows outside of pools
+            self.weights = np.ones((count, n))  # outside of pools they stay
         found = self.sorted, self.pools, self.weights
         _pav.sort_rows(self.sorted, epsilon, kind, 1.0, None, *found)
         if logits is not None:
