@@ -115,8 +115,11 @@ class CloneFits:
     def fit(self, X, y, weight, rows=None):
         """A clone fitted without the rows of weight 0, which then have no influence.
 
-        `weight` is that of each of the `rows`; None means all.
+        `weight` is that of each of the `rows`; None means all. Without a `weight` the
+        estimator gets none: forests draw other rows for ones than for none.
         """
+        if weight is None:
+            return clone(self.estimator).fit(X, y, **self.params)
         used = np.arange(y.size) if rows is None else rows
         if rows is not None or not get_tags(self.estimator).input_tags.pairwise:
             used, weight = used[weight > 0], weight[weight > 0]
@@ -138,12 +141,12 @@ class CloneFits:
         """What `reader` makes of the test rows of each fold, as one array.
 
         A fold is its training rows, their weights and its test rows. The result of
-        ``reader(model, X, y)`` is one number for each row.
+        ``reader(model, X, y)`` is a number, or numbers, for each row.
         """
         parts = Parallel(n_jobs=self.n_jobs)(
             delayed(self._read_fold)(X, y, *fold, reader) for fold in folds
         )
-        result = np.empty(y.size)
+        result = np.empty((y.size, *parts[0].shape[1:]))
         for (_, _, test), part in zip(folds, parts, strict=True):
             result[test] = part
         return result

@@ -25,23 +25,31 @@ def read_predictions(model, X, y):
     return prediction.ravel()
 
 
-def read_losses(model, X, y, method):
-    """Losses of the labels y by what the method says; NaN for labels unknown to it."""
+def read_scores(model, X, y, method, classes):
+    """Scores of the classes: logarithms of probabilities, or else 0 for the predicted
+    one and -1 for the others. NaN for classes unknown to the model.
+    """
     response = np.asarray(getattr(model, method)(X))
     if method == "predict":
-        return (response != y).astype(np.float64)
-    classes = getattr(model, "classes_", None)
-    if classes is None:
+        return (response[:, None] == classes).astype(np.float64) - 1
+    known = getattr(model, "classes_", None)
+    if known is None:
         raise ValueError(
             f"estimator must have the attribute classes_ once fitted if it has "
             f"{method}, got a {type(model).__name__} without."
         )
-    classes = np.asarray(classes)
-    score = _log_probabilities(model, response, classes.size, method)
-    order = np.argsort(classes)
-    column = order[np.searchsorted(classes, y, sorter=order).clip(max=order.size - 1)]
-    losses = np.minimum(-score[np.arange(y.size), column], LARGEST_LOSS)
-    return np.where(classes[column] == y, losses, np.nan)
+    known = np.asarray(known)
+    score = _log_probabilities(model, response, known.size, method)
+    result = np.full((y.size, classes.size), np.nan)
+    column = np.searchsorted(classes, known).clip(max=classes.size - 1)
+    same = classes[column] == known
+    result[:, column[same]] = score[:, same]
+    return result
+
+
+def label_losses(scores, label):
+    """Losses of the labels (columns of the scores), capped; NaN for unknown ones."""
+    return np.minimum(-scores[np.arange(label.size), label], LARGEST_LOSS)
 
 
 def with_known_losses(losses, label, weight):

@@ -32,6 +32,9 @@ from .._typing import CV, Estimator, Features, RandomState
 from ._fold_fits import CloneFits, prepare, whole_repeats, with_few_values
 from ._ignored import GroupSharesMixin, warn_of_ignored_group
 
+# With trim="auto" outliers are those of a fit that trims this part.
+TRIM_OF_SEARCH = 0.5
+
 
 class _State(NamedTuple):
     """What was read from the fits, and the choice of observations that it leads to."""
@@ -56,7 +59,7 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict] = {
         "estimator": [HasMethods(["fit", "predict"]), None],
-        "trim": [Interval(Real, 0, 0.5, closed="both")],
+        "trim": [Interval(Real, 0, 0.5, closed="both"), StrOptions({"auto"})],
         "epsilon": [Interval(Real, 0, None, closed="left")],
         "relative": ["boolean"],
         "cv": ["cv_object", StrOptions({"train"})],
@@ -78,7 +81,7 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
         self,
         estimator: Estimator | None = None,
         *,
-        trim: float = 0.5,
+        trim: float | Literal["auto"] = "auto",
         epsilon: float = 10.0,
         relative: bool = True,
         cv: CV | Literal["train"] | None = 5,
@@ -147,9 +150,12 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
         fits = CloneFits(estimator, params, repeats, self.n_jobs)
         X_folds, reader = with_few_values(estimator, X, weight), self._reader()
 
-        def read(selection, y=y):
-            """What fits with these weights say of the rows that they have not seen."""
-            row_weight = weight * selection / (1 - self.trim)
+        def read(selection, trim, y=y):
+            """What fits with these weights say of the rows that they have not seen.
+
+            The mean of the selection is ``1 - trim``.
+            """
+            row_weight = weight * selection / (1 - trim)
             folds = [
                 (train, _training_weight(row_weight, weight, strata, train), test)
                 for train, test in splits
@@ -158,7 +164,9 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
 
         self.n_iter_ = 0
         self.inlier_weight_, plain, errors = self._settle(read, y, weight)
-        row_weight = weight * self.inlier_weight_ / (1 - self.trim)
+        row_weight = weight * self.inlier_weight_ / (1 - self.trim_)
+        if sample_weight is None and self.trim == "auto" and (row_weight == 1).all():
+            row_weight = None
         self.estimator_ = fits.fit(X, y, row_weight)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.estimator_, name):
@@ -220,6 +228,10 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
         router.add(estimator=self._base_estimator(), method_mapping=to_fit)
         return router.add(splitter=self.cv, method_mapping=to_split)
 
+    def _first_trim(self):
+        """The part that is trimmed, or that the search for outliers begins with."""
+        return TRIM_OF_SEARCH if self.trim == "auto" else self.trim
+
     def _check_kind(self):
         base = self._base_estimator()
         kind, own = (get_tags(e).estimator_type for e in (base, self))
@@ -270,17 +282,19 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
             )
         return splits
 
-    def _iterate(self, read, choose, reading):
+    def _iterate(self, read, choose, reading, tol=None):
         """Refit with the weights that `choose` gives while the objective falls.
 
-        Returns the reading and the choice at the smallest objective.
+        Returns the reading and the choice at the smallest objective. `tol` is that of
+        the parameters by default.
         """
+        tol = self.tol if tol is None else tol
         state = _State(reading, *choose(reading))
         for _ in range(self.max_iter):
             reading = read(state.selection)
             last, state = state, _State(reading, *choose(reading))
             self.n_iter_ += 1
-            if state.objective >= (1 - self.tol) * last.objective:
+            if state.objective >= (1 - tol) * last.objective:
                 best = min(last, state, key=lambda state: state.objective)
                 return best.reading, best.selection
         warn(
@@ -299,6 +313,11 @@ def _training_weight(row_weight, weight, strata, train):
     strata = strata[train]
     is_lost = np.bincount(strata, row_weight[train]) == 0
     return np.where(is_lost[strata], weight[train], row_weight[train])
+
+
+def part_trimmed(selection, weight):
+    """The part of the weight that a selection leaves out."""
+    return 1 - (weight @ selection) / weight.sum()
 
 
 def n_kept(total, trim):

@@ -17,8 +17,27 @@ LOW = 0.3
 CHANCE = 1.5
 
 
+class SpreadByLevel:
+    """Relative spread of the errors at levels of the predictions; 1 without a tree."""
+
+    def __init__(self, tree=None, ratio_of_leaf=None):
+        self.tree = tree
+        self.ratio_of_leaf = ratio_of_leaf
+
+    def __call__(self, level):
+        """At each of the levels, an array."""
+        if self.tree is None:
+            return np.ones(level.size)
+        return self.ratio_of_leaf[self.tree.apply(level[:, None])]
+
+
 def relative_spread(residual, level, weight):
-    """Spread of the errors around each row relative to that of all; 1 if not larger.
+    """Spread of the errors around each row relative to that of all; 1 if not larger."""
+    return spread_by_level(residual, level, weight)(level)
+
+
+def spread_by_level(residual, level, weight):
+    """Spread of the errors relative to that of all, at least 1, as a function of level.
 
     Regions are leaves of a tree that predicts the size of errors from the level of the
     predictions. The spread is that around the median of the region, is at most its
@@ -32,13 +51,13 @@ def relative_spread(residual, level, weight):
 
     Returns
     -------
-    ndarray of shape (n_samples,)
+    SpreadByLevel
         Relative spread, at least 1.
     """
     total, size = weight.sum(), np.abs(residual)
     typical = weighted_quantile(size, weight, LOW)
     if total < 4 * MIN_ROWS or typical == 0:
-        return np.ones(size.size)
+        return SpreadByLevel()
     tree = DecisionTreeRegressor(
         max_leaf_nodes=MAX_REGIONS,
         min_weight_fraction_leaf=MIN_ROWS / total,
@@ -64,4 +83,8 @@ def relative_spread(residual, level, weight):
             ratio[outward] = isotonic_regression(
                 ratio[outward], sample_weight=share[outward]
             )
-    return np.where(ratio > CHANCE, ratio, 1.0)[region]
+    if not (ratio > CHANCE).any():
+        return SpreadByLevel()
+    ratio_of_leaf = np.ones(tree.tree_.node_count)
+    ratio_of_leaf[regions] = np.where(ratio > CHANCE, ratio, 1.0)
+    return SpreadByLevel(tree, ratio_of_leaf)

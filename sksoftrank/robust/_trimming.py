@@ -16,10 +16,17 @@ from ..linear._robust_scale import (
     reweighted_scale,
 )
 from ..losses import selection_trimmed_loss
+from ._outlying_rows import (
+    centre_of_most,
+    choose_inliers,
+    group_factor,
+    has_many_outliers,
+    is_evidently_better,
+)
 from ._problem import EXACT_FIT
 from ._readings import read_predictions
-from ._refit import SoftTrimmed, n_kept
-from ._spread import relative_spread
+from ._refit import SoftTrimmed, n_kept, part_trimmed
+from ._spread import spread_by_level
 from ._trimming_labels import SoftTrimmedClassifier
 
 # Pickles of 0.1.0 look for both here.
@@ -213,57 +220,93 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
     def _settle(self, read, y, weight):
         """Set the scale and the mask; return the selection, first and last errors."""
         y = y.astype(np.float64)
-        kept = n_kept(weight.sum(), self.trim)
+        trim = self._first_trim()
+        kept = n_kept(weight.sum(), trim)
         centre = np.median(y)
         # A power of 2, so that nothing is rounded; squares neither vanish nor overflow.
         unit = np.ldexp(1.0, np.frexp(np.abs(y - centre).max() or 1.0)[1])
         zero = EXACT_FIT * lts_scale((y - centre) / unit, weight, kept)
 
-        def residuals(prediction):
+        def error(prediction):
             residual = (y - prediction) / unit
             residual[np.abs(residual) <= zero] = 0.0
-            return residual / spread
+            return residual
+
+        def residuals(prediction):
+            return error(prediction) / spread
 
         def spread_around(prediction):
             level = prediction / unit
-            return relative_spread(y / unit - level, level, weight)
+            return spread_by_level(y / unit - level, level, weight)
 
         def choose(prediction, scale=1.0, epsilon=0.0):
             losses = 0.5 * (residuals(prediction) / scale) ** 2
             value, _, selection = selection_trimmed_loss(losses, kept, epsilon, weight)
             return value, selection
 
+        def refit(selection):
+            return read(selection, trim)
+
+        self._spreads = []
         spread = np.ones(y.size)
-        full = np.full(y.size, 1 - self.trim)
+        full = np.full(y.size, 1 - trim)
         if UNITS[0] < unit < UNITS[1]:
-            start = read(full)
+            start = read(full, trim)
         else:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)  # of an overflow
-                start = read(full)
-            in_units = read(full, y / unit)
+                start = read(full, trim)
+            in_units = read(full, trim, y / unit)
             if np.std(start / unit - in_units) > 0.3 * np.std(in_units):
                 raise ValueError(
                     f"y must be in units in which the estimator can fit it, got values "
                     f"that vary by {unit:.1g}; in other units its fit is another one."
                 )
         if self.relative:
-            spread = spread_around(start)
-        prediction, selection = self._iterate(read, choose, start)
+            self._spreads.append(spread_around(start))
+            spread = self._spreads[0](start / unit)
+        prediction, selection = self._iterate(refit, choose, start)
+        if self.trim == "auto" and has_many_outliers(residuals(prediction), weight):
+            other = centre_of_most(lambda level: choose(level)[1], y, weight)
+            other, other_selection = self._iterate(refit, choose, other)
+            if choose(other)[0] < choose(prediction)[0]:
+                prediction, selection = other, other_selection
         if self.relative:
-            spread = np.maximum(spread, spread_around(prediction))
+            self._spreads.append(spread_around(prediction))
+            spread = np.maximum(spread, self._spreads[1](prediction / unit))
         scale = lts_scale(residuals(prediction), weight, kept)
         if scale > 0 and self.epsilon > 0:
             prediction, selection = self._iterate(
-                read,
+                refit,
                 lambda prediction: choose(prediction, scale, self.epsilon),
                 prediction,
             )
-        residual = residuals(prediction)
-        good = inlier_mask(residual, lts_scale(residual, weight, kept))
-        scale = reweighted_scale(residual, weight, good, fraction=INLIER_FRACTION)
-        self.inlier_mask_ = inlier_mask(residual, scale)
-        self.scale_ = unit * scale
+
+        def mask_and_scale():
+            residual = residuals(prediction)
+            good = inlier_mask(residual, lts_scale(residual, weight, kept))
+            scale = reweighted_scale(residual, weight, good, fraction=INLIER_FRACTION)
+            return inlier_mask(residual, scale), scale
+
+        mask, scale = mask_and_scale()
+        self.trim_ = trim
+        if self.trim == "auto":
+            self._group_factor = group_factor(
+                residuals(prediction) / (scale or 1.0), mask, spread > 1, weight
+            )
+            spread[spread > 1] *= self._group_factor
+            prediction, selection = self._iterate(
+                lambda selection: read(selection, part_trimmed(selection, weight)),
+                lambda prediction: choose_inliers(residuals(prediction), scale, weight),
+                prediction,
+            )
+            if not is_evidently_better(
+                *(error(p) for p in (start, prediction)), scale * spread, weight
+            ):
+                prediction, selection = start, np.ones(y.size)
+            self.trim_ = part_trimmed(selection, weight)
+            mask, scale = mask_and_scale()
+        self.inlier_mask_, self.scale_ = mask, unit * scale
         self.relative_spread_ = spread
         first, last = (np.abs((y - p) / unit) for p in (start, prediction))
         return selection, first, last

@@ -17,8 +17,9 @@ from .._checks import warn
 from .._typing import CV, Estimator, Features, RandomState
 from ..linear._robust_scale import weighted_quantile
 from ..losses import selection_trimmed_loss
-from ._readings import read_losses, with_known_losses
-from ._refit import SoftTrimmed, estimator_has, n_kept
+from ._label_noise import LabelledRows, LabelNoise
+from ._readings import read_scores
+from ._refit import SoftTrimmed, estimator_has, n_kept, part_trimmed
 from ._spread import LOW
 
 # That of a label of probability one half.
@@ -165,7 +166,7 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
         self,
         estimator: Estimator | None = None,
         *,
-        trim: float = 0.5,
+        trim: float | Literal["auto"] = "auto",
         epsilon: float = 4.0,
         relative: bool = True,
         cv: CV | Literal["train"] | None = 5,
@@ -254,11 +255,13 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
     def _strata(self, y):
         return np.searchsorted(self.classes_, y)
 
-    def _reader(self):
+    def _method(self):
         base = self._base_estimator()
         methods = ("predict_proba", "decision_function")
-        method = next((name for name in methods if hasattr(base, name)), "predict")
-        return partial(read_losses, method=method)
+        return next((name for name in methods if hasattr(base, name)), "predict")
+
+    def _reader(self):
+        return partial(read_scores, method=self._method(), classes=self.classes_)
 
     def _splits(self, X, y, weight, strata, params, rng):
         counts = np.bincount(strata[weight > 0], minlength=self.classes_.size)
@@ -294,31 +297,68 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
         return splits
 
     def _settle(self, read, y, weight):
-        """Set the mask; return the selection, and the first and last losses."""
-        label = self._strata(y)
+        """Set what is known of the labels; return the selection, first, last losses."""
+        rows = LabelledRows(self._strata(y), weight, self._method())
+        label, trim = rows.label, self._first_trim()
         totals = np.bincount(label, weight)
         epsilons = np.full(totals.size, float(self.epsilon))
 
-        def choose(losses):
-            losses = with_known_losses(losses, label, weight)
+        def choose(scores):
+            losses = rows.losses(scores)
             objective, selection = 0.0, np.zeros(label.size)
             for k, total in enumerate(totals):
-                rows = label == k
-                kept = n_kept(total, self.trim)
-                value, _, selection[rows] = selection_trimmed_loss(
-                    losses[rows], kept, epsilons[k], weight[rows]
+                of_class = label == k
+                kept = n_kept(total, trim)
+                value, _, selection[of_class] = selection_trimmed_loss(
+                    losses[of_class], kept, epsilons[k], weight[of_class]
                 )
                 objective += kept * value
             return objective, selection
 
-        start = read(np.full(label.size, 1 - self.trim))
-        if self.relative:
-            losses = with_known_losses(start, label, weight)
-            for k in range(totals.size):
-                rows = label == k
-                typical = weighted_quantile(losses[rows], weight[rows], LOW)
-                epsilons[k] *= max(1.0, typical / LOSS_OF_A_COIN) ** 3
-        last, selection = self._iterate(read, choose, start)
-        self.inlier_mask_ = selection > 0
-        first, last = (with_known_losses(x, label, weight) for x in (start, last))
-        return selection, first, last
+        start = read(np.full(label.size, 1 - trim), trim)
+        everything = np.ones(label.size)
+        if self.trim == "auto" and rows.are_right(start):
+            last, selection = start, everything
+        else:
+            if self.relative:
+                losses = rows.losses(start)
+                for k in range(totals.size):
+                    of_class = label == k
+                    typical = weighted_quantile(losses[of_class], weight[of_class], LOW)
+                    epsilons[k] *= max(1.0, typical / LOSS_OF_A_COIN) ** 3
+            last, selection = self._iterate(
+                lambda selection: read(selection, trim), choose, start
+            )
+            if self.trim == "auto":
+                if rows.has_probabilities:
+                    last, selection = self._iterate(
+                        lambda selection: read(
+                            selection, part_trimmed(selection, weight)
+                        ),
+                        rows.choose_right,
+                        last,
+                        tol=self.tol / 10,
+                    )
+                if not rows.are_better(start, last):
+                    last, selection = start, everything
+                elif rows.has_probabilities:  # of the fits with these weights
+                    last = read(selection, part_trimmed(selection, weight))
+        self._set_noise(rows, last, selection)
+        return selection, rows.losses(start), rows.losses(last)
+
+    def _set_noise(self, rows, scores, selection):
+        """Set what the last scores of the rows and the selection say."""
+        self.trim_, self.inlier_mask_ = self.trim, selection > 0
+        if self.trim == "auto":
+            self.trim_ = part_trimmed(selection, rows.weight)
+            self.inlier_mask_ = selection > 0.5
+        self.noise_rate_ = self.wrong_label_probability_ = None
+        if not rows.has_probabilities:
+            return
+        noise = rows.noise(scores)
+        # A rate of 0 would call no label wrong, not the most absurd one.
+        total = rows.weight.sum()
+        rate = (total * noise.rate + 0.5) / (total + 1)
+        self._noise = LabelNoise(noise.temperature, rate)
+        self.noise_rate_ = noise.rate
+        self.wrong_label_probability_ = rows.wrong_probability(scores, self._noise)

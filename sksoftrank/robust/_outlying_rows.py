@@ -1,0 +1,91 @@
+"""Which rows are outliers, and whether a fit is better without them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..linear._robust_scale import (
+    OUTLIER_CUTOFF,
+    inlier_mask,
+    lts_scale,
+    weighted_quantile,
+)
+from ._label_noise import SIGNIFICANT, advantage
+
+Array = NDArray[np.float64]
+
+# Half of the squared errors, in scales, up to which rows count in full, and from which
+# on they do not count.
+IN_FULL, NOT_AT_ALL = 0.5 * OUTLIER_CUTOFF**2, 0.5 * 3.4**2
+
+# Errors beyond so many scales count alike where two fits are compared.
+CAP = 3.0
+
+# A part from which on outliers may have spoilt the first fit.
+MANY = 0.2
+
+# Standard errors by which a group may have more outliers than the other rows, and the
+# largest factor of its spread that makes up for more.
+MORE_OUTLIERS = 3.0
+LARGEST_FACTOR = 3.0
+
+
+def has_many_outliers(residual: Array, weight: Array) -> bool:
+    """Whether so many residuals are outlying that the start may be to blame."""
+    good = inlier_mask(residual, lts_scale(residual, weight, 0.5 * weight.sum()))
+    return bool(np.average(good, weights=weight) < 1 - MANY)
+
+
+def centre_of_most(
+    select: Callable[[Array], Array], y: Array, weight: Array, n_steps: int = 20
+) -> Array:
+    """Constant predictions in the middle of the rows that `select` keeps for them."""
+    level = float(weighted_quantile(y, weight, 0.5))
+    for _ in range(n_steps):
+        selection = weight * select(np.full(y.size, level))
+        last, level = level, float(np.average(y, weights=selection))
+        if level == last:
+            break
+    return np.full(y.size, level)
+
+
+def choose_inliers(residual: Array, scale: float, weight: Array) -> tuple[float, Array]:
+    """Mean loss and weights of rows: 1 up to 2.24 scales, 0 from 3.4 scales on.
+
+    The loss is half of the squared residual up to there, and constant where the weight,
+    its derivative in that, is 0. A scale of 0 is that of an exact fit.
+    """
+    if scale == 0:
+        return float(np.average(residual != 0, weights=weight)), (residual == 0) * 1.0
+    size = np.minimum(0.5 * (residual / scale) ** 2, NOT_AT_ALL)
+    beyond = np.maximum(size - IN_FULL, 0) / (NOT_AT_ALL - IN_FULL)
+    loss = size - 0.5 * beyond**2 * (NOT_AT_ALL - IN_FULL)
+    return float(np.average(loss, weights=weight)), 1 - beyond
+
+
+def group_factor(
+    residual: Array, mask: NDArray[np.bool_], group: NDArray[np.bool_], weight: Array
+) -> float:
+    """Factor of the spread of a group that has evidently more outliers than the rest.
+
+    With it, its part in the mask is no smaller up to chance: a spread that is right in
+    the middle of its errors may be too small for its tails. `residual` is in scales.
+    """
+    if not group.any() or group.all():
+        return 1.0
+    part = np.average(mask[~group], weights=weight[~group])
+    part -= MORE_OUTLIERS * np.sqrt(part * (1 - part) / max(weight[group].sum(), 1))
+    size = weighted_quantile(np.abs(residual[group]), weight[group], max(part, 0))
+    return float(np.clip(size / OUTLIER_CUTOFF, 1, LARGEST_FACTOR))
+
+
+def is_evidently_better(first: Array, last: Array, scale: Array, weight: Array) -> bool:
+    """Whether the last errors are smaller by more than chance, large ones capped."""
+    cap = CAP * scale
+    if not cap.any():  # an exact fit
+        return bool(np.count_nonzero(last) < np.count_nonzero(first))
+    capped = (np.minimum(np.abs(error), cap) ** 2 for error in (first, last))
+    return advantage(*capped, weight) > SIGNIFICANT
