@@ -1,11 +1,11 @@
 """Classification: linear scores that put the true class among the k best."""
 
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import log_softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
@@ -23,8 +23,17 @@ from ._sklearn import (
 )
 from ._typing import Features, Growth, TopKOperator, TopKSquashing
 from .linear._design import LinearDesign, PenalizedLoss
-from .linear._models import FEATURES, LinearScoresMixin, lbfgs, score_attributes
-from .losses._topk import GROWTHS, OPERATORS, TopKLoss, check_ks
+from .linear._held_out import steps_that_pay
+from .linear._models import (
+    FEATURES,
+    LinearScoresMixin,
+    centre,
+    lbfgs,
+    previous_scores,
+    score_attributes,
+    stored_scores,
+)
+from .losses._topk import GROWTHS, OPERATORS, CrossEntropy, TopKLoss, check_ks
 
 __all__ = ["SoftTopKClassifier"]
 
@@ -86,6 +95,12 @@ class SoftTopKClassifier(
         the same features and classes.
     verbose : int, default=0
         1 prints the start and the result, 2 also every tenth iteration.
+    early_stopping : bool or "auto", default="auto"
+        Whether iterations end where rows that are left out (three folds; from 3000
+        rows on as many as hold 3000) are predicted best, by the top-k accuracy of up to
+        60 iterations. If that is no better than the logistic regression, by half a
+        standard error, this is the fit. "auto" means where `alpha` is None. A fit that
+        goes on from another one (`warm_start`), or to batches, does not look.
 
     Attributes
     ----------
@@ -180,6 +195,7 @@ class SoftTopKClassifier(
         "tol": [Interval(Real, 0, None, closed="left")],
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
+        "early_stopping": ["boolean", StrOptions({"auto"})],
     }
 
     alpha_: float
@@ -208,6 +224,7 @@ class SoftTopKClassifier(
         tol: float = 1e-4,
         warm_start: bool = False,
         verbose: int = 0,
+        early_stopping: bool | Literal["auto"] = "auto",
     ) -> None:
         self.k = k
         self.epsilon = epsilon
@@ -221,6 +238,7 @@ class SoftTopKClassifier(
         self.tol = tol
         self.warm_start = warm_start
         self.verbose = verbose
+        self.early_stopping = early_stopping
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -253,21 +271,28 @@ class SoftTopKClassifier(
             fit_intercept=self.fit_intercept,
             alpha=self.alpha_,
         )
-        loss = TopKLoss(
-            labels,
-            weight,
-            shares,
-            float(self.epsilon),
+        make_loss = partial(
+            TopKLoss,
+            shares=shares,
+            epsilon=float(self.epsilon),
             operator=self.operator,
             growth=self.growth,
             squashing=self.squashing,
         )
+        loss = make_loss(labels, weight)
+
+        def find_steps(z_init):
+            logistic = partial(self._logistic, z=z_init)
+            return steps_that_pay(design, labels, weight, shares, logistic, make_loss)
+
+        is_early = self._stops_early() and not is_warm
         self._fit_objectives(
             PenalizedLoss(CrossEntropy(labels, weight), design),
             lambda z: PenalizedLoss(loss, design, offset=design.predict(z)),
             is_warm,
             callbacks,
             X.dtype,
+            find_steps if is_early else None,
         )
         callbacks.end_fit()
         return self
@@ -401,10 +426,13 @@ class SoftTopKClassifier(
             )
         return weight / weight.max()
 
-    def _fit_objectives(self, logistic, topk, is_warm, callbacks, dtype):
+    def _fit_objectives(
+        self, logistic, topk, is_warm, callbacks, dtype, find_steps=None
+    ):
         """Minimise the objective of logistic regression, then that of the top-k loss.
 
-        ``topk(z)`` is the latter at distances from these coordinates.
+        ``topk(z)`` is the latter at distances from these coordinates. ``find_steps(z)``
+        is the number of iterations for it, if these are not to go to the minimum.
         """
         design = logistic.design
         z_init, n_iter = self._fit_logistic(logistic, is_warm)
@@ -413,67 +441,44 @@ class SoftTopKClassifier(
         # Minimised over the distance from the logistic regression.
         start = np.zeros(z_init.shape)
         if is_warm:
-            start = _previous(design, self.coef_, self.intercept_) - z_init
+            start = previous_scores(design, self.coef_, self.intercept_) - z_init
         self._fit_scores(
             topk(z_init),
             start,
-            lambda z: _stored(z_init + (_centred(z) if is_invariant else z)),
+            lambda z: stored_scores(z_init + (centre(z) if is_invariant else z)),
             n_iter=n_iter,
             ftol=self.tol / 100,
             callbacks=callbacks,
             dtype=dtype,
+            n_steps=find_steps and find_steps(z_init),
         )
-        init = score_attributes(design, _stored(z_init), dtype)
+        init = score_attributes(design, stored_scores(z_init), dtype)
         self.init_coef_, self.init_intercept_ = init["coef_"], init["intercept_"]
 
-    def _fit_logistic(self, objective, is_warm):
-        """Coordinates of the logistic regression, and the number of iterations."""
-        design = objective.design
-        if is_warm:
-            z = _previous(design, self.init_coef_, self.init_intercept_)
-        else:
-            z = np.zeros((design.n_coordinates, self.classes_.size))
-        result = lbfgs(
+    def _stops_early(self):
+        if isinstance(self.early_stopping, str):
+            return self.alpha is None and self.epsilon > 0
+        return self.early_stopping
+
+    def _logistic(self, objective, z):
+        """Minimise the objective of logistic regression from the coordinates z on."""
+        return lbfgs(
             objective,
             z,
             max_iter=self.max_iter,
             tol=self.tol,
             ftol=self.tol / 100,
         )
+
+    def _fit_logistic(self, objective, is_warm):
+        """Coordinates of the logistic regression, and the number of iterations."""
+        design = objective.design
+        if is_warm:
+            z = previous_scores(design, self.init_coef_, self.init_intercept_)
+        else:
+            z = np.zeros((design.n_coordinates, self.classes_.size))
+        result = self._logistic(objective, z)
         self._warn_not_converged(result.message)
         n_iter = 1 + result.nit
         self._report(f"start: {n_iter} iterations, cross-entropy {result.fun:.6g}")
-        return _centred(result.x.reshape(z.shape)), n_iter
-
-
-def _stored(z):
-    """Coordinates of the scores that are kept: of two, their difference."""
-    return z[:, 1:] - z[:, :1] if z.shape[1] == 2 else z
-
-
-def _centred(z):
-    """Coordinates of scores that sum to 0 for each row."""
-    return z - z.mean(axis=1, keepdims=True)
-
-
-def _previous(design, coef, intercept):
-    """Coordinates of the scores of a previous fit; of two classes they sum to 0."""
-    z = design.coordinates(coef.T.astype(np.float64), intercept)
-    return np.hstack([-z / 2, z / 2]) if z.shape[1] == 1 else z
-
-
-class CrossEntropy:
-    """Weighted mean of minus the log probabilities of the true classes."""
-
-    def __init__(self, labels, weight):
-        self.true = np.arange(labels.size), labels
-        self.weight = weight / weight.sum()
-
-    def __call__(self, scores):
-        """Value and gradient."""
-        log_probability = log_softmax(scores, axis=1)
-        value = -(self.weight @ log_probability[self.true])
-        gradient = np.exp(log_probability)
-        gradient[self.true] -= 1.0
-        gradient *= self.weight[:, None]
-        return value, gradient
+        return centre(result.x.reshape(z.shape)), n_iter

@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sksoftrank.classification import SoftTopKClassifier
 from sksoftrank.linear import _design
+from sksoftrank.linear._held_out import best_number, folds_by_content
 from sksoftrank.losses import soft_topk_loss
 
 
@@ -413,10 +414,10 @@ def test_verbose(capsys):
     X, y = classes()
     SoftTopKClassifier().fit(X, y)
     assert capsys.readouterr().out == ""
-    SoftTopKClassifier(verbose=1).fit(X, y)
+    SoftTopKClassifier(verbose=1, early_stopping=False).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
-    model = SoftTopKClassifier(verbose=2).fit(X, y)
+    model = SoftTopKClassifier(verbose=2, early_stopping=False).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
     scores = X @ model.init_coef_.T + model.init_intercept_
     value = -log_softmax(scores, axis=1)[np.arange(len(y)), y].mean()
@@ -552,3 +553,66 @@ def test_bad_data():
     for k in (0, 5, 1.5, "2"):
         with pytest.raises(ValueError, match="k must be an integer from 1 to 4, the n"):
             model.predict_topk(X, k)
+
+
+# Iterations that rows left out justify
+
+
+def overlapping(n=1500, n_classes=12, seed=0):
+    """Ordered classes that overlap much, as ages do."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, 4))
+    age = X @ [1.0, 0.5, 0.3, 0.0] + 1.2 * rng.standard_normal(n)
+    return X, np.digitize(age, np.quantile(age, np.arange(1, n_classes) / n_classes))
+
+
+def test_early_stopping_keeps_the_logistic_regression_where_that_is_better():
+    X, y = overlapping()
+    stopped = SoftTopKClassifier(k=5).fit(X[:700], y[:700])
+    full = SoftTopKClassifier(k=5, early_stopping=False).fit(X[:700], y[:700])
+    logistic = SoftTopKClassifier(k=5, epsilon=0).fit(X[:700], y[:700])
+    scores = [
+        top_k_accuracy_score(y[700:], m.decision_function(X[700:]), k=5)
+        for m in (stopped, full, logistic)
+    ]
+    assert scores[0] >= scores[2] - 0.005
+    assert stopped.n_iter_ < full.n_iter_
+    given = SoftTopKClassifier(k=5, alpha=full.alpha_).fit(X[:700], y[:700])
+    assert_array_equal(given.coef_, full.coef_)
+
+
+def test_early_stopping_depends_on_no_order_and_takes_weights_as_repeats():
+    rng = np.random.default_rng(0)
+    X, y = overlapping(300, 4)
+    weight = rng.integers(1, 4, 300)
+    model = SoftTopKClassifier(tol=1e-6).fit(X, y, weight)
+    repeated = SoftTopKClassifier(tol=1e-6).fit(X.repeat(weight, 0), y.repeat(weight))
+    order = rng.permutation(300)
+    shuffled = SoftTopKClassifier(tol=1e-6).fit(X[order], y[order], weight[order])
+    for other in (repeated, shuffled):
+        assert other.n_iter_ == pytest.approx(model.n_iter_, abs=3)
+        assert_allclose(other.coef_, model.coef_, rtol=0, atol=1e-3)
+
+
+def test_folds_hold_equal_rows_together():
+    X, y = overlapping(90, 3)
+    X, y = np.tile(X, (2, 1)), np.tile(y, 2)
+    scale = np.array([1.0, 1, 1, 0])
+    folds = folds_by_content(X, y, scale)
+    assert_array_equal(np.sort(np.concatenate([f.test for f in folds])), np.arange(180))
+    for train, test in folds:
+        assert_array_equal(np.sort(test % 90)[::2], np.sort(test % 90)[1::2])
+        assert np.intersect1d(train, test).size == 0
+        assert np.bincount(y[test]).min() > 15
+    sparse_folds = folds_by_content(sparse.csr_array(X), y, scale)
+    assert_array_equal(sparse_folds[0].test, folds[0].test)
+
+
+def test_number_of_iterations_that_pay():
+    rng = np.random.default_rng(0)
+    one = np.ones(1000)
+    chance = [0.5, 0.5, 0.6, 0.7, 0.7, 0.5]
+    hits = np.array([rng.permutation(np.arange(1000) < 1000 * c) * 1.0 for c in chance])
+    assert best_number(hits, one) == 4
+    assert best_number(hits[:2], one) == 0
+    assert best_number(hits[[3, 0, 1]], one) == 0

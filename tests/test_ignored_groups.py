@@ -119,8 +119,8 @@ def test_a_rare_class_is_kept(base):
         )
         models = (
             base,
-            SoftTrimmedClassifier(base, cv=3, random_state=0),
-            SoftTrimmedClassifier(base, cv=3, relative=False, random_state=0),
+            SoftTrimmedClassifier(base, trim=0.5, cv=3, random_state=0),
+            SoftTrimmedClassifier(base, trim=0.5, cv=3, relative=False, random_state=0),
         )
         for model in models:
             probability = clone(model).fit(X[:2000], y[:2000]).predict_proba(X[2000:])
@@ -139,7 +139,7 @@ LINEAR = [
     SoftLTSRegressorCV(epsilons=[3, 12], cv=2, random_state=0),
 ]
 TRIMMED = [
-    SoftTrimmedRegressor(base, relative=False, random_state=0)
+    SoftTrimmedRegressor(base, trim=0.5, relative=False, random_state=0)
     for base in (FOREST, LinearRegression())
 ]
 MESSAGE = r"takes \d+% of the rows with {} above 0.5 for outliers, and \d% of the oth"
@@ -170,7 +170,7 @@ def test_warning_for_sparse_features_and_categories():
     frame["luxury"] = pd.Categorical(np.where(X[:, 4] > 0, "yes", "no"))
     frame.loc[::5, "age"] = np.nan
     model = SoftTrimmedRegressor(
-        HistGradientBoostingRegressor(), relative=False, random_state=0
+        HistGradientBoostingRegressor(), trim=0.5, relative=False, random_state=0
     )
     with pytest.warns(UserWarning, match=MESSAGE.format("'luxury'")):
         model.fit(frame, y)

@@ -189,7 +189,7 @@ def with_rare_class(n_rare, seed=0):
 @pytest.mark.parametrize("base", [LinearSVC(random_state=0), LogisticRegression()])
 def test_class_with_fewer_rows_than_folds(base, n_rare):
     X, y = with_rare_class(n_rare)
-    model = SoftTrimmedClassifier(base, random_state=0)
+    model = SoftTrimmedClassifier(base, trim=0.5, random_state=0)
     message = (
         rf"cv has more folds than a class .* got 5 folds and {n_rare} of class 2\."
     )
@@ -208,7 +208,7 @@ def test_class_that_a_fold_cannot_know(base):
     X, y = with_rare_class(8)
     fold = np.arange(y.size) % 4
     fold[300:] = 1
-    model = SoftTrimmedClassifier(base, cv=PredefinedSplit(fold))
+    model = SoftTrimmedClassifier(base, trim=0.5, cv=PredefinedSplit(fold))
     with pytest.warns(UserWarning, match="cv should leave .* a fold without class 2"):
         model.fit(X, y)
     assert model.n_iter_ > 1
@@ -220,6 +220,7 @@ def test_class_whose_kept_rows_are_all_in_one_fold():
     X, y = with_rare_class(2)
     model = SoftTrimmedClassifier(
         RidgeClassifier(class_weight={2: 5}),
+        trim=0.5,
         epsilon=0,
         cv=PredefinedSplit(np.arange(y.size) % 2),
     ).fit(X, y)

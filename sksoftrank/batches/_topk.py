@@ -8,9 +8,8 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
 from .._sklearn import FitCallbacks
-from ..classification import CrossEntropy
 from ..classification import SoftTopKClassifier as InMemory
-from ..losses._topk import TopKLoss, check_ks
+from ..losses._topk import CrossEntropy, TopKLoss, check_ks
 from ._blocks import Block, Floats, Source, check_weight, check_X, n_rows_of
 from ._docs import documented_as
 from ._estimators import BatchesMixin

@@ -112,17 +112,31 @@ class LinearScoresMixin(LinearModelMixin):
     They have the parameter `tol`, too.
     """
 
-    def _fit_scores(self, objective, z, to_scores, *, n_iter, ftol, callbacks, dtype):
+    def _fit_scores(
+        self,
+        objective,
+        z,
+        to_scores,
+        *,
+        n_iter,
+        ftol,
+        callbacks,
+        dtype,
+        n_steps=None,
+    ):
         """Minimise a `PenalizedLoss` from the coordinates z on; set the attributes.
 
         `to_scores` leads from there to the coordinates of the scores. `n_iter` is the
-        number of iterations that led to z.
+        number of iterations that led to z. `n_steps` ends the iterations before the
+        minimum; None does not.
         """
         design = objective.design
 
         def attributes(z):
             z = to_scores(z.reshape(design.n_coordinates, -1))
             return score_attributes(design, z, dtype)
+
+        n_end = None if n_steps is None else n_iter + n_steps
 
         def evaluate(z):
             callbacks.begin_iteration()
@@ -134,21 +148,26 @@ class LinearScoresMixin(LinearModelMixin):
             z, value = intermediate_result.x, intermediate_result.fun
             if self.verbose > 1 and n_iter % 10 == 0:
                 self._report(f"iteration {n_iter}, objective {value:.6g}")
-            if callbacks.end_iteration(lambda: attributes(z)):
+            is_stopped = callbacks.end_iteration(lambda: attributes(z))
+            if is_stopped or n_iter == n_end:
                 raise StopIteration
 
-        result = lbfgs(
-            evaluate,
-            z,
-            max_iter=self.max_iter,
-            tol=self.tol,
-            ftol=ftol,
-            callback=after_iteration,
-        )
-        self._warn_not_converged(result.message)
-        self.objective_: float = float(result.fun)
+        if n_steps == 0:
+            value = objective(z)[0]
+        else:
+            result = lbfgs(
+                evaluate,
+                z,
+                max_iter=self.max_iter,
+                tol=self.tol,
+                ftol=ftol,
+                callback=after_iteration,
+            )
+            self._warn_not_converged(result.message)
+            z, value = result.x, result.fun
+        self.objective_: float = float(value)
         self.n_iter_: int = n_iter
-        vars(self).update(attributes(result.x))
+        vars(self).update(attributes(z))
         self._report(f"end: {n_iter} iterations, objective {self.objective_:.6g}")
 
 
@@ -159,3 +178,19 @@ def score_attributes(design, z, dtype):
         "coef_": np.ascontiguousarray(coef.T, dtype=dtype),
         "intercept_": np.broadcast_to(intercept, z.shape[1:]).astype(dtype),
     }
+
+
+def stored_scores(z):
+    """Coordinates of the scores that are kept: of two, their difference."""
+    return z[:, 1:] - z[:, :1] if z.shape[1] == 2 else z
+
+
+def centre(z):
+    """Coordinates of scores that sum to 0 for each row."""
+    return z - z.mean(axis=1, keepdims=True)
+
+
+def previous_scores(design, coef, intercept):
+    """Coordinates of the scores of a previous fit; of two classes they sum to 0."""
+    z = design.coordinates(coef.T.astype(np.float64), intercept)
+    return np.hstack([-z / 2, z / 2]) if z.shape[1] == 1 else z

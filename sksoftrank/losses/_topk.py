@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit
+from scipy.special import expit, log_softmax
 from sklearn.utils import gen_batches
 
 from .._checks import (
@@ -259,6 +259,23 @@ class TopKLoss:
         gradient = jacobian.vjp(rank_gradient)
         if self.squashing is not None:
             gradient *= scores * (1 - scores)
+        return value, gradient
+
+
+class CrossEntropy:
+    """Weighted mean of minus the log probabilities of the true classes."""
+
+    def __init__(self, labels, weight):
+        self.true = np.arange(labels.size), labels
+        self.weight = weight / weight.sum()
+
+    def __call__(self, scores):
+        """Value and gradient."""
+        log_probability = log_softmax(scores, axis=1)
+        value = -(self.weight @ log_probability[self.true])
+        gradient = np.exp(log_probability)
+        gradient[self.true] -= 1.0
+        gradient *= self.weight[:, None]
         return value, gradient
 
 

@@ -119,7 +119,9 @@ class CloneFits:
         estimator gets none: forests draw other rows for ones than for none.
         """
         if weight is None:
-            return clone(self.estimator).fit(X, y, **self.params)
+            model = clone(self.estimator)
+            model.fit(X, y, **self.params)
+            return model
         used = np.arange(y.size) if rows is None else rows
         if rows is not None or not get_tags(self.estimator).input_tags.pairwise:
             used, weight = used[weight > 0], weight[weight > 0]

@@ -36,8 +36,13 @@ LARGE_TEMPERATURE = 1.5
 SMALLEST_WEIGHT = 0.01
 MOST_OF_CLASS = 0.5
 
-# Standard errors by which one model must be better than another to replace it.
+# Standard errors by which one model must be better than another to replace it; their
+# sum for losses and labels, and the smaller one of them.
 SIGNIFICANT = 2.0
+BOTH, WORST = 3.0, -1.0
+
+# Standard errors by which hard trimming must predict more labels than soft weights.
+HARD = 1.0
 
 
 class LabelNoise(NamedTuple):
@@ -172,47 +177,62 @@ class LabelledRows:
             and none.temperature < LARGE_TEMPERATURE
         )
 
-    def choose_right(self, scores: Array) -> tuple[float, Array]:
-        """Mean loss of the labels as they are noted, and probabilities to be right."""
-        noise = self.noise(scores)
-        known = self._is_known(scores)
-        weight = self.weight * known
-        losses = noise.losses(_filled(scores), self.label)
-        wrong = self.wrong_probability(scores, noise)
+    def right_probability(self, scores: Array) -> Array:
+        """Probabilities of the labels to be right; of a class a half or more."""
+        wrong = self.wrong_probability(scores, self.noise(scores))
         mean = np.bincount(self.label, self.weight * wrong) / np.bincount(
             self.label, self.weight
         )
         wrong *= (MOST_OF_CLASS / np.maximum(mean, MOST_OF_CLASS))[self.label]
         right = 1 - wrong
         right[right < SMALLEST_WEIGHT] = 0.0
-        return float(np.average(losses, weights=weight)), right
+        return right
 
     def wrong_probability(self, scores: Array, noise: LabelNoise) -> Array:
-        """Probability of each label to be wrong, of unknown ones that of their class."""
+        """Probability of each label to be wrong; an unknown one has its class's."""
         wrong = noise.wrong_probability(_filled(scores), self.label)
         wrong[~self._is_known(scores)] = np.nan
         return np.minimum(with_known_losses(wrong, self.label, self.weight), 1.0)
 
     def are_better(self, first: Array, last: Array) -> bool:
-        """Whether the last scores evidently tell the labels better, as they are noted."""
+        """Whether the last scores tell the noted labels evidently better.
+
+        They are compared by their losses and by the labels that they predict.
+        """
+        more_hits = self._more_hits(first, last)
+        if not self.has_probabilities:
+            return more_hits > SIGNIFICANT
+        gain = self._advantage(first, self.noise(first), last, self.noise(last))
+        return gain + more_hits > BOTH and min(gain, more_hits) > WORST
+
+    def best(self, first: Array, half: Array, soft: Array) -> str | None:
+        """Which scores to take: "half" or "soft", or None for the first ones.
+
+        "half" are those of fits to the better half of the rows, for there is noise.
+        """
+        names = ["soft"]
+        if self.noise(half).rate > SMALL_RATE:
+            is_hard = self._more_hits(soft, half) > HARD
+            names = ["half", "soft"] if is_hard else ["soft", "half"]
+        scores = {"half": half, "soft": soft}
+        return next((n for n in names if self.are_better(first, scores[n])), None)
+
+    def _more_hits(self, first, last):
+        """By how many standard errors the last scores predict more of the labels."""
         known = self._is_known(first) & self._is_known(last)
         hits = [
             (_filled(scores).argmax(axis=1) == self.label)[known] * 1.0
             for scores in (first, last)
         ]
-        more_hits = advantage(-hits[0], -hits[1], self.weight[known])
-        if not self.has_probabilities:
-            return more_hits > SIGNIFICANT
-        gain = self._advantage(first, self.noise(first), last, self.noise(last))
-        return gain > SIGNIFICANT and more_hits >= 0
+        return advantage(-hits[0], -hits[1], self.weight[known])
 
     def _advantage(self, worse, its_noise, better, noise):
         known = self._is_known(worse) & self._is_known(better)
-        losses = [
+        first, last = (
             n.losses(_filled(scores), self.label)[known]
             for scores, n in ((worse, its_noise), (better, noise))
-        ]
-        return advantage(*losses, self.weight[known])
+        )
+        return advantage(first, last, self.weight[known])
 
     def _is_known(self, scores):
         return ~np.isnan(scores[np.arange(self.label.size), self.label])

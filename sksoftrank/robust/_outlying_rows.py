@@ -13,7 +13,7 @@ from ..linear._robust_scale import (
     lts_scale,
     weighted_quantile,
 )
-from ._label_noise import SIGNIFICANT, advantage
+from ._label_noise import advantage
 
 Array = NDArray[np.float64]
 
@@ -26,6 +26,10 @@ CAP = 3.0
 
 # A part from which on outliers may have spoilt the first fit.
 MANY = 0.2
+
+# Errors beyond so many scales are no chance, and so many of them no tail.
+FAR = 5.0
+FAR_PART = 0.02
 
 # Standard errors by which a group may have more outliers than the other rows, and the
 # largest factor of its spread that makes up for more.
@@ -82,10 +86,21 @@ def group_factor(
     return float(np.clip(size / OUTLIER_CUTOFF, 1, LARGEST_FACTOR))
 
 
-def is_evidently_better(first: Array, last: Array, scale: Array, weight: Array) -> bool:
-    """Whether the last errors are smaller by more than chance, large ones capped."""
+def has_far_rows(residual: Array, group: NDArray[np.bool_], weight: Array) -> bool:
+    """Whether there are outliers for sure, outside of a group of a larger spread."""
+    far = (np.abs(residual) > FAR) & ~group
+    return bool(np.average(far, weights=weight) > FAR_PART)
+
+
+def is_better(
+    first: Array, last: Array, scale: Array, weight: Array, evidence: float
+) -> bool:
+    """Whether the last errors are smaller, large ones capped.
+
+    By more than `evidence` standard errors of the mean of their squares.
+    """
     cap = CAP * scale
     if not cap.any():  # an exact fit
         return bool(np.count_nonzero(last) < np.count_nonzero(first))
-    capped = (np.minimum(np.abs(error), cap) ** 2 for error in (first, last))
-    return advantage(*capped, weight) > SIGNIFICANT
+    worse, better = (np.minimum(np.abs(error), cap) ** 2 for error in (first, last))
+    return advantage(worse, better, weight) > evidence

@@ -16,11 +16,14 @@ from sklearn.utils.metadata_routing import (
     MethodMapping,
     process_routing,
 )
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import warn
 from .._sklearn import (
     BaseEstimator,
+    CallbackSupportMixin,
+    FitCallbacks,
     HasMethods,
     Interval,
     StrOptions,
@@ -34,6 +37,11 @@ from ._ignored import GroupSharesMixin, warn_of_ignored_group
 
 # With trim="auto" outliers are those of a fit that trims this part.
 TRIM_OF_SEARCH = 0.5
+
+
+# Fitted attributes of the estimator that tell what counts; what older pickles lack.
+DELEGATED = ("coef_", "intercept_", "feature_importances_")
+OLDER = {"relative": True, "verbose": 0, "temperature_": 1.0}
 
 
 class _State(NamedTuple):
@@ -54,7 +62,9 @@ def estimator_has(method):
     return check
 
 
-class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
+class SoftTrimmed(
+    CallbackSupportMixin, GroupSharesMixin, MetaEstimatorMixin, BaseEstimator
+):
     """What the regressor and the classifier share: refitting with selection weights."""
 
     _parameter_constraints: ClassVar[dict] = {
@@ -67,6 +77,7 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
         "tol": [Interval(Real, 0, 1, closed="left")],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
+        "verbose": ["verbose"],
     }
 
     # With the methods and attributes of the one that was given.
@@ -89,6 +100,7 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
         tol: float = 1e-2,
         n_jobs: int | None = None,
         random_state: RandomState = None,
+        verbose: int = 0,
     ) -> None:
         self.estimator = estimator
         self.trim = trim
@@ -99,6 +111,7 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
         self.tol = tol
         self.n_jobs = n_jobs
         self.random_state = random_state
+        self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(
@@ -128,6 +141,9 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
         object
             The fitted meta-estimator.
         """
+        callbacks = FitCallbacks(
+            self, X, y, {"sample_weight": sample_weight, **fit_params}
+        )
         refuse_other_arrays(X, y)
         self._check_kind()
         y = self._check_targets(y)
@@ -156,13 +172,18 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
             The mean of the selection is ``1 - trim``.
             """
             row_weight = weight * selection / (1 - trim)
+            callbacks.begin_iteration()
             folds = [
                 (train, _training_weight(row_weight, weight, strata, train), test)
                 for train, test in splits
             ]
-            return fits.read(X_folds, y, folds, reader)
+            reading = fits.read(X_folds, y, folds, reader)
+            # There is no estimator of all rows yet.
+            self._is_stopped |= bool(callbacks.end_iteration(None))
+            return reading
 
-        self.n_iter_ = 0
+        self.n_iter_, self._is_stopped = 0, False
+        self._report(f"{len(splits)} fits to folds a refit, and one to all rows")
         self.inlier_weight_, plain, errors = self._settle(read, y, weight)
         row_weight = weight * self.inlier_weight_ / (1 - self.trim_)
         if sample_weight is None and self.trim == "auto" and (row_weight == 1).all():
@@ -175,10 +196,32 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
             warn_of_ignored_group(
                 self, X, ~self.inlier_mask_, errors, plain.__getitem__
             )
+        self._report(f"end: {self.n_iter_} refits, {self.trim_:.2%} trimmed")
+        callbacks.end_fit()
         return self
 
-    def predict(self, X: Features) -> NDArray[Any]:
+    def predict(self, X: Features, **predict_params: Any) -> NDArray[Any]:
         """Predict with the fitted estimator.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Features.
+        **predict_params : dict
+            Parameters of `predict` of the estimator, such as ``return_std=True``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Predicted targets, and what else the parameters ask for.
+        """
+        check_is_fitted(self)
+        refuse_other_arrays(X)
+        return self.estimator_.predict(X, **predict_params)
+
+    @available_if(estimator_has("transform"))
+    def transform(self, X: Features) -> Any:
+        """Transform X with the fitted estimator, if that can.
 
         Parameters
         ----------
@@ -187,16 +230,17 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (n_samples,)
-            Predicted targets.
+        array-like or sparse matrix of shape (n_samples, n_features_out)
+            What the estimator makes of it.
         """
         check_is_fitted(self)
-        refuse_other_arrays(X)
-        return self.estimator_.predict(X)
+        return self.estimator_.transform(X)
 
     def __getattr__(self, name: str) -> Any:
-        if name == "relative":  # older pickles have none
-            return True
+        if name in DELEGATED and "estimator_" in vars(self):
+            return getattr(self.estimator_, name)
+        if name in OLDER:
+            return OLDER[name]
         raise AttributeError(
             f"{type(self).__name__!r} object has no attribute {name!r}",
             name=name,
@@ -227,6 +271,10 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
         to_split = MethodMapping().add(caller="fit", callee="split")
         router.add(estimator=self._base_estimator(), method_mapping=to_fit)
         return router.add(splitter=self.cv, method_mapping=to_split)
+
+    def _report(self, text):
+        if self.verbose:
+            print(f"[{type(self).__name__}] {text}")
 
     def _first_trim(self):
         """The part that is trimmed, or that the search for outliers begins with."""
@@ -282,19 +330,19 @@ class SoftTrimmed(GroupSharesMixin, MetaEstimatorMixin, BaseEstimator):
             )
         return splits
 
-    def _iterate(self, read, choose, reading, tol=None):
+    def _iterate(self, read, choose, reading):
         """Refit with the weights that `choose` gives while the objective falls.
 
-        Returns the reading and the choice at the smallest objective. `tol` is that of
-        the parameters by default.
+        Returns the reading and the choice at the smallest objective.
         """
-        tol = self.tol if tol is None else tol
         state = _State(reading, *choose(reading))
         for _ in range(self.max_iter):
             reading = read(state.selection)
             last, state = state, _State(reading, *choose(reading))
             self.n_iter_ += 1
-            if state.objective >= (1 - tol) * last.objective:
+            if self.verbose > 1:
+                self._report(f"refit {self.n_iter_}, objective {state.objective:.6g}")
+            if self._is_stopped or state.objective >= (1 - self.tol) * last.objective:
                 best = min(last, state, key=lambda state: state.objective)
                 return best.reading, best.selection
         warn(

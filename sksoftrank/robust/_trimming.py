@@ -16,17 +16,26 @@ from ..linear._robust_scale import (
     reweighted_scale,
 )
 from ..losses import selection_trimmed_loss
+from ._label_noise import SIGNIFICANT
 from ._outlying_rows import (
     centre_of_most,
     choose_inliers,
     group_factor,
+    has_far_rows,
     has_many_outliers,
-    is_evidently_better,
+    is_better,
 )
 from ._problem import EXACT_FIT
 from ._readings import read_predictions
 from ._refit import SoftTrimmed, n_kept, part_trimmed
-from ._spread import spread_by_level
+from ._spread import SpreadByLevel, spread_by_level
+from ._trimmed_rows import (
+    RowRule,
+    TrimmedRowsMixin,
+    WeightRule,
+    good_errors,
+    rule_of_selection,
+)
 from ._trimming_labels import SoftTrimmedClassifier
 
 # Pickles of 0.1.0 look for both here.
@@ -39,7 +48,7 @@ LARGEST = 1e140
 UNITS = (1e-6, 1e30)
 
 
-class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
+class SoftTrimmedRegressor(TrimmedRowsMixin, RegressorMixin, SoftTrimmed):
     """Refit any regressor without the observations that it predicts worst.
 
     The estimator is fitted again and again with the selection weights of its own
@@ -51,12 +60,15 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
     estimator : estimator, default=None
         The regressor, or a pipeline with one at its end, whose `fit` takes
         `sample_weight`. None means `HistGradientBoostingRegressor`.
-    trim : float, default=0.5
-        Fraction of observations that may be trimmed, in [0, 0.5].
+    trim : float or "auto", default="auto"
+        Fraction of observations that are trimmed, in [0, 0.5]. With "auto" only
+        outliers are, and none if the estimator itself predicts rows that it has not
+        seen as well.
     epsilon : float, default=10.0
         Smoothing strength, at least 0, relative to the squared scale of the errors.
         With 0 exactly the fraction `trim` is trimmed; a large value gives the estimator
-        itself. With the default observations get no weight beyond about 3.3 scales.
+        itself. With the default observations get no weight beyond about 3.3 scales. For
+        ``trim="auto"`` it serves to find the outliers.
     relative : bool, default=True
         Whether errors count in units of `relative_spread_`, so that a group of large
         targets with errors in proportion is not trimmed for that.
@@ -80,6 +92,8 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
     random_state : int, RandomState instance or None, default=None
         What shuffles the folds and replaces each `random_state` of the estimator that
         is None. All refits use the same.
+    verbose : int, default=0
+        1 prints the number of fits and the result, 2 also each refit.
 
     Attributes
     ----------
@@ -87,8 +101,11 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
         The fitted estimator, on all rows with their final weights.
     inlier_weight_ : ndarray of shape (n_samples,)
         How far each observation was kept, from 0 (trimmed) to 1. The estimator was
-        fitted with these weights, divided by their mean ``1 - trim``, times the sample
+        fitted with these weights, divided by their mean ``1 - trim_``, times the sample
         weights.
+    trim_ : float
+        The fraction that was trimmed. With ``trim="auto"`` and 0 the estimator is
+        fitted as it is, to all rows alike.
     inlier_mask_ : ndarray of bool of shape (n_samples,)
         Whether the error is at most 2.2414 `scale_` times `relative_spread_`: 97.5 % of
         Gaussian errors are.
@@ -99,6 +116,8 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
     relative_spread_ : ndarray of shape (n_samples,)
         Spread of the errors around the level of each prediction, relative to that of
         all. 1 where it is less than 1.5, and for ``relative=False``.
+    coef_, intercept_, feature_importances_ : ndarray
+        Those of `estimator_`, if it has them.
     n_iter_ : int
         Number of refits.
     n_features_in_ : int
@@ -137,15 +156,16 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
     A phase ends when its objective (the selection-trimmed mean of the squared errors)
     falls no more. With sample weights the sums are weighted.
 
-    With `relative` errors are divided by the relative spread first. A tree of at most 8
-    leaves divides the levels of the predictions into regions of similar sizes of errors
-    (each of at least 10 rows). The spread of a region is the 30 % quantile of absolute
-    deviations from its median error, so that a minority of good rows decides; it is at
-    most a third of the distance of its predictions from their median (no model knows a
-    group that it misses by more) and does not fall on the way outward. It is taken from
-    the first fit, and from the last of the first phase if it is larger there. Where
-    errors are in proportion to the target throughout, as for prices, a logarithm of the
-    target (`sklearn.compose.TransformedTargetRegressor`) is the better remedy.
+    With ``trim="auto"`` these phases, with half of the rows, tell what is an outlier.
+    If more than a fifth are, the first phase is run again from the middle of the
+    targets, and the smaller objective counts. Then the weights are 1 for errors up to
+    2.24 scales and fall to 0 at 3.4 scales (on the squares linearly), so that no more
+    is trimmed than is far off. The result replaces the fit to all rows only if it
+    predicts rows that were left out evidently better: by two standard errors of the
+    mean of the squared errors, capped at 3 scales times the relative spread; if more
+    than 2 % of the rows are beyond 5 scales, and in no group, by anything. A group
+    (rows of a relative spread above 1) with evidently more outliers than the rest gets
+    a larger spread first.
 
     Whether outliers are found depends on the first fit, to all data: errors of outliers
     must be larger than those of most good observations there. That holds for scattered
@@ -247,7 +267,7 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
         def refit(selection):
             return read(selection, trim)
 
-        self._spreads = []
+        spreads: list[SpreadByLevel] = []
         spread = np.ones(y.size)
         full = np.full(y.size, 1 - trim)
         if UNITS[0] < unit < UNITS[1]:
@@ -263,8 +283,8 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
                     f"that vary by {unit:.1g}; in other units its fit is another one."
                 )
         if self.relative:
-            self._spreads.append(spread_around(start))
-            spread = self._spreads[0](start / unit)
+            spreads.append(spread_around(start))
+            spread = spreads[0](start / unit)
         prediction, selection = self._iterate(refit, choose, start)
         if self.trim == "auto" and has_many_outliers(residuals(prediction), weight):
             other = centre_of_most(lambda level: choose(level)[1], y, weight)
@@ -272,13 +292,15 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
             if choose(other)[0] < choose(prediction)[0]:
                 prediction, selection = other, other_selection
         if self.relative:
-            self._spreads.append(spread_around(prediction))
-            spread = np.maximum(spread, self._spreads[1](prediction / unit))
+            spreads.append(spread_around(prediction))
+            spread = np.maximum(spread, spreads[1](prediction / unit))
+        soft, soft_scale = 0.0, 1.0
         scale = lts_scale(residuals(prediction), weight, kept)
         if scale > 0 and self.epsilon > 0:
+            soft, soft_scale = self.epsilon, scale
             prediction, selection = self._iterate(
                 refit,
-                lambda prediction: choose(prediction, scale, self.epsilon),
+                lambda prediction: choose(prediction, soft_scale, soft),
                 prediction,
             )
 
@@ -289,24 +311,45 @@ class SoftTrimmedRegressor(RegressorMixin, SoftTrimmed):
             return inlier_mask(residual, scale), scale
 
         mask, scale = mask_and_scale()
-        self.trim_ = trim
+        self.trim_, factor = trim, 1.0
         if self.trim == "auto":
-            self._group_factor = group_factor(
+            factor = group_factor(
                 residuals(prediction) / (scale or 1.0), mask, spread > 1, weight
             )
-            spread[spread > 1] *= self._group_factor
+            spread[spread > 1] *= factor
             prediction, selection = self._iterate(
                 lambda selection: read(selection, part_trimmed(selection, weight)),
                 lambda prediction: choose_inliers(residuals(prediction), scale, weight),
                 prediction,
             )
-            if not is_evidently_better(
-                *(error(p) for p in (start, prediction)), scale * spread, weight
+            are_outliers = has_far_rows(
+                residuals(prediction) / (scale or 1.0), spread > 1, weight
+            )
+            if not is_better(
+                error(start),
+                error(prediction),
+                scale * spread,
+                weight,
+                evidence=0.0 if are_outliers else SIGNIFICANT,
             ):
                 prediction, selection = start, np.ones(y.size)
             self.trim_ = part_trimmed(selection, weight)
+            weigh = WeightRule(scale, 0.0, 0.0, True)
             mask, scale = mask_and_scale()
+        else:
+            losses = 0.5 * (residuals(prediction) / soft_scale) ** 2
+            weigh = rule_of_selection(losses, selection, soft, soft_scale)
         self.inlier_mask_, self.scale_ = mask, unit * scale
+        is_trimmed = self.trim_ > 0
+        self._rule = RowRule(
+            unit,
+            zero,
+            scale,
+            spreads,
+            factor,
+            weigh,
+            *good_errors(residuals(prediction), mask, weight, is_trimmed),
+        )
         self.relative_spread_ = spread
         first, last = (np.abs((y - p) / unit) for p in (start, prediction))
         return selection, first, last

@@ -5,10 +5,11 @@ from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import log_softmax
 from sklearn.base import ClassifierMixin
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
@@ -18,7 +19,7 @@ from .._typing import CV, Estimator, Features, RandomState
 from ..linear._robust_scale import weighted_quantile
 from ..losses import selection_trimmed_loss
 from ._label_noise import LabelledRows, LabelNoise
-from ._readings import read_scores
+from ._readings import SMALLEST_PROBABILITY, read_scores
 from ._refit import SoftTrimmed, estimator_has, n_kept, part_trimmed
 from ._spread import LOW
 
@@ -37,13 +38,17 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
     estimator : estimator, default=None
         The classifier, or a pipeline with one at its end, whose `fit` takes
         `sample_weight`. None means `HistGradientBoostingClassifier`.
-    trim : float, default=0.5
-        Fraction of the observations of each class that may be trimmed, in [0, 0.5].
+    trim : float or "auto", default="auto"
+        Fraction of the observations of each class that are trimmed, in [0, 0.5]. With
+        "auto" the wrong labels are estimated first, see the Notes: weights are
+        probabilities of the labels to be right, and none is trimmed if few can be
+        wrong, or the estimator itself tells rows that it has not seen as well.
     epsilon : float, default=4.0
         Smoothing strength, at least 0, in units of the loss (nats for probabilities).
         The weight falls linearly with the loss, and is 0 beyond about ``(1 - trim) *
         epsilon`` above the mean loss of the class. Smaller values trim more, also of
         what is correct but hard to predict. A large value gives the estimator itself.
+        For ``trim="auto"`` it serves to find a start.
     relative : bool, default=True
         Whether `epsilon` is larger for a class that is hard to predict throughout, such
         as a rare one, so that its rows are not trimmed for that.
@@ -66,6 +71,8 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
     random_state : int, RandomState instance or None, default=None
         What shuffles the folds and replaces each `random_state` of the estimator that
         is None. All refits use the same.
+    verbose : int, default=0
+        1 prints the number of fits and the result, 2 also each refit.
 
     Attributes
     ----------
@@ -75,10 +82,23 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
         The class labels, sorted.
     inlier_weight_ : ndarray of shape (n_samples,)
         How far each observation was kept, from 0 (trimmed) to 1. The estimator was
-        fitted with these weights, divided by their mean ``1 - trim``, times the sample
+        fitted with these weights, divided by their mean ``1 - trim_``, times the sample
         weights.
     inlier_mask_ : ndarray of bool of shape (n_samples,)
-        Whether the weight is above 0.
+        Whether the weight is above 0; for ``trim="auto"`` above 0.5.
+    trim_ : float
+        The fraction that was trimmed. With ``trim="auto"`` and 0 the estimator is
+        fitted as it is, to all rows alike.
+    temperature_ : float
+        By what logarithms of the probabilities of `estimator_` are divided: 1, or more
+        where ``trim="auto"`` trims half of the rows, which makes them too confident.
+    noise_rate_ : float or None
+        Estimate of the part of the labels that is wrong. None for a classifier that
+        predicts labels only.
+    wrong_label_probability_ : ndarray of shape (n_samples,) or None
+        Probability of each label to be wrong, by fits that have not seen it.
+    coef_, intercept_, feature_importances_ : ndarray
+        Those of `estimator_`, if it has them.
     n_iter_ : int
         Number of refits.
     n_features_in_ : int
@@ -130,7 +150,23 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
     most rows of a class are thought to be of another one, a large loss speaks of a
     class that is rare or hard rather than of wrong labels.
 
-    Trimming has a price: without wrong labels, probabilities become too confident.
+    Trimming a fixed part has a price: without wrong labels, probabilities become too
+    confident.
+
+    With ``trim="auto"`` labels are thought to be noted wrongly with a rate r, as each
+    of the other K - 1 classes alike: for scores s (logarithms of probabilities, or
+    decision values) of rows left out, label k has the probability ``(1 - r) p_k + r (1
+    - p_k) / (K - 1)``, p = softmax(s / T). The rate and the temperature T of largest
+    likelihood come from the first fits. If a rate of 0 is as likely up to chance (two
+    standard errors), one of 0.05 evidently less so, and T below 1.5, then no label is
+    trimmed: the fit is that of the estimator. Else the weights are the probabilities of
+    the labels to be right, by fits with ``trim=0.5``, with at least half of each class;
+    or those of these fits, if they predict more of the labels, by a standard error, and
+    the rate is above 0.05; then T makes probabilities less confident. They count if
+    they make these losses of rows left out smaller and more of the labels predicted, by
+    three standard errors together and none worse by one; else the fit is that of the
+    estimator. For labels without scores, ``trim=0.5`` must predict more of them, by two
+    standard errors.
 
     Boosting on histograms (the default) bins its features anew in each fit, with
     weights slowly, and asks for a number of rows in each leaf. So the fits to folds see
@@ -161,6 +197,11 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
     """
 
     classes_: NDArray[Any]
+    trim_: float
+    temperature_: float
+    noise_rate_: float | None
+    wrong_label_probability_: NDArray[np.float64] | None
+    _noise: LabelNoise
 
     def __init__(
         self,
@@ -174,6 +215,7 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
         tol: float = 1e-2,
         n_jobs: int | None = None,
         random_state: RandomState = None,
+        verbose: int = 0,
     ) -> None:
         super().__init__(
             estimator,
@@ -185,6 +227,7 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
             tol=tol,
             n_jobs=n_jobs,
             random_state=random_state,
+            verbose=verbose,
         )
 
     @available_if(estimator_has("predict_proba"))
@@ -202,7 +245,9 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
             Probabilities, in the order of `classes_`.
         """
         check_is_fitted(self)
-        return self.estimator_.predict_proba(X)
+        if self.temperature_ == 1:
+            return self.estimator_.predict_proba(X)
+        return np.exp(self._softened(X))
 
     @available_if(estimator_has("predict_log_proba"))
     def predict_log_proba(self, X: Features) -> NDArray[np.floating]:
@@ -219,7 +264,9 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
             Log-probabilities, in the order of `classes_`.
         """
         check_is_fitted(self)
-        return self.estimator_.predict_log_proba(X)
+        if self.temperature_ == 1:
+            return self.estimator_.predict_log_proba(X)
+        return self._softened(X)
 
     @available_if(estimator_has("decision_function"))
     def decision_function(self, X: Features) -> NDArray[np.floating]:
@@ -237,6 +284,60 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
         """
         check_is_fitted(self)
         return self.estimator_.decision_function(X)
+
+    def _softened(self, X):
+        """Logarithms of probabilities that are less confident."""
+        p = np.maximum(self.estimator_.predict_proba(X), SMALLEST_PROBABILITY)
+        return log_softmax(np.log(p) / self.temperature_, axis=1)
+
+    @available_if(lambda self: self._method() != "predict")
+    def wrong_label_probability(self, X: Features, y: ArrayLike) -> NDArray[np.float64]:
+        """Probability of each label to be wrong, for any rows.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Features. For the rows of the fit `wrong_label_probability_` is better: it
+            comes from fits that have not seen them.
+        y : array-like of shape (n_samples,)
+            Labels, each of them one of `classes_`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Probabilities by the rule of Bayes, if a part `noise_rate_` of the labels is
+            wrong, each of the other classes alike.
+
+        Raises
+        ------
+        ValueError
+            If there are labels that are not in `classes_`.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sksoftrank import SoftTrimmedClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> y[::10] = (y[::10] + 1) % 3
+        >>> model = SoftTrimmedClassifier(LogisticRegression(max_iter=1000), cv=3)
+        >>> model = model.set_params(random_state=0).fit(X, y)
+        >>> model.wrong_label_probability(X[:2], [0, 1]).round(2)
+        array([0., 1.])
+        """
+        check_is_fitted(self)
+        y = column_or_1d(y, warn=True)
+        unknown = ~np.isin(y, self.classes_)
+        if unknown.any():
+            raise ValueError(
+                f"y must hold labels that were seen in fit, {self.classes_}, got "
+                f"{y[unknown].tolist()[0]!r}."
+            )
+        method = self._method()
+        check_consistent_length(X, y)
+        scores = read_scores(self.estimator_, X, y, method, self.classes_)
+        rows = LabelledRows(self._strata(y), np.ones(y.size), method)
+        return rows.wrong_probability(scores, self._noise)
 
     def _base_estimator(self):
         if self.estimator is None:
@@ -316,7 +417,7 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
             return objective, selection
 
         start = read(np.full(label.size, 1 - trim), trim)
-        everything = np.ones(label.size)
+        everything, best = np.ones(label.size), None
         if self.trim == "auto" and rows.are_right(start):
             last, selection = start, everything
         else:
@@ -329,26 +430,26 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
             last, selection = self._iterate(
                 lambda selection: read(selection, trim), choose, start
             )
-            if self.trim == "auto":
-                if rows.has_probabilities:
-                    last, selection = self._iterate(
-                        lambda selection: read(
-                            selection, part_trimmed(selection, weight)
-                        ),
-                        rows.choose_right,
-                        last,
-                        tol=self.tol / 10,
-                    )
-                if not rows.are_better(start, last):
-                    last, selection = start, everything
-                elif rows.has_probabilities:  # of the fits with these weights
-                    last = read(selection, part_trimmed(selection, weight))
+            if self.trim == "auto" and rows.has_probabilities:
+                right = rows.right_probability(last)
+                soft = read(right, part_trimmed(right, weight))
+                self.n_iter_ += 1
+                best = rows.best(start, last, soft)
+                if best == "soft":
+                    last, selection = soft, right
+            elif self.trim == "auto":
+                best = "half" if rows.are_better(start, last) else None
+            if self.trim == "auto" and best is None:
+                last, selection = start, everything
         self._set_noise(rows, last, selection)
+        if self.trim == "auto" and best == "half" and rows.has_probabilities:
+            self.temperature_ = max(1.0, self._noise.temperature)
         return selection, rows.losses(start), rows.losses(last)
 
     def _set_noise(self, rows, scores, selection):
         """Set what the last scores of the rows and the selection say."""
         self.trim_, self.inlier_mask_ = self.trim, selection > 0
+        self.temperature_ = 1.0
         if self.trim == "auto":
             self.trim_ = part_trimmed(selection, rows.weight)
             self.inlier_mask_ = selection > 0.5
