@@ -167,15 +167,16 @@ class LabelledRows:
         """Whether few labels can be wrong, and none is so evidently."""
         if not self.has_probabilities:
             return False
-        free, none, small = (
-            self.noise(scores, rates)
-            for rates in ((0.0, 1.0), (0.0, 0.0), (SMALL_RATE, SMALL_RATE))
-        )
+        none, small = (self.noise(scores, (rate, rate)) for rate in (0.0, SMALL_RATE))
         return (
-            self._advantage(scores, none, scores, free) <= SIGNIFICANT
+            none.temperature < LARGE_TEMPERATURE
+            and not self._are_evidently_noisy(scores)
             and self._advantage(scores, small, scores, none) > SIGNIFICANT
-            and none.temperature < LARGE_TEMPERATURE
         )
+
+    def _are_evidently_noisy(self, scores):
+        free, none = (self.noise(scores, (0.0, high)) for high in (1.0, 0.0))
+        return self._advantage(scores, none, scores, free) > SIGNIFICANT
 
     def right_probability(self, scores: Array) -> Array:
         """Probabilities of the labels to be right; of a class a half or more."""
@@ -197,13 +198,15 @@ class LabelledRows:
     def are_better(self, first: Array, last: Array) -> bool:
         """Whether the last scores tell the noted labels evidently better.
 
-        They are compared by their losses and by the labels that they predict.
+        They are compared by their losses and by the labels that they predict. Where
+        noise is evident, probabilities without it are better if these are as good.
         """
         more_hits = self._more_hits(first, last)
         if not self.has_probabilities:
             return more_hits > SIGNIFICANT
         gain = self._advantage(first, self.noise(first), last, self.noise(last))
-        return gain + more_hits > BOTH and min(gain, more_hits) > WORST
+        needed = WORST if self._are_evidently_noisy(first) else BOTH
+        return gain + more_hits > needed and min(gain, more_hits) > WORST
 
     def best(self, first: Array, half: Array, soft: Array) -> str | None:
         """Which scores to take: "half" or "soft", or None for the first ones.

@@ -365,7 +365,7 @@ def _training_weight(row_weight, weight, strata, train):
 
 def part_trimmed(selection, weight):
     """The part of the weight that a selection leaves out."""
-    return 1 - (weight @ selection) / weight.sum()
+    return float(1 - (weight @ selection) / weight.sum())
 
 
 def n_kept(total, trim):

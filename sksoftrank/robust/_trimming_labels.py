@@ -164,9 +164,10 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
     or those of these fits, if they predict more of the labels, by a standard error, and
     the rate is above 0.05; then T makes probabilities less confident. They count if
     they make these losses of rows left out smaller and more of the labels predicted, by
-    three standard errors together and none worse by one; else the fit is that of the
-    estimator. For labels without scores, ``trim=0.5`` must predict more of them, by two
-    standard errors.
+    three standard errors together and none worse by one; where a rate of 0 is evidently
+    less likely for the first fits, if they are not worse by one together. Else the fit
+    is that of the estimator. For labels without scores, ``trim=0.5`` must predict more
+    of them, by two standard errors.
 
     Boosting on histograms (the default) bins its features anew in each fit, with
     weights slowly, and asks for a number of rows in each leaf. So the fits to folds see
@@ -448,7 +449,7 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
 
     def _set_noise(self, rows, scores, selection):
         """Set what the last scores of the rows and the selection say."""
-        self.trim_, self.inlier_mask_ = self.trim, selection > 0
+        self.trim_, self.inlier_mask_ = self._first_trim(), selection > 0
         self.temperature_ = 1.0
         if self.trim == "auto":
             self.trim_ = part_trimmed(selection, rows.weight)
