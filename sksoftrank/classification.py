@@ -40,6 +40,9 @@ __all__ = ["SoftTopKClassifier"]
 # Of the default: with more rows classes that overlap gain nothing by a penalty.
 SMALLEST_ALPHA = 1e-3
 
+# Of the weights, as frequencies.
+LARGEST_TOTAL = 1e15
+
 
 class SoftTopKClassifier(
     CallbackSupportMixin, LinearScoresMixin, ClassifierMixin, BaseEstimator
@@ -263,7 +266,9 @@ class SoftTopKClassifier(
         """
         callbacks = FitCallbacks(self, X, y, {"sample_weight": sample_weight})
         is_warm = self.warm_start and hasattr(self, "coef_")
-        X, labels, weight = self._read_training_data(X, y, sample_weight, is_warm)
+        X, labels, weight, n_rows = self._read_training_data(
+            X, y, sample_weight, is_warm
+        )
         shares = check_ks(self.k, self.classes_.size)
         design = LinearDesign(
             X.astype(np.float64, copy=False),
@@ -282,8 +287,14 @@ class SoftTopKClassifier(
         loss = make_loss(labels, weight)
 
         def find_steps(z_init):
-            logistic = partial(self._logistic, z=z_init)
-            return steps_that_pay(design, labels, weight, shares, logistic, make_loss)
+            return steps_that_pay(
+                design,
+                labels,
+                weight * (n_rows / weight.sum()),
+                shares,
+                partial(self._logistic, z=z_init),
+                make_loss,
+            )
 
         is_early = self._stops_early() and not is_warm
         self._fit_objectives(
@@ -370,7 +381,10 @@ class SoftTopKClassifier(
         return np.hstack([np.zeros_like(scores), scores])
 
     def _read_training_data(self, X, y, sample_weight, is_warm):
-        """Checked X, numbers of the classes and weights, of rows of positive weight."""
+        """Checked X, numbers of the classes and weights, of rows of positive weight.
+
+        The last result is the number of rows that the weights stand for.
+        """
         X, y = validate_data(self, X, y, reset=not is_warm, **FEATURES)
         check_classification_targets(y)
         weight = check_sample_weight(
@@ -392,7 +406,10 @@ class SoftTopKClassifier(
             )
         self.classes_ = classes
         self.alpha_ = self._strength(weight)
-        return X, labels, self._weigh_classes(labels, y, weight / weight.max())
+        with np.errstate(over="ignore"):
+            n_rows = min(as_frequencies(weight).sum(), LARGEST_TOTAL)
+        weight = self._weigh_classes(labels, y, weight / weight.max())
+        return X, labels, weight, n_rows
 
     def _strength(self, weight):
         if self.alpha is not None:

@@ -74,13 +74,13 @@ OTHER_SETTINGS = [
     SoftLQSRegressor(epsilon=0.1, alpha=0.1, n_init=10, fit_intercept=False),
     SoftLQSRegressor(formulation="sort", epsilon=5.0, quantile=0.8, tol=1e-6),
     SoftLQSRegressor(n_init=0, tol=0, random_state=0),
-    SoftTrimmedRegressor(Ridge(tol=1e-12), trim=0, tol=0, random_state=0),
+    SoftTrimmedRegressor(Ridge(tol=1e-12), trim=0, tol=0, random_state=0, verbose=1),
     SoftTrimmedRegressor(scaled(Ridge()), cv="train", trim=0.25, n_jobs=2),
     SoftTrimmedRegressor(Ridge(), cv=KFold(3), epsilon=0, relative=False, max_iter=9),
     SoftTrimmedRegressor(HistGradientBoostingRegressor(**BOOSTING), **FAST),
     SoftTrimmedClassifier(LogisticRegression(max_iter=1000), **FAST),
     SoftTrimmedClassifier(
-        scaled(LogisticRegression(max_iter=1000)), cv="train", trim=0
+        scaled(LogisticRegression(max_iter=1000)), cv="train", trim=0, verbose=1
     ),
     SoftTrimmedClassifier(
         cv=KFold(3), trim=0.25, epsilon=0, relative=False, max_iter=9, n_jobs=2, tol=0
@@ -90,6 +90,8 @@ OTHER_SETTINGS = [
     SoftTopKClassifier(operator="kl", squashing="logistic", epsilon=0.03),
     SoftTopKClassifier(operator="all_pairs", k={1: 1.0}, alpha=0.1, verbose=1),
     SoftTopKClassifier(operator="gaussian", class_weight="balanced", alpha=0),
+    SoftTopKClassifier(alpha=0.01, early_stopping=True),
+    SoftTopKClassifier(early_stopping=False),
     SoftTopKClassifier(operator="sinkhorn", epsilon=0.01),
     SoftTopKClassifier(epsilon=0, warm_start=True, fit_intercept=False, max_iter=500),
     SoftTopKClassifier(tol=0, k=1),
