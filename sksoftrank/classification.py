@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from ._checks import as_frequencies
@@ -26,6 +25,7 @@ from .linear._design import LinearDesign, PenalizedLoss
 from .linear._held_out import steps_that_pay
 from .linear._models import (
     FEATURES,
+    ClassWeightsMixin,
     LinearScoresMixin,
     centre,
     lbfgs,
@@ -45,7 +45,11 @@ LARGEST_TOTAL = 1e15
 
 
 class SoftTopKClassifier(
-    CallbackSupportMixin, LinearScoresMixin, ClassifierMixin, BaseEstimator
+    CallbackSupportMixin,
+    ClassWeightsMixin,
+    LinearScoresMixin,
+    ClassifierMixin,
+    BaseEstimator,
 ):
     """Linear classification that minimises a soft top-k error.
 
@@ -416,32 +420,6 @@ class SoftTopKClassifier(
             return float(self.alpha)
         with np.errstate(over="ignore"):
             return max(SMALLEST_ALPHA, 1 / float(as_frequencies(weight).sum()))
-
-    def _weigh_classes(self, labels, y, weight):
-        if self.class_weight is None:
-            return weight
-        if self.class_weight == "balanced":
-            class_weight = 1 / np.bincount(labels, weight)
-        else:
-            classes = self.classes_.tolist()
-            unknown = [c for c in self.class_weight if c not in classes]
-            missing = [c for c in classes if c not in self.class_weight]
-            # Of all classes, some may be missing in a training fold.
-            if unknown and missing:
-                raise ValueError(
-                    f"class_weight must have classes of y as keys, got {unknown}, and "
-                    f"the classes {missing} are not in class_weight."
-                )
-            class_weight = compute_class_weight(
-                self.class_weight, classes=self.classes_, y=y
-            )
-        weight = weight * class_weight[labels]
-        if not weight.min() >= 0 or not 0 < weight.max() < np.inf:
-            raise ValueError(
-                f"class_weight must be finite, at least 0, and positive for a class, "
-                f"got {self.class_weight}."
-            )
-        return weight / weight.max()
 
     def _fit_objectives(
         self, logistic, topk, is_warm, callbacks, dtype, find_steps=None

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.sparse.linalg import LinearOperator, minres
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import warn
@@ -169,6 +170,39 @@ class LinearScoresMixin(LinearModelMixin):
         self.n_iter_: int = n_iter
         vars(self).update(attributes(z))
         self._report(f"end: {n_iter} iterations, objective {self.objective_:.6g}")
+
+
+class ClassWeightsMixin:
+    """Mixin for classifiers with the parameter `class_weight`."""
+
+    class_weight: Any
+    classes_: NDArray[Any]
+
+    def _weigh_classes(self, labels, y, weight):
+        if self.class_weight is None:
+            return weight
+        if self.class_weight == "balanced":
+            class_weight = 1 / np.bincount(labels, weight)
+        else:
+            classes = self.classes_.tolist()
+            unknown = [c for c in self.class_weight if c not in classes]
+            missing = [c for c in classes if c not in self.class_weight]
+            # Of all classes, some may be missing in a training fold.
+            if unknown and missing:
+                raise ValueError(
+                    f"class_weight must have classes of y as keys, got {unknown}, and "
+                    f"the classes {missing} are not in class_weight."
+                )
+            class_weight = compute_class_weight(
+                self.class_weight, classes=self.classes_, y=y
+            )
+        weight = weight * class_weight[labels]
+        if not weight.min() >= 0 or not 0 < weight.max() < np.inf:
+            raise ValueError(
+                f"class_weight must be finite, at least 0, and positive for a class, "
+                f"got {self.class_weight}."
+            )
+        return weight / weight.max()
 
 
 def score_attributes(design, z, dtype):
