@@ -84,6 +84,7 @@ class SoftTrimmed(
     estimator_: Any
     inlier_weight_: NDArray[np.float64]
     inlier_mask_: NDArray[np.bool_]
+    trim_: float
     n_iter_: int
     n_features_in_: int
     feature_names_in_: NDArray[np.object_]

@@ -198,7 +198,6 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
     """
 
     classes_: NDArray[Any]
-    trim_: float
     temperature_: float
     noise_rate_: float | None
     wrong_label_probability_: NDArray[np.float64] | None
