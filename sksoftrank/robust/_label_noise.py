@@ -214,7 +214,8 @@ class LabelledRows:
         "half" are those of fits to the better half of the rows, for there is noise.
         """
         names = ["soft"]
-        if self.noise(half).rate > SMALL_RATE:
+        finds_more = self._more_hits(first, half) > SIGNIFICANT
+        if finds_more or self.noise(half).rate > SMALL_RATE:
             is_hard = self._more_hits(soft, half) > HARD
             names = ["half", "soft"] if is_hard else ["soft", "half"]
         scores = {"half": half, "soft": soft}

@@ -162,8 +162,8 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
     trimmed: the fit is that of the estimator. Else the weights are the probabilities of
     the labels to be right, by fits with ``trim=0.5``, with at least half of each class;
     or those of these fits, if they predict more of the labels, by a standard error, and
-    the rate is above 0.05; then T makes probabilities less confident. They count if
-    they make these losses of rows left out smaller and more of the labels predicted, by
+    the rate is above 0.05 or they predict more than the first fits, by two; then T
+    makes probabilities less confident. They count if they make these losses of rows left out smaller and more of the labels predicted, by
     three standard errors together and none worse by one; where a rate of 0 is evidently
     less likely for the first fits, if they are not worse by one together. Else the fit
     is that of the estimator. For labels without scores, ``trim=0.5`` must predict more
