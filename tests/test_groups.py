@@ -343,6 +343,7 @@ ARGUMENTS = {
         (["a", None, "b"], ValueError, "groups must have a label for each row"),
         (["a", pd.NA, "b"], ValueError, "groups must have a label for each row"),
         (np.array(["a", 1, "b"], object), TypeError, "groups must be labels that can"),
+        ([[0], [0, 1], 2], ValueError, "groups must have one dimension, a label for"),
         ([1j, 2, 3], TypeError, "groups must be labels, got dtype complex"),
     ],
 )
@@ -435,3 +436,14 @@ def test_feature_scores_of_few_groups():
     assert np.isnan(pvalues[0])
     scores, pvalues = soft_spearman(y[:, None], y, groups=[0, 0, 0, 1, 1, 1, 2, 3])
     assert_allclose([scores[0], pvalues[0]], [1, 0], atol=1e-12)
+
+
+def test_far_groups_are_as_good_as_alone():
+    scores, groups = [1e308, 0.99e308, -1e308, -0.99e308], [0, 0, 1, 1]
+    value, gradient = soft_spearman_loss(scores, [1, 2, 1, 2], 1.0, groups=groups)
+    assert value == 0.5  # the second group is reversed
+    assert_array_equal(gradient, 0)
+    assert soft_topk_loss(scores, [1, 0, 0, 1], groups=groups)[0] == 0
+    assert_array_equal(soft_rank(scores, groups=groups), [2, 1, 1, 2])
+    with pytest.raises(ValueError, match=r"finite, got values from .* overflow"):
+        soft_spearman_loss(scores, [1, 2, 1, 2], 1.0, groups=[0, 1, 0, 1])

@@ -25,7 +25,7 @@ from .._checks import (
 )
 from .._typing import RankRegularization
 from ..operators import soft_rank
-from ..operators._by_group import check_flat, exact_within
+from ..operators._by_group import check_flat, check_numbers, exact_within
 from ._grouped import GroupRanks, check_group_weight
 
 # Rows are evaluated in batches of about this many numbers, which stay in cache.
@@ -435,11 +435,12 @@ def _check_rows(scores, truth, name, groups=None):
     if np.isinf(truth).any():
         raise nonfinite_error(truth, name)
     # Scores of labels that are not ranked do not count, whatever they are.
+    check_all = check_finite if groups is None else check_numbers
     is_unranked = np.isnan(truth)
     if is_unranked.any():
-        check_finite(scores[~is_unranked], "scores")
+        check_all(scores[~is_unranked], "scores")
         scores = np.where(is_unranked, 0.0, scores)
-    return check_finite(scores, "scores"), truth
+    return check_all(scores, "scores"), truth
 
 
 def _check_row_weight(sample_weight, n_rows):

@@ -18,7 +18,7 @@ from .._checks import (
 )
 from .._typing import Growth, TopKOperator, TopKSquashing
 from ..operators import soft_rank
-from ..operators._by_group import check_flat, exact_within
+from ..operators._by_group import check_flat, check_numbers, exact_within
 from ..pairwise import all_pairs_rank, gaussian_soft_rank
 from ..sinkhorn import sinkhorn_rank
 from ._grouped import check_group_weight
@@ -147,7 +147,8 @@ def soft_topk_loss(
     check = check_differences if squashing is None else check_exact
     if groups is not None and squashing is None:
         scores = exact_within(scores, "scores", groups)
-    scores = check_finite(check(scores, "scores"), "scores").astype(np.float64)
+    check_all = check_finite if groups is None else check_numbers
+    scores = check_all(check(scores, "scores"), "scores").astype(np.float64)
     layout = None
     if groups is not None:
         check_flat(scores, "scores")

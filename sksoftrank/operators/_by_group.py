@@ -137,7 +137,13 @@ class GroupLayout:
 
 
 def _check_groups(groups: ArrayLike, n_rows: int) -> NDArray[Any]:
-    array = as_array(groups, "groups")
+    try:
+        array = as_array(groups, "groups")
+    except ValueError:
+        raise ValueError(
+            "groups must have one dimension, a label for each row, got rows of "
+            "different lengths."
+        ) from None
     if array.shape != (n_rows,):
         raise ValueError(
             f"groups must have shape ({n_rows},), a label for each row, got "
@@ -221,6 +227,13 @@ def check_flat(values: NDArray[Any], name: str) -> NDArray[Any]:
             f"{name} must have one dimension with groups, a number for each row, got "
             f"shape {values.shape}."
         )
+    return values
+
+
+def check_numbers(values: NDArray[Any], name: str) -> NDArray[Any]:
+    """Return finite numbers; what they span within groups is seen where these are."""
+    if not np.isfinite(values).all():
+        raise nonfinite_error(values, name)
     return values
 
 
