@@ -29,7 +29,7 @@ from sksoftrank.losses._trimmed import (
     selection_quantile_loss,
     sorted_quantile_loss,
 )
-from sksoftrank.robust import _lqs, _lqs_search
+from sksoftrank.robust import _lqs, _lqs_search, _quantile_squares
 from sksoftrank.robust._kinked import minimize_kinked
 from sksoftrank.robust._lqs_search import QuantileRows, descend_in_bands
 from sksoftrank.robust._problem import RobustProblem
@@ -391,7 +391,7 @@ def test_objective_is_the_documented_one_at_a_minimum(parameters, fit_intercept,
 def test_gradient(parameters, weighted):
     X, y, _ = contaminated()
     weight = np.random.default_rng(1).integers(0, 3, 150) if weighted else None
-    squares = _lqs._QuantileSquares(
+    squares = _quantile_squares.QuantileSquares(
         problem_of(X, y, weight, alpha=0.2),
         0.3,
         parameters["epsilon"],
@@ -548,7 +548,8 @@ def test_sparse(container, fit_intercept):
 
 def test_hard_fit_needs_a_moderate_rank(monkeypatch):
     X, y, _ = contaminated()
-    monkeypatch.setattr(_lqs, "MAX_SEARCH_COORDINATES", 3)
+    for module in (_lqs, _quantile_squares):
+        monkeypatch.setattr(module, "MAX_SEARCH_COORDINATES", 3)
     message = "epsilon must be above 0 to fit more than 3 coefficients, got 0"
     with pytest.raises(ValueError, match=message):
         fit(X, y, **HARD)

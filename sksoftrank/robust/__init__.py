@@ -2,7 +2,8 @@
 
 from ._lqs import SoftLQSRegressor
 from ._lts import SoftLTSRegressor
-from ._lts_cv import SoftLTSRegressorCV, soft_lts_path
+from ._lts_cv import SoftLTSRegressorCV
+from ._lts_path import soft_lts_path
 from ._trimming import SoftTrimmedClassifier, SoftTrimmedRegressor
 
 __all__ = [

@@ -1,7 +1,7 @@
 """Robust linear regression by soft least quantile of squares."""
 
 from numbers import Integral, Real
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,24 +11,21 @@ from sklearn.utils import check_random_state
 from .._sklearn import Interval, StrOptions, fit_context
 from .._typing import Features, Formulation, NumberOfStarts, RandomState
 from ..linear._robust_scale import inlier_mask
-from ..losses._choices import quantile_choice, sorted_quantile
+from ..losses._choices import quantile_choice
 from ._base import RobustLinearModel
 from ._data_warnings import warn_of_data
-from ._kinked import minimize_kinked
 from ._lqs_search import lqs_search
 from ._problem import RobustProblem
+from ._quantile_squares import (
+    MAX_SEARCH_COORDINATES,
+    QuantileSquares,
+    middle_mass,
+)
 from ._row_weights import SelectionWeights, step_weights, weights_up_to
-from ._trimmed_squares import Minimum, TrimmedSquares
 from ._unseen import warn_undetermined
-
-# The search for the hard minimum, and BFGS, deal with up to this many coordinates.
-MAX_SEARCH_COORDINATES = 500
 
 # For a larger epsilon the hard minimum is no better a start than the LTS fit.
 MAX_HARD_EPSILON = 1.0
-
-# A minimum that is this much lower, relatively, is another one.
-LEAP = 1e-6
 
 
 class SoftLQSRegressor(RobustLinearModel):
@@ -288,7 +285,7 @@ class SoftLQSRegressor(RobustLinearModel):
         s0 = problem.raw_scale(starts[0].z)
         n_fits = sum(start.n_fits for start in starts)
         self._report(f"start: {n_fits} fits, scale {s0 * problem.scale_unit:.6g}")
-        squares = _QuantileSquares(problem, s0, self.epsilon, self.formulation)
+        squares = QuantileSquares(problem, s0, self.epsilon, self.formulation)
         fits = [
             squares.minimize_from(
                 start,
@@ -347,7 +344,7 @@ class SoftLQSRegressor(RobustLinearModel):
             problem.design,
             problem.y,
             problem.weight,
-            _mass(problem),
+            middle_mass(problem),
             [start.z],
             n_init=self.n_init,
             random_state=rng,
@@ -360,8 +357,8 @@ class SoftLQSRegressor(RobustLinearModel):
         """Set what is known of the observations."""
         residual = problem.residual(z)
         size = np.abs(residual)
-        bound = quantile_choice(size, problem.weight, _mass(problem), 0.0)[0]
-        part = _mass(problem) / problem.weight.sum()
+        bound = quantile_choice(size, problem.weight, middle_mass(problem), 0.0)[0]
+        part = middle_mass(problem) / problem.weight.sum()
         scale = bound / norm.ppf(0.5 + 0.5 * part) if bound > problem.zero else 0.0
         self.scale_ = float(scale) * problem.scale_unit
         self.inlier_mask_ = inlier_mask(residual, scale, zero=problem.zero)
@@ -380,86 +377,3 @@ class SoftLQSRegressor(RobustLinearModel):
         self._lost = np.zeros(problem.design.X.shape[1], dtype=bool)
         if problem.design.basis.ndim == 2:
             self._find_undetermined(problem, selection)
-
-
-class _LQSFit(NamedTuple):
-    """A local minimum."""
-
-    z: np.ndarray
-    objective: float  # in units of `RobustProblem.unit` squared
-    n_iter: int
-    message: str | None
-
-
-class _QuantileSquares(TrimmedSquares):
-    """Soft quantile of the squared residuals / 2, and the penalty, of coordinates z.
-
-    Residuals are measured in units of the scale s0, and not smoothed if that is 0.
-    """
-
-    def __init__(self, problem, s0, epsilon, formulation):
-        self.unit = s0 or 1.0
-        self.is_exact = s0 == 0
-        self.mass = _mass(problem)
-        self.zero = problem.zero
-        super().__init__(
-            problem.design,
-            problem.y / self.unit,
-            problem.weight,
-            problem.n_kept,
-            float(epsilon) if s0 > 0 else 0.0,
-            formulation,
-        )
-
-    def trim(self, losses):
-        """Value and gradient of the quantile, and part of each loss in it."""
-        if self.formulation == "sort":
-            return sorted_quantile(losses, self.weight, int(self.n_kept), self.epsilon)
-        *result, self.threshold = quantile_choice(
-            losses,
-            self.weight,
-            self.mass,
-            self.epsilon,
-            total=self._total,
-            guess=self.threshold,
-        )
-        return result
-
-    def selection(self, residual):
-        """Selection of the trimmed mean of the same losses."""
-        residual = np.where(np.abs(residual) <= self.zero, 0.0, residual / self.unit)
-        return super().trim(0.5 * residual**2)[2]
-
-    def minimize_from(self, start, **control):
-        """Minimum near a start, both in the units of the problem."""
-        found = Minimum(start.z / self.unit, 0, None)
-        if self.epsilon > 0:
-            found = self.minimize(found.z, **control)
-        objective = self.unit * self.unit * self.evaluate(found.z)[0]
-        message = found.message or start.message
-        return _LQSFit(found.z * self.unit, objective, found.n_iter, message)
-
-    def minimize(self, z, *, max_iter, tol, report=None):
-        """BFGS and then reweighted least squares, for few coordinates."""
-        if not 0 < z.size <= MAX_SEARCH_COORDINATES:
-            return super().minimize(z, max_iter=max_iter, tol=tol, report=report)
-        found = self._minimize_kinked(z, max_iter=max_iter, tol=tol, report=report)
-        # A line search may leap over the minimum next to the start: short steps do not.
-        near = self.reweight(z, max_iter=max_iter, tol=tol)
-        if self.evaluate(near.z)[0] < (1 - LEAP) * self.evaluate(found.z)[0]:
-            again = self._minimize_kinked(
-                near.z, max_iter=max_iter, tol=tol, report=report
-            )
-            found = again._replace(n_iter=found.n_iter + again.n_iter)
-        if found.message is not None:
-            return found
-        polished = self.reweight(found.z, max_iter=max_iter, tol=tol)
-        return polished._replace(n_iter=found.n_iter + polished.n_iter)
-
-    def _minimize_kinked(self, z, **control):
-        return minimize_kinked(lambda z: self.evaluate(z)[:2], z, **control)
-
-
-def _mass(problem):
-    """Weight up to the middle of the h-th smallest residual."""
-    return problem.n_kept - 0.5

@@ -1,8 +1,7 @@
-"""Soft LTS over a grid: the path over epsilon, and the choice by cross-validation."""
+"""Soft LTS with `epsilon` and `trim` chosen by cross-validation."""
 
-import math
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,14 +12,13 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._checks import check_sigma, warn
-from .._sklearn import StrOptions, check_array, fit_context, refuse_lazy
+from .._sklearn import StrOptions, fit_context
 from .._typing import CV, Features, Formulation, Init, NumberOfStarts, RandomState
 from ._auto_epsilon import DEFAULT
 from ._base import RobustLinearModel
 from ._data_warnings import (
     followed_values,
     has_few_rows,
-    less_trim,
     warn_of_data,
 )
 from ._fold_scores import (
@@ -33,6 +31,7 @@ from ._fold_scores import (
 from ._frequencies import check_frequencies
 from ._intervals import IntervalsMixin
 from ._lts import SoftLTSRegressor
+from ._lts_path import check_grid, check_sorted
 from ._unseen import warn_undetermined
 
 # Errors beyond this many scales count alike in the default score. With more, a third of
@@ -50,98 +49,6 @@ SHARED = (
     "max_iter",
     "tol",
 )
-
-
-class SoftLTSPath(NamedTuple):
-    """Soft LTS fits over a grid of `epsilon`, see `soft_lts_path`."""
-
-    epsilons: np.ndarray
-    coefs: np.ndarray
-    intercepts: np.ndarray
-    scales: np.ndarray
-    objectives: np.ndarray
-
-
-def soft_lts_path(
-    X: Features,
-    y: ArrayLike,
-    *,
-    epsilons: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    sigma: ArrayLike | None = None,
-    **parameters: Any,
-) -> SoftLTSPath:
-    """Fit `SoftLTSRegressor` for every `epsilon` of a grid, from one start.
-
-    The search for the start is the dear part of a fit, and does not depend on
-    `epsilon`: the whole path costs as much as one and a half fits for a hundred rows,
-    and three or four for 1e5.
-
-    Parameters
-    ----------
-    X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Features.
-    y : array-like of shape (n_samples,)
-        Targets.
-    epsilons : array-like of shape (n_epsilons,), default=None
-        Smoothing strengths, at least 0. None means nine from 0.1 to 1000; for
-        ``formulation="sort"`` eleven from 1e-4 to 10 times the number of observations.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Frequencies of the observations.
-    sigma : array-like of shape (n_samples,), default=None
-        Relative standard deviations of the errors, above 0.
-    **parameters
-        Other parameters of `SoftLTSRegressor`.
-
-    Returns
-    -------
-    epsilons : ndarray of shape (n_epsilons,)
-        The grid, in increasing order.
-    coefs : ndarray of shape (n_epsilons, n_features)
-        Coefficients.
-    intercepts : ndarray of shape (n_epsilons,)
-        Intercepts.
-    scales : ndarray of shape (n_epsilons,)
-        Scales of the residuals, `scale_` of the estimator.
-    objectives : ndarray of shape (n_epsilons,)
-        The minima found, in units of y squared.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not as described.
-
-    See Also
-    --------
-    SoftLTSRegressor : One of the fits.
-    SoftLTSRegressorCV : Chooses among them.
-    EpsilonPathDisplay : Plots the path.
-
-    Examples
-    --------
-    >>> from sksoftrank import soft_lts_path
-    >>> from sksoftrank.datasets import make_contaminated_regression
-    >>> X, y, coef, _ = make_contaminated_regression(random_state=0)
-    >>> path = soft_lts_path(X, y, epsilons=[1, 10, 1000], random_state=0)
-    >>> abs(path.coefs - coef).max(axis=1).round(1)
-    array([0.5, 0.1, 0.5])
-    """
-    if "epsilon" in parameters:
-        raise TypeError(
-            f"soft_lts_path takes a grid, epsilons, and no epsilon, got "
-            f"epsilon={parameters['epsilon']!r}."
-        )
-    model = SoftLTSRegressor(**parameters)
-    for value, name in ((X, "X"), (y, "y"), (epsilons, "epsilons")):
-        refuse_lazy(value, name)
-    epsilons = _check_grid(epsilons, model.formulation, np.size(y))
-    path = []
-    for fit in model.fits(X, y, epsilons, sample_weight, sigma):
-        path.append((fit.coef_, fit.intercept_, fit.scale_, fit.objective_))
-    y = np.ravel(y).astype(np.float64)
-    weight = check_frequencies(sample_weight, y.size, False)
-    warn_of_data(fit, y, weight, fit._n_coefs, less_trim)
-    return SoftLTSPath(epsilons, *(np.array(part) for part in zip(*path, strict=True)))
 
 
 class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
@@ -347,8 +254,8 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
             )
         if sigma is not None:
             weights["sigma"] = check_sigma(sigma, y.size)
-        self.epsilons_ = _check_grid(self.epsilons, self.formulation, y.size)
-        self.trims_ = _check_sorted(self.trims, "trims", 0.5)
+        self.epsilons_ = check_grid(self.epsilons, self.formulation, y.size)
+        self.trims_ = check_sorted(self.trims, "trims", 0.5)
         rng = check_random_state(self.random_state)
         scorer, unit = self._scorer(X, y, weights, rng)
         split_params, score_params = route(self, scorer, weights, params)
@@ -463,24 +370,3 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
         self.coef_path_ = np.array(path)
         self.coef_ = self.coef_.astype(X.dtype, copy=False)
         return chosen
-
-
-def _check_grid(epsilons, formulation, n_samples):
-    if epsilons is None:
-        if formulation == "sort":
-            return n_samples * np.geomspace(1e-4, 10, 11)
-        return np.geomspace(0.1, 1000, 9)
-    return _check_sorted(epsilons, "epsilons", math.inf)
-
-
-def _check_sorted(values, name, high):
-    """Distinct values in increasing order, from 0 to `high`."""
-    if np.size(values) == 0:
-        raise ValueError(f"{name} must hold at least one value, got none.")
-    values = check_array(values, ensure_2d=False, dtype=np.float64, input_name=name)
-    values = np.unique(values)
-    if values[0] < 0 or values[-1] > high:
-        interval = "[0, inf)" if math.isinf(high) else f"[0, {high}]"
-        wrong = values[0] if values[0] < 0 else values[-1]
-        raise ValueError(f"{name} must lie in {interval}, got {wrong}.")
-    return values
