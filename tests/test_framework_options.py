@@ -52,6 +52,8 @@ def test_names_and_words_are_those_of_the_framework(framework):
         assert function.__module__ == framework.soft.__name__
         assert function.__qualname__ == function.__name__ == name
         assert pickle.loads(pickle.dumps(function)) is function
+        with pytest.raises(TypeError, match=rf"^{name}\(\) got an unexpected"):
+            function(unknown=1)
         words = function.__doc__.lower()
         assert other not in words, name
         assert ("tensor" in words) == (framework.name == "torch"), name
@@ -216,7 +218,7 @@ BAD = [
     ("soft_median", ([[INF, -INF]], 0.0), {}, ValueError, "got 0 NaN and 2 infinite"),
     ("soft_topk", (VALUES, [1.0, 9.0, 1.0]), {}, ValueError, "k must be above 0"),
     ("soft_topk", (VALUES, 2), {"magnitude": "yes"}, TypeError, "magnitude must be"),
-    ("soft_topk", (WITH_NAN, 2), {}, ValueError, "got 2 NaN"),
+    ("soft_topk", (WITH_NAN, 2), {}, ValueError, "got 2 NaN and 6 infinite"),
     ("soft_topk_sort", (VALUES, 2.5), {}, TypeError, "k must be an integer"),
     (
         "soft_sort_with",

@@ -13,6 +13,7 @@ from .._checks import (
     check_epsilon,
     check_nan_policy,
     check_regularization,
+    nonfinite_error,
 )
 from ._blocks import Strength
 
@@ -194,7 +195,13 @@ def nan_where(xp: Any, is_nan: Any, values: Any) -> Any:
 
 
 def stand_ins(
-    xp: Any, values: Any, epsilon: Strength, *, only_hard: bool = False
+    xp: Any,
+    values: Any,
+    epsilon: Strength,
+    omits_nan: bool,
+    name: str = "values",
+    *,
+    only_hard: bool = False,
 ) -> tuple[Any, Any]:
     """The values with finite numbers for infinite ones, and which those were or None.
 
@@ -205,6 +212,8 @@ def stand_ins(
     known = xp.known(values)
     if known is not None and not np.isinf(known).any():
         return values, None
+    if known is not None and not omits_nan and np.isnan(known).any():
+        raise nonfinite_error(known, name)
     if only_hard and epsilon.is_number and epsilon.value > 0:
         return values, None
     x, strength = xp.detach(values), epsilon.constant()

@@ -32,6 +32,8 @@ class Binding:
 
     def __call__(self, method: Method) -> Method:
         """The method as a function."""
+        # What is said of wrong keywords names the method.
+        cast(Any, method).__func__.__qualname__ = method.__name__
 
         @wraps(method)
         def function(*arguments: Any, **options: Any) -> Any:

@@ -46,7 +46,7 @@ class Location:
         )
         check_nonempty(self.axis, values.shape)
         weights = check_weights(xp, weights, self.axis, values.shape, self.x)
-        x, infinite = stand_ins(xp, self.x, self.epsilon, only_hard=True)
+        x, infinite = stand_ins(xp, self.x, self.epsilon, omits_nan, only_hard=True)
         if not omits_nan:
             xp.check_finite(x, "values")
         self.data = Data(xp, x, weights, omits_nan=omits_nan, infinite=infinite)

@@ -65,7 +65,7 @@ def rank(
         xp, values, axis, epsilon, regularization, ("quadratic", "entropic", "kl")
     )
     # Infinite values are ties of which no derivative is left.
-    x, _ = stand_ins(xp, x, strength)
+    x, _ = stand_ins(xp, x, strength, check_nan_policy(nan_policy))
     ranks, is_nan = _by_blocks(
         xp, x, strength, regularization, descending, nan_policy, n_jobs, is_sort=False
     )
@@ -102,7 +102,8 @@ def sort(
     x, axis_of, strength, dtype = prepare(
         xp, values, axis, epsilon, regularization, ("quadratic", "entropic")
     )
-    x, infinite = stand_ins(xp, x, strength, only_hard=True)
+    omits_nan = check_nan_policy(nan_policy)
+    x, infinite = stand_ins(xp, x, strength, omits_nan, only_hard=True)
     result, is_nan = _by_blocks(
         xp, x, strength, regularization, descending, nan_policy, n_jobs, is_sort=True
     )
@@ -206,8 +207,8 @@ def topk(
     check_nonempty(axis_of, values.shape)
     weights = check_weights(xp, weights, axis_of, values.shape, x)
     x = xp.abs(x) if magnitude else x
-    x, _ = stand_ins(xp, x, strength)
     omits_nan = check_nan_policy(nan_policy)
+    x, _ = stand_ins(xp, x, strength, omits_nan)
     data = Data(xp, -x if largest else x, weights, omits_nan=omits_nan)
     k = by_slice(xp, k, "k", axis_of, x)
     for number in _numbers(xp, k):
@@ -264,7 +265,7 @@ def sort_with(
         )
     _, (x, criterion) = wide(xp, x, criterion)
     strength = check_strength(xp, epsilon, Axis(xp, (n,), 0), x)
-    criterion, _ = stand_ins(xp, criterion, strength)
+    criterion, _ = stand_ins(xp, criterion, strength, omits_nan, "criterion")
     zeros, weights = xp.zeros_like(criterion), None
     if omits_nan:
         rows = xp.reshape(xp.isnan(x), (-1, n))
