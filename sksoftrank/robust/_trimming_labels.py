@@ -163,11 +163,12 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
     the labels to be right, by fits with ``trim=0.5``, with at least half of each class;
     or those of these fits, if they predict more of the labels, by a standard error, and
     the rate is above 0.05 or they predict more than the first fits, by two; then T
-    makes probabilities less confident. They count if they make these losses of rows left out smaller and more of the labels predicted, by
-    three standard errors together and none worse by one; where a rate of 0 is evidently
-    less likely for the first fits, if they are not worse by one together. Else the fit
-    is that of the estimator. For labels without scores, ``trim=0.5`` must predict more
-    of them, by two standard errors.
+    makes probabilities less confident. They count if they make these losses of rows
+    left out smaller and more of the labels predicted, by three standard errors together
+    and none worse by one; where a rate of 0 is evidently less likely for the first
+    fits, if they are not worse by one together. Else the fit is that of the estimator.
+    For labels without scores, ``trim=0.5`` must predict more of them, by two standard
+    errors.
 
     Boosting on histograms (the default) bins its features anew in each fit, with
     weights slowly, and asks for a number of rows in each leaf. So the fits to folds see
