@@ -8,7 +8,6 @@ from ._labels import align_labels
 from ._ranking import (
     check_rankings,
     kendall_tau_score,
-    ndcg_score,
     ndcg_score_of_ranks,
     spearman_score,
 )
@@ -68,7 +67,6 @@ RANKING_SCORERS: dict[str, ScorerFunction] = {
 REGRESSION_SCORERS: dict[str, ScorerFunction] = {
     "spearman": make_scorer(spearman_score),
     "kendall_tau": make_scorer(kendall_tau_score),
-    "ndcg": make_scorer(ndcg_score),
     "trimmed_r2": trimmed_scorer(),
     "neg_trimmed_mean_squared_error": make_scorer(
         trimmed_mean_squared_error, greater_is_better=False
