@@ -60,6 +60,7 @@ OTHER_SETTINGS = [
     SoftLTSRegressor(epsilon=0, reweight=True, random_state=0),
     SoftLTSRegressor(init="ls", n_init=0, tol=0, warm_start=True),
     SoftLTSRegressor(n_jobs=2),
+    SoftLTSRegressor(epsilon="auto", n_init=5),
     SoftLTSRegressorCV(epsilons=[1, 10]),
     SoftLTSRegressorCV(formulation="sort", trims=[0.3, 0.5], n_jobs=2),
     SoftLTSRegressorCV(
