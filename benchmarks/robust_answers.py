@@ -46,7 +46,7 @@ def draw(kind, n, p, share, distance, rng):
 
 def auto_section(table, quick, data=None, tables=None):
     """Errors of the automatic choice, and of two fixed values."""
-    n_seeds = 5 if quick else 80
+    n_seeds = 5 if quick else 40
     rows = []
     for design in AUTO_DESIGNS:
         errors = {name: [] for name in AUTO_MODELS}

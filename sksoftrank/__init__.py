@@ -17,7 +17,13 @@ from .operators import (
     soft_trimmed_mean,
     soft_winsorize,
 )
-from .plotting import EpsilonPathDisplay, OutlierMapDisplay
+from .plotting import (
+    CoefficientsDisplay,
+    EpsilonPathDisplay,
+    LabelRanksDisplay,
+    OutlierMapDisplay,
+    ResidualsDisplay,
+)
 from .preprocessing import (
     IsotonicProjection,
     PermutahedronProjection,
@@ -38,12 +44,15 @@ from .robust import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "CoefficientsDisplay",
     "DummyLabelRanker",
     "EpsilonPathDisplay",
     "IsotonicProjection",
     "Jacobian",
+    "LabelRanksDisplay",
     "OutlierMapDisplay",
     "PermutahedronProjection",
+    "ResidualsDisplay",
     "SoftLQSRegressor",
     "SoftLTSRegressor",
     "SoftLTSRegressorCV",

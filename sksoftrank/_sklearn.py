@@ -173,16 +173,17 @@ class FitCallbacks:
             self.fit_task = estimator._init_callback_context(max_subtasks=None)
             self.fit_task.call_on_fit_task_begin(**self.data)
 
-    def begin_iteration(self):
-        """Say that an iteration begins, unless one has begun."""
+    def begin_iteration(self, name="iteration"):
+        """Say that an iteration, or another task, begins, unless one has begun."""
         if self.fit_task is not None and self.iteration is None:
-            self.iteration = self.fit_task.subcontext(task_name="iteration")
+            self.iteration = self.fit_task.subcontext(task_name=name)
             self.iteration.call_on_fit_task_begin(**self.data)
 
     def end_iteration(self, attributes):
         """Say that the iteration ended, and return whether a callback asks to stop.
 
-        `attributes` is a function that returns the fitted attributes as a dict.
+        `attributes` is a function that returns the fitted attributes as a dict, or None
+        if there are none yet.
         """
         if self.iteration is None:
             return False

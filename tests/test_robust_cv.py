@@ -117,7 +117,9 @@ def test_attributes_are_those_of_the_chosen_fit():
     assert_array_equal(model.epsilons_, [3, 100, 1e4])
     assert model.epsilon_ == 3
     for name, value in vars(expected).items():
-        if name.endswith("_") and not name.startswith("_"):
+        if name == "other_minimum_":
+            assert value is model.other_minimum_ is None
+        elif name.endswith("_") and not name.startswith("_"):
             assert_allclose(getattr(model, name), value, rtol=1e-8, err_msg=name)
     assert_array_equal(model.coef_, model.coef_path_[0])
     assert not model.inlier_mask_[bad].any()

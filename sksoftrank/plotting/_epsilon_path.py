@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from ._names import last_step, names_of
 from ._pyplot import pyplot
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 # Up to this many coefficients are told apart by a legend.
 MAX_LEGEND = 10
+
+# Of more, so many are named, at the edge.
+MAX_LABELS = 6
 
 
 class EpsilonPathDisplay:
@@ -57,6 +60,8 @@ class EpsilonPathDisplay:
         One for each coefficient.
     score_line_ : matplotlib Line2D or None
         The mean scores.
+    texts_ : list of matplotlib Annotation
+        Names of the largest coefficients at the edge, where there are more than ten.
     best_lines_ : list of matplotlib Line2D
         The mark of the best epsilon, one for each panel.
 
@@ -128,9 +133,8 @@ class EpsilonPathDisplay:
             If the estimator has no path.
         """
         check_is_fitted(estimator)
-        names = getattr(estimator, "feature_names_in_", None)
-        if isinstance(estimator, Pipeline):
-            estimator, names = estimator[-1], None
+        names = names_of(estimator)
+        estimator = last_step(estimator)
         if not hasattr(estimator, "coef_path_"):
             raise TypeError(
                 f"estimator must be a SoftLTSRegressorCV, or a pipeline with one at "
@@ -185,7 +189,8 @@ class EpsilonPathDisplay:
         if self.scores is not None:
             self.score_ax_ = axes[1]
             self._plot_scores(epsilons, np.asarray(self.scores)[order])
-        self.best_lines_ = []
+        self.best_lines_: list[Any] = []
+        self.texts_: list[Any] = []
         for panel in axes:
             if self.best_epsilon is not None:
                 style = {"linestyle": "--", "color": "0.3", "linewidth": 0.9}
@@ -248,17 +253,39 @@ class EpsilonPathDisplay:
         (self.score_line_,) = ax.plot(epsilons, mean, **style)
         ax.set_ylabel("score")
 
-    def _add_legend(self):
-        """Name the coefficients, if they are few, and the best epsilon."""
-        lines, labels = [], []
-        if len(self.lines_) <= MAX_LEGEND:
-            names = self.feature_names
-            if names is None:
-                names = [f"x{column}" for column in range(len(self.lines_))]
-            lines, labels = list(self.lines_), list(names)
+    def _add_legend(self) -> None:
+        """Name the coefficients and the best epsilon.
+
+        Of many coefficients those that are largest on the path have the places, beside
+        their lines.
+        """
+        names = self.feature_names
+        if names is None:
+            names = [f"x{column}" for column in range(len(self.lines_))]
+        lines, labels = list(self.lines_), list(names)
+        if len(lines) > MAX_LEGEND:
+            size = [np.nanmax(np.abs(line.get_ydata())) for line in lines]
+            largest = np.sort(np.argsort(size, kind="stable")[-MAX_LABELS:])
+            lines = [lines[column] for column in largest]
+            labels = [labels[column] for column in largest]
+            for line, label in zip(lines, labels, strict=True):
+                self.texts_.append(
+                    self.ax_.annotate(
+                        label,
+                        (line.get_xdata()[-1], line.get_ydata()[-1]),
+                        xytext=(4, 0),
+                        textcoords="offset points",
+                        fontsize="small",
+                        color=line.get_color(),
+                        va="center",
+                        annotation_clip=False,
+                    )
+                )
         if self.best_lines_:
             lines.append(self.best_lines_[0])
             labels.append(self.best_lines_[0].get_label())
-        if lines:
-            place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
-            self.ax_.legend(lines, labels, frameon=False, **place)
+        # Further to the right where the edge has labels.
+        place = 1.01 if not self.texts_ else 1.15
+        self.ax_.legend(
+            lines, labels, frameon=False, loc="upper left", bbox_to_anchor=(place, 1.0)
+        )

@@ -41,6 +41,9 @@ REGIONS = (
     ("bad leverage point", "#D55E00", "X"),
 )
 
+# Sizes of labels in points: of a letter, and of a line.
+LABEL_WIDTH, LABEL_HEIGHT = 6.0, 11.0
+
 # Beyond the cut-offs the axes are logarithmic if values reach this many of them.
 FAR = 20.0
 
@@ -66,6 +69,8 @@ class OutlierMapDisplay:
     residual_cutoff : float, default=2.2414
         Larger absolute residuals are those of outliers. 97.5 % of Gaussian residuals
         are smaller.
+    row_labels : array-like of shape (n_samples,), default=None
+        What observations are called. None means their numbers.
 
     Attributes
     ----------
@@ -81,7 +86,7 @@ class OutlierMapDisplay:
     lines_ : list of matplotlib Line2D
         The cut-offs: of the distance, and the lower and upper one of the residuals.
     texts_ : list of matplotlib Annotation
-        Row numbers of the most outlying observations.
+        Labels of the most outlying observations.
 
     See Also
     --------
@@ -138,11 +143,13 @@ class OutlierMapDisplay:
         robust_distances: ArrayLike,
         distance_cutoff: float,
         residual_cutoff: float = OUTLIER_CUTOFF,
+        row_labels: Any = None,
     ) -> None:
         self.standardized_residuals = standardized_residuals
         self.robust_distances = robust_distances
         self.distance_cutoff = distance_cutoff
         self.residual_cutoff = residual_cutoff
+        self.row_labels = row_labels
 
     @property
     def regions(self) -> NDArray[np.int_]:
@@ -214,6 +221,7 @@ class OutlierMapDisplay:
             sigma=sigma,
             scale=scale,
             random_state=random_state,
+            rows=getattr(X, "index", None),
             ax=ax,
             **kwargs,
         )
@@ -228,6 +236,7 @@ class OutlierMapDisplay:
         sigma: ArrayLike | None = None,
         scale: float | None = None,
         random_state: RandomState = None,
+        rows: Any = None,
         ax: Axes | None = None,
         **kwargs: Any,
     ) -> Self:
@@ -249,6 +258,8 @@ class OutlierMapDisplay:
             them, made consistent for Gaussian errors.
         random_state : int, RandomState instance or None, default=None
             Of `MinCovDet`.
+        rows : array-like of shape (n_samples,), default=None
+            Labels of the observations. None means the index of X, or numbers.
         ax : matplotlib Axes, default=None
             Axes to draw on. None means new ones.
         **kwargs : dict
@@ -272,6 +283,7 @@ class OutlierMapDisplay:
             column_or_1d(check_array(y, ensure_2d=False, dtype=float, input_name=name))
             for name, y in (("y_true", y_true), ("y_pred", y_pred))
         )
+        row_labels = getattr(X, "index", None) if rows is None else rows
         X = _numbers(X)
         check_consistent_length(y_true, y_pred, X)
         residual = y_true - y_pred
@@ -289,6 +301,7 @@ class OutlierMapDisplay:
             standardized_residuals=residual / scale,
             robust_distances=distance,
             distance_cutoff=float(np.sqrt(chi2.ppf(INLIER_FRACTION, max(rank, 1)))),
+            row_labels=row_labels,
         )
         return display.plot(ax=ax, **kwargs)
 
@@ -351,21 +364,39 @@ class OutlierMapDisplay:
         return self
 
     def _label_rows(self, residual, distance, n_labels):
-        """Write their row numbers beside the most outlying observations."""
+        """Write labels beside the most outlying observations, without overlaps."""
         excess = np.maximum(
             np.abs(residual) / self.residual_cutoff, distance / self.distance_cutoff
         )
         rows = np.argsort(-excess, kind="stable")[:n_labels]
-        return [
-            self.ax_.annotate(
-                str(row),
-                (distance[row], residual[row]),
-                xytext=(5, 3),
-                textcoords="offset points",
-                fontsize="small",
+        rows = rows[excess[rows] > 1]
+        labels = range(residual.size) if self.row_labels is None else self.row_labels
+        labels = list(labels)
+        place = np.column_stack([distance[rows], residual[rows]])
+        place = self.ax_.transData.transform(place) * 72 / self.figure_.dpi  # in points
+        taken: list[Any] = []
+        texts = []
+        for row, (x, y) in zip(rows, place, strict=True):
+            text = str(labels[row])
+            width, shift = LABEL_WIDTH * len(text), 3.0
+            while any(
+                x < right
+                and left < x + width
+                and abs(y + shift - height) < LABEL_HEIGHT
+                for left, right, height in taken
+            ):
+                shift += LABEL_HEIGHT / 2
+            taken.append((x, x + width, y + shift))
+            texts.append(
+                self.ax_.annotate(
+                    text,
+                    (distance[row], residual[row]),
+                    xytext=(5, shift),
+                    textcoords="offset points",
+                    fontsize="small",
+                )
             )
-            for row in rows[excess[rows] > 1]
-        ]
+        return texts
 
 
 def _numbers(X):

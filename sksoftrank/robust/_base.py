@@ -1,12 +1,14 @@
 """What the robust linear regressors share."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils import assert_all_finite
 
 from .._checks import check_sigma
-from .._sklearn import BaseEstimator, validate_data
+from .._sklearn import BaseEstimator, CallbackSupportMixin, validate_data
 from .._typing import Features
 from ..linear._models import FEATURES, LinearModelMixin
 from ._ignored import GroupSharesMixin
@@ -15,7 +17,12 @@ from ._unseen import undetermined_axes, undetermined_features
 
 
 class RobustLinearModel(
-    NewRowsMixin, GroupSharesMixin, LinearModelMixin, RegressorMixin, BaseEstimator
+    CallbackSupportMixin,
+    NewRowsMixin,
+    GroupSharesMixin,
+    LinearModelMixin,
+    RegressorMixin,
+    BaseEstimator,
 ):
     """Base class of the robust linear regressors."""
 
@@ -95,3 +102,19 @@ class RobustLinearModel(
         axes = undetermined_axes(design, problem.weight, kept)
         self._lost = undetermined_features(design, axes)
         return axes
+
+
+def tells(callbacks: Any, problem: Any) -> Any:
+    """A function of coordinates that ends an iteration and says whether to stop."""
+
+    def after(z):
+        callbacks.begin_iteration()
+        return callbacks.end_iteration(lambda: attributes_at(problem, z))
+
+    return after
+
+
+def attributes_at(problem: Any, z: Any) -> dict[str, Any]:
+    """What a model of these coordinates needs to predict."""
+    coef, intercept = problem.coefficients(z)
+    return {"coef_": coef, "intercept_": intercept}

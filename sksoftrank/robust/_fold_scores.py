@@ -1,8 +1,11 @@
 """Scores of paths of fits on test folds, and which arguments a scorer gets."""
 
+from time import perf_counter
+
 import numpy as np
 from sklearn import config_context, get_config
 from sklearn.utils.metadata_routing import process_routing
+from sklearn.utils.parallel import Parallel, delayed
 
 from .._sklearn import check_method_params, raise_for_params, scorer_takes
 
@@ -51,6 +54,42 @@ def path_scores(model, X, y, weights, epsilons, fold, scorer, score_params):
     for fit in model.fits(X[train], y[train], epsilons, **weights):
         with config_context(enable_metadata_routing=routing):
             scores.append(scorer(fit, X[test], y[test], **score_params))
+    return scores
+
+
+def score_folds(
+    owner, models, folds, X, y, weights, epsilons, scorer, score_params, callbacks
+):
+    """Scores of each model on its fold, as they come; tells of each.
+
+    The models of one trim are one for each of the folds.
+    """
+    n_folds = len(folds)
+    n_trims = len(models) // n_folds
+    owner._report(
+        f"search: {len(epsilons)} epsilons x {n_trims} trims x {n_folds} folds of "
+        f"{y.size} rows and {X.shape[1]} features, {len(models)} searches for a start "
+        f"and one for all rows"
+    )
+    parallel = Parallel(n_jobs=owner.n_jobs, prefer="threads", return_as="generator")
+    found = parallel(
+        delayed(path_scores)(
+            model, X, y, weights, epsilons, folds[i % n_folds], scorer, score_params
+        )
+        for i, model in enumerate(models)
+    )
+    began, scores = perf_counter(), []
+    for i, model in enumerate(models):
+        callbacks.begin_iteration("fold")
+        scores.append(next(found))
+        callbacks.end_iteration(None)
+        best = "none has a score"
+        if not np.isnan(scores[-1]).all():
+            best = f"best epsilon {epsilons[np.nanargmax(scores[-1])]:.6g}"
+        owner._report(
+            f"trim {model.trim:.6g}, fold {i % n_folds + 1} of {n_folds}: {best}, "
+            f"{perf_counter() - began:.1f} s since the start"
+        )
     return scores
 
 

@@ -8,11 +8,11 @@ from numpy.typing import ArrayLike
 from scipy.stats import norm
 from sklearn.utils import check_random_state
 
-from .._sklearn import Interval, StrOptions, fit_context
+from .._sklearn import FitCallbacks, Interval, StrOptions, fit_context
 from .._typing import Features, Formulation, NumberOfStarts, RandomState
 from ..linear._robust_scale import inlier_mask
 from ..losses._choices import quantile_choice
-from ._base import RobustLinearModel
+from ._base import RobustLinearModel, attributes_at
 from ._data_warnings import warn_of_data
 from ._lqs_search import lqs_search
 from ._problem import RobustProblem
@@ -81,7 +81,8 @@ class SoftLQSRegressor(RobustLinearModel):
     n_jobs : int or None, default=None
         Number of threads of the search for the LTS fit. The fit does not depend on it.
     verbose : int, default=0
-        1 prints the start and the result, 2 also every tenth iteration.
+        1 prints the size of the search, the start and the result, 2 also every tenth
+        iteration. Callbacks of scikit-learn (1.9) hear of the search and the minimum.
 
     Attributes
     ----------
@@ -281,7 +282,15 @@ class SoftLQSRegressor(RobustLinearModel):
             fit_intercept=self.fit_intercept,
             whole_weights=self.formulation == "sort",
         )
+        metadata = {"sample_weight": sample_weight, "sigma": sigma}
+        callbacks = FitCallbacks(self, X, y, metadata)
+        self._report(
+            f"search: {y.size} rows, {problem.n_coefs} coefficients, "
+            f"{problem.n_kept:g} rows to keep"
+        )
+        callbacks.begin_iteration("search")
         starts = self._find_starts(problem, check_random_state(self.random_state))
+        callbacks.end_iteration(lambda: attributes_at(problem, starts[-1].z))
         s0 = problem.raw_scale(starts[0].z)
         n_fits = sum(start.n_fits for start in starts)
         self._report(f"start: {n_fits} fits, scale {s0 * problem.scale_unit:.6g}")
@@ -296,6 +305,8 @@ class SoftLQSRegressor(RobustLinearModel):
             for start in starts
         ]
         best = min(fits, key=lambda fit: fit.objective)
+        callbacks.begin_iteration("minimum")
+        callbacks.end_iteration(lambda: attributes_at(problem, best.z))
         self._warn_not_converged(best.message)
         self.n_iter_ = n_fits + sum(fit.n_iter for fit in fits)
         unit = problem.scale_unit
@@ -317,6 +328,7 @@ class SoftLQSRegressor(RobustLinearModel):
         )
         warn_undetermined(self, self._lost)
         problem.warn_of_ignored_group(self, X)
+        callbacks.end_fit()
         return self
 
     def _find_starts(self, problem, rng):

@@ -6,8 +6,9 @@ from typing import ClassVar, Literal, Self
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
-from .._sklearn import Interval, StrOptions, fit_context
+from .._sklearn import FitCallbacks, Interval, StrOptions, fit_context
 from .._typing import Features, Formulation, Init, NumberOfStarts, RandomState
+from ._base import attributes_at
 from ._data_warnings import less_trim, warn_of_data
 from ._lts_fits import LTSFits
 from ._other_minimum import OtherMinimum, warn_of_other_minimum
@@ -87,7 +88,8 @@ class SoftLTSRegressor(LTSFits):
     n_jobs : int or None, default=None
         Number of threads of the search. The fit does not depend on it.
     verbose : int, default=0
-        1 prints the start and the result, 2 also every tenth iteration.
+        1 prints the size of the search, the start and the result, 2 also every tenth
+        iteration. Callbacks of scikit-learn (1.9) hear of the search and of each one.
 
     Attributes
     ----------
@@ -345,7 +347,14 @@ class SoftLTSRegressor(LTSFits):
         self._check_auto()
         is_warm = self.warm_start and hasattr(self, "coef_")
         X, y = self._validate(X, y, reset=not is_warm)
+        metadata = {"sample_weight": sample_weight, "sigma": sigma}
+        callbacks = FitCallbacks(self, X, y, metadata)
         problem = self._problem(X, y, sample_weight, sigma)
+        self._report(
+            f"search: {y.size} rows, {problem.n_coefs} coefficients, "
+            f"{problem.n_kept:g} rows to keep"
+        )
+        callbacks.begin_iteration("search")
         if is_warm:
             previous = self.raw_coef_, self.raw_intercept_
             candidates = [self._start]
@@ -361,11 +370,13 @@ class SoftLTSRegressor(LTSFits):
         else:
             start = self._find_start(problem, self.epsilon)
             z = start.z
-        self._fit_from(problem, start, z)
+        callbacks.end_iteration(lambda: attributes_at(problem, start.z))
+        self._fit_from(problem, start, z, callbacks)
         self._set_other_minimum(problem)
         self.coef_ = self.coef_.astype(X.dtype, copy=False)
         warn_of_data(self, y, problem.weight, problem.n_coefs, less_trim)
         warn_undetermined(self, self._lost)
         problem.warn_of_ignored_group(self, X)
         warn_of_other_minimum(self, problem)
+        callbacks.end_fit()
         return self

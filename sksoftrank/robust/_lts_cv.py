@@ -9,10 +9,9 @@ from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
-from sklearn.utils.parallel import Parallel, delayed
 
 from .._checks import check_sigma, warn
-from .._sklearn import StrOptions, fit_context
+from .._sklearn import FitCallbacks, StrOptions, fit_context
 from .._typing import CV, Features, Formulation, Init, NumberOfStarts, RandomState
 from ._auto_epsilon import DEFAULT
 from ._base import RobustLinearModel
@@ -24,14 +23,15 @@ from ._data_warnings import (
 from ._fold_scores import (
     CappedScore,
     check_fold_weights,
-    path_scores,
     route,
+    score_folds,
     undefined_scores,
 )
 from ._frequencies import check_frequencies
 from ._intervals import IntervalsMixin
 from ._lts import SoftLTSRegressor
 from ._lts_path import check_grid, check_sorted
+from ._other_minimum import OtherMinimum, warn_of_other_minimum
 from ._unseen import warn_undetermined
 
 # Errors beyond this many scales count alike in the default score. With more, a third of
@@ -92,7 +92,8 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
     n_jobs : int or None, default=None
         Number of threads over which folds and trims are spread.
     verbose : int, default=0
-        1 prints the chosen parameters, and what the final fit prints.
+        1 prints how large the search is, a line for each trim and fold, and what is
+        chosen. Callbacks of scikit-learn (1.9) hear of each trim and fold.
 
     Attributes
     ----------
@@ -172,6 +173,7 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
     trims_: NDArray[np.float64]
     cv_scores_: NDArray[np.float64]
     coef_path_: NDArray[np.float64]
+    other_minimum_: OtherMinimum | None
     stderr_: NDArray[np.float64] | None
     intercept_stderr_: float | None
     df_: float | None
@@ -265,20 +267,10 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
         if not folds:
             raise ValueError("cv must give at least one split, got none.")
         check_fold_weights(folds, weights.get("sample_weight"))
-        scores = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(path_scores)(
-                self._model(trim, rng),
-                X,
-                y,
-                weights,
-                self.epsilons_,
-                fold,
-                scorer,
-                score_params,
-            )
-            for trim in self.trims_
-            for fold in folds
-        )
+        callbacks = FitCallbacks(self, X, y, {**weights, **params})
+        models = [self._model(trim, rng) for trim in self.trims_ for _ in folds]
+        data = X, y, weights, self.epsilons_, scorer, score_params
+        scores = score_folds(self, models, folds, *data, callbacks)
         shape = len(self.trims_), len(folds), len(self.epsilons_)
         scores = np.reshape(scores, shape).swapaxes(1, 2)
         mean = scores.mean(axis=2)
@@ -306,6 +298,8 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
         problem = model._problem(X, y, weights.get("sample_weight"), sigma)
         warn_undetermined(self, self._lost)
         problem.warn_of_ignored_group(self, X)
+        warn_of_other_minimum(self, problem)
+        callbacks.end_fit()
         return self
 
     def get_metadata_routing(self) -> Any:
@@ -359,7 +353,8 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
     def _fit_best(self, X, y, weights, model):
         """Fit the path, and take over the attributes of the chosen fit."""
         path = []
-        for fit in model.fits(X, y, self.epsilons_, **weights):
+        options = {**weights, "look_at": self.epsilon_}
+        for fit in model.fits(X, y, self.epsilons_, **options):
             path.append(fit.coef_)
             if fit.epsilon == self.epsilon_:
                 chosen = fit

@@ -17,7 +17,7 @@ from ..linear._robust_scale import (
     selection_slope,
 )
 from ._auto_epsilon import DEFAULT, choose_epsilon
-from ._base import RobustLinearModel
+from ._base import RobustLinearModel, tells
 from ._coefficient_errors import coefficient_errors, noise_along
 from ._intervals import IntervalsMixin
 from ._other_minimum import find_other_minimum
@@ -77,12 +77,17 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
             **self._control(),
         )
 
-    def fits(self, X, y, epsilons, sample_weight=None, sigma=None):
-        """Yield a fitted copy of the estimator for each epsilon, from one start."""
+    def fits(self, X, y, epsilons, sample_weight=None, sigma=None, look_at=None):
+        """Yield a fitted copy of the estimator for each epsilon, from one start.
+
+        For the epsilon `look_at` there is another minimum, too, if the search met one.
+        """
         problem, start = self._start_path(X, y, min(epsilons), sample_weight, sigma)
         for epsilon in epsilons:
             fit = copy(self).set_params(epsilon=float(epsilon))
             fit._fit_from(problem, start, start.z)
+            if epsilon == look_at:
+                fit._set_other_minimum(problem)
             yield fit
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -91,7 +96,7 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
         problem = self._problem(X, y, sample_weight, sigma)
         return problem, self._find_start(problem, smallest_epsilon)
 
-    def _fit_from(self, problem, start, z):
+    def _fit_from(self, problem, start, z, callbacks=None):
         """Smooth the hard fit of the start, from z on, and set the attributes."""
         epsilon = self.epsilon
         raw_scale = problem.raw_scale(start.z)
@@ -109,6 +114,7 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
             epsilon,
             self.formulation,
             report=self._report if self.verbose > 1 else None,
+            after=None if callbacks is None else tells(callbacks, problem),
             **self._control(),
         )
         self._warn_not_converged(fit.message or start.message)

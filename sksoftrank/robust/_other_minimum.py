@@ -184,10 +184,11 @@ def warn_of_other_minimum(model: Any, problem: Any) -> None:
     ]
     if values[1] > AS_GOOD * values[0] and scales[1] > scales[0]:
         return
+    trim = model.trim_ if hasattr(model, "trim_") else model.trim
     warn(
         f"{type(model).__name__} has another minimum, {other.distance:.0f} standard "
         f"errors away and about as good (other_minimum_): the rows follow two laws, or "
-        f"a cluster of outliers does, and trim={model.trim:g} cannot tell which is "
+        f"a cluster of outliers does, and trim={trim:g} cannot tell which is "
         f"right. Compare both, and fits with another trim.",
         UserWarning,
     )

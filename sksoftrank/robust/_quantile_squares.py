@@ -72,10 +72,12 @@ class QuantileSquares(TrimmedSquares):
         message = found.message or start.message
         return LQSFit(found.z * self.unit, objective, found.n_iter, message)
 
-    def minimize(self, z, *, max_iter, tol, report=None):
+    def minimize(self, z, *, max_iter, tol, report=None, after=None):
         """BFGS and then reweighted least squares, for few coordinates."""
         if not 0 < z.size <= MAX_SEARCH_COORDINATES:
-            return super().minimize(z, max_iter=max_iter, tol=tol, report=report)
+            return super().minimize(
+                z, max_iter=max_iter, tol=tol, report=report, after=after
+            )
         found = self._minimize_kinked(z, max_iter=max_iter, tol=tol, report=report)
         # A line search may leap over the minimum next to the start: short steps do not.
         near = self.reweight(z, max_iter=max_iter, tol=tol)

@@ -60,14 +60,21 @@ class TrimmedSquares:
             row_weight *= self.weight
         return value, row_weight, selection
 
-    def minimize(self, z, *, max_iter, tol, report=None):
-        """L-BFGS, then reweighted least squares, from z on."""
-        n_iter = 0
+    def minimize(self, z, *, max_iter, tol, report=None, after=None):
+        """L-BFGS, then reweighted least squares, from z on.
+
+        `after` is called with the coordinates after each iteration of L-BFGS, and says
+        whether to stop.
+        """
+        n_iter, is_stopped = 0, False
         if self.epsilon > 0 and z.size > 0:
 
             def callback(intermediate_result):
-                nonlocal n_iter
+                nonlocal n_iter, is_stopped
                 n_iter += 1
+                if after is not None and after(intermediate_result.x):
+                    is_stopped = True
+                    raise StopIteration
                 if report is not None and n_iter % 10 == 0:
                     report(
                         f"iteration {n_iter}, objective {intermediate_result.fun:.6g}"
@@ -82,8 +89,8 @@ class TrimmedSquares:
                 callback=callback,
             )
             z, n_iter = result.x, result.nit
-            if result.message is not None:
-                return Minimum(z, n_iter, result.message)
+            if is_stopped or result.message is not None:
+                return Minimum(z, n_iter, None if is_stopped else result.message)
         polished = self.reweight(z, max_iter=max_iter, tol=tol)
         return polished._replace(n_iter=n_iter + polished.n_iter)
 
@@ -127,10 +134,13 @@ class SoftFit(NamedTuple):
     threshold: float = math.nan  # of the selection, not of "sort"
 
 
-def smooth_fit(problem, s0, z, epsilon, formulation, *, max_iter, tol, report=None):
+def smooth_fit(
+    problem, s0, z, epsilon, formulation, *, max_iter, tol, report=None, after=None
+):
     """Minimise the smoothed objective from z on.
 
     `s0` is the scale of the start, 0 for an exact fit: nothing is smoothed then.
+    `after` as for `TrimmedSquares.minimize`, in the coordinates of the problem.
     """
     if s0 == 0:
         hard = problem.trimmed_squares()
@@ -140,7 +150,11 @@ def smooth_fit(problem, s0, z, epsilon, formulation, *, max_iter, tol, report=No
         return SoftFit(z, hard.evaluate(z)[0], selection, 0, None)
     squares = problem.trimmed_squares(s0, float(epsilon), formulation)
     z, n_iter, message = squares.minimize(
-        z / s0, max_iter=max_iter, tol=tol, report=report
+        z / s0,
+        max_iter=max_iter,
+        tol=tol,
+        report=report,
+        after=None if after is None else lambda z: after(z * s0),
     )
     value, _, _, selection = squares.evaluate(z)
     objective = s0 * s0 * value
