@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
 
 from ._checks import as_frequencies
 from ._sklearn import (
@@ -16,15 +15,12 @@ from ._sklearn import (
     FitCallbacks,
     Interval,
     StrOptions,
-    check_sample_weight,
     fit_context,
-    validate_data,
 )
 from ._typing import Features, Growth, TopKOperator, TopKSquashing
 from .linear._design import LinearDesign, PenalizedLoss
 from .linear._held_out import steps_that_pay
 from .linear._models import (
-    FEATURES,
     ClassWeightsMixin,
     LinearScoresMixin,
     centre,
@@ -39,9 +35,6 @@ __all__ = ["SoftTopKClassifier"]
 
 # Of the default: with more rows classes that overlap gain nothing by a penalty.
 SMALLEST_ALPHA = 1e-3
-
-# Of the weights, as frequencies.
-LARGEST_TOTAL = 1e15
 
 
 class SoftTopKClassifier(
@@ -385,37 +378,6 @@ class SoftTopKClassifier(
         if scores.shape[1] > 1:
             return scores
         return np.hstack([np.zeros_like(scores), scores])
-
-    def _read_training_data(self, X, y, sample_weight, is_warm):
-        """Checked X, numbers of the classes and weights, of rows of positive weight.
-
-        The last result is the number of rows that the weights stand for.
-        """
-        X, y = validate_data(self, X, y, reset=not is_warm, **FEATURES)
-        check_classification_targets(y)
-        weight = check_sample_weight(
-            sample_weight, X, dtype=np.float64, ensure_non_negative=True
-        )
-        used = weight > 0
-        if not used.all():
-            X, y, weight = X[used], y[used], weight[used]
-        classes, labels = np.unique(y, return_inverse=True)
-        if classes.size < 2:
-            raise ValueError(
-                f"y must have at least two classes in rows of positive weight, got "
-                f"{classes.size} class."
-            )
-        if is_warm and not np.array_equal(classes, self.classes_):
-            raise ValueError(
-                f"y must have the classes of the previous fit with warm_start=True, "
-                f"{self.classes_}, got {classes}."
-            )
-        self.classes_ = classes
-        self.alpha_ = self._strength(weight)
-        with np.errstate(over="ignore"):
-            n_rows = min(as_frequencies(weight).sum(), LARGEST_TOTAL)
-        weight = self._weigh_classes(labels, y, weight / weight.max())
-        return X, labels, weight, n_rows
 
     def _strength(self, weight):
         if self.alpha is not None:

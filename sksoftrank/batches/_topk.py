@@ -90,17 +90,7 @@ class SoftTopKClassifier(BatchesMixin, InMemory):
     def _set_classes(self, totals: dict, is_warm: bool) -> None:
         counted = sorted(label for label, (weight, _) in totals.items() if weight > 0)
         classes = np.array(counted)
-        if classes.size < 2:
-            raise ValueError(
-                f"y must have at least two classes in rows of positive weight, got "
-                f"{classes.size} class."
-            )
-        if is_warm and not np.array_equal(classes, self.classes_):
-            raise ValueError(
-                f"y must have the classes of the previous fit with warm_start=True, "
-                f"{self.classes_}, got {classes}."
-            )
-        self.classes_ = classes
+        self._keep_classes(classes, is_warm)
         total = sum(weight for weight, _ in totals.values())
         n_positive = sum(n_rows for _, n_rows in totals.values())
         self.alpha_ = self._strength(np.array([max(total, n_positive)]))

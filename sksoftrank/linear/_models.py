@@ -1,5 +1,6 @@
 """What the linear estimators share: L-BFGS, predictions, progress and warnings."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,13 +9,17 @@ from scipy.optimize import minimize
 from scipy.sparse.linalg import LinearOperator, minres
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from .._checks import warn
-from .._sklearn import validate_data
+from .._checks import as_frequencies, warn
+from .._sklearn import check_sample_weight, validate_data
 
 # What features may be.
 FEATURES = {"accept_sparse": ["csr", "csc"], "dtype": [np.float64, np.float32]}
+
+# Of the weights of rows, as frequencies.
+LARGEST_TOTAL = 1e15
 
 # Newton steps at the end, and relative length of the differences that they take.
 MAX_POLISHING = 10
@@ -173,10 +178,49 @@ class LinearScoresMixin(LinearModelMixin):
 
 
 class ClassWeightsMixin:
-    """Mixin for classifiers with the parameter `class_weight`."""
+    """Mixin for classifiers with the parameter `class_weight`.
+
+    They have a method `_strength`, the penalty for rows of these weights.
+    """
 
     class_weight: Any
     classes_: NDArray[Any]
+    _strength: Callable[[NDArray[np.float64]], float]
+
+    def _read_training_data(self, X, y, sample_weight, is_warm):
+        """Checked X, numbers of the classes and weights, of rows of positive weight.
+
+        The last result is the number of rows that the weights stand for.
+        """
+        X, y = validate_data(self, X, y, reset=not is_warm, **FEATURES)
+        check_classification_targets(y)
+        weight = check_sample_weight(
+            sample_weight, X, dtype=np.float64, ensure_non_negative=True
+        )
+        used = weight > 0
+        if not used.all():
+            X, y, weight = X[used], y[used], weight[used]
+        classes, labels = np.unique(y, return_inverse=True)
+        self._keep_classes(classes, is_warm)
+        self.alpha_ = self._strength(weight)
+        with np.errstate(over="ignore"):
+            n_rows = min(as_frequencies(weight).sum(), LARGEST_TOTAL)
+        weight = self._weigh_classes(labels, y, weight / weight.max())
+        return X, labels, weight, n_rows
+
+    def _keep_classes(self, classes, is_warm):
+        """Set the classes, of which there must be two, those of an earlier fit."""
+        if classes.size < 2:
+            raise ValueError(
+                f"y must have at least two classes in rows of positive weight, got "
+                f"{classes.size} class."
+            )
+        if is_warm and not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"y must have the classes of the previous fit with warm_start=True, "
+                f"{self.classes_}, got {classes}."
+            )
+        self.classes_ = classes
 
     def _weigh_classes(self, labels, y, weight):
         if self.class_weight is None:
