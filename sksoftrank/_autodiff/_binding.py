@@ -47,7 +47,7 @@ class Binding:
 
         function.__module__ = self._module
         function.__qualname__ = method.__name__
-        function.__doc__ = self._in_words(inspect.getdoc(method) or "")
+        function.__doc__ = self._in_words(f"{inspect.getdoc(method)}\n")
         signature = inspect.signature(method)
         function.__annotations__ = {
             name: self._in_types(annotation)
