@@ -128,7 +128,7 @@ class TrimmedRowsMixin:
         >>> model = SoftTrimmedRegressor(LinearRegression(), random_state=0)
         >>> model = model.fit(x[:, None], x + np.sin(x))
         >>> model.standardized_residuals([[50.0], [60.0]], [50.0, 90.0]).round()
-        array([-0., 39.])
+        array([ 0., 37.])
         """
         residual = self._residuals(X, y)
         scale = self._rule.scale
@@ -248,7 +248,7 @@ class TrimmedRowsMixin:
         >>> model = SoftTrimmedRegressor(LinearRegression(), random_state=0)
         >>> model = model.fit(x[:, None], x + np.sin(x))
         >>> model.predict_interval([[50.0]]).round(1)
-        array([[48.9, 51. ]])
+        array([[48.8, 51.1]])
         """
         check_is_fitted(self)
         check_confidence_level(confidence_level)
