@@ -435,7 +435,7 @@ def larger(scale):
 
 and the depth of the tree of sums, log8 of the blocks, x {1e3 * latency:.0f} ms. The
 bandwidth of a worker, {BANDWIDTH / 1e6:.0f} MB/s, is assumed; the other constants were
-measured here, on two busy cores. A star marks where the scheduler, of which there is
+measured here, on two cores that did other work too. A star marks where the scheduler, of which there is
 one, takes longer than the workers: there larger blocks help, and more workers do not.
 The sums of a block, {sums_size / 1e3:.0f} kB here, do not depend on the number of rows;
 they grow with that of features, Gram matrices with its square.
@@ -455,7 +455,7 @@ def main():
         "Against the fit in memory": lambda: in_memory_and_batches(scale),
         "A memory map in one process": lambda: memory_map(scale),
         "Cost over the number of rows": lambda: costs(scale, arguments.out),
-        "Digits at 1e9 to 1e13 rows": lambda: digits(scale),
+        "Digits of sums over 1e9 rows and more": lambda: digits(scale),
         "Dask, two workers of 600 MB": lambda: on_dask(scale),
         "Larger data, on paper": lambda: larger(scale),
     }
