@@ -435,8 +435,9 @@ def larger(scale):
 
 and the depth of the tree of sums, log8 of the blocks, x {1e3 * latency:.0f} ms. The
 bandwidth of a worker, {BANDWIDTH / 1e6:.0f} MB/s, is assumed; the other constants were
-measured here, on two cores that did other work too. A star marks where the scheduler, of which there is
-one, takes longer than the workers: there larger blocks help, and more workers do not.
+measured here, on two cores that did other work too. A star marks where the scheduler,
+of which there is one, takes longer than the workers: there larger blocks help, and more
+workers do not.
 The sums of a block, {sums_size / 1e3:.0f} kB here, do not depend on the number of rows;
 they grow with that of features, Gram matrices with its square.
 
