@@ -86,6 +86,16 @@ def test_no_other_minimum():
     assert exact.other_minimum_ is None
 
 
+def test_targets_of_extreme_units():
+    X, y, _ = two_laws()
+    expected = SoftLTSRegressor(epsilon=3, random_state=0).fit(X, y).other_minimum_
+    for unit in (1e-200, 1e200):
+        model = SoftLTSRegressor(epsilon=3, random_state=0).fit(X, unit * y)
+        found = model.other_minimum_
+        assert_allclose(found.coef / unit, expected.coef, rtol=1e-6)
+        assert_allclose(found.distance, expected.distance, rtol=1e-6)
+
+
 def test_bisquare_scale():
     rng = np.random.default_rng(0)
     residual = 3 * rng.standard_normal(100_000)

@@ -329,7 +329,7 @@ def test_path_with_a_score_each_and_many_coefficients():
     assert (display.ax_, display.score_ax_) == tuple(axes)
     assert_allclose(display.score_line_.get_ydata(), [0.5, 0.7])
     assert len(display.score_ax_.collections) == 0
-    assert display.ax_.get_legend() is None
+    assert len(display.ax_.get_legend().get_texts()) == len(display.texts_) == 6
     with pytest.raises(ValueError, match=r"ax must be 2 Axes, for .* got 1"):
         display.plot(axes[0])
 

@@ -77,7 +77,29 @@ class CoefficientsDisplay:
 
     @classmethod
     def from_estimator(cls, estimator: Any, X=None, y=None, **kwargs: Any) -> Self:
-        """Plot the coefficients of one fit; as `from_estimators`."""
+        """Plot the coefficients of one fit.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted linear regressor, or a pipeline with one at its end.
+        X : array-like of shape (n_samples, n_features), default=None
+            Features, for the errors of `LinearRegression`.
+        y : array-like of shape (n_samples,), default=None
+            Targets, for the same.
+        **kwargs : dict
+            Other arguments of `from_estimators`.
+
+        Returns
+        -------
+        CoefficientsDisplay
+            The display.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
         name = type(last_step(estimator)).__name__
         return cls.from_estimators({name: estimator}, X, y, **kwargs)
 

@@ -154,7 +154,8 @@ def find_other_minimum(model: Any, problem: Any, others, s0, *, max_iter, tol):
         return None
     objective, z, distance = min(found, key=lambda item: item[0])
     coef, intercept = problem.coefficients(z)
-    objective *= problem.scale_unit**2
+    unit = float(problem.scale_unit)
+    objective = float(objective) * unit * unit  # a power would raise beyond the floats
     return OtherMinimum(coef, float(intercept), float(objective), float(distance))
 
 
