@@ -21,6 +21,8 @@ pytestmark = pytest.mark.filterwarnings(
     # PyTorch's own, when it first uses forward mode.
     "ignore:.torch.jit:FutureWarning",
     "ignore:.torch.jit:DeprecationWarning",
+    # What it says of compiled code on Python 3.13.0.
+    "ignore:Guards may run slower:RuntimeWarning",
 )
 DTYPES = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
 
