@@ -14,7 +14,11 @@ def test_every_page_is_tested():
 
 
 # The frameworks warn of their own old names.
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning",
+    "ignore::FutureWarning",
+    "ignore:Guards may run slower:RuntimeWarning",
+)
 @pytest.mark.parametrize(("name", "module"), FRAMEWORKS.items())
 def test_code_on_page(name, module):
     pytest.importorskip(module, reason=f"needs {module}")
