@@ -9,7 +9,7 @@ from hypothesis import settings
 
 EXAMPLES = {"deadline": None, "derandomize": True, "database": None}
 settings.register_profile("all", max_examples=100, **EXAMPLES)
-settings.register_profile("quick", max_examples=25, **EXAMPLES)
+settings.register_profile("quick", max_examples=20, **EXAMPLES)
 
 
 def pytest_configure(config):

@@ -55,6 +55,7 @@ def shifted(seed, share, distance, n=500):
     return X, y
 
 
+@pytest.mark.slow
 def test_near_outliers_get_a_small_epsilon_and_good_rows_a_large_one():
     gains = []
     for seed in range(4):

@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+from marks import slow
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
@@ -183,7 +184,7 @@ def test_the_own_start_leads_to_the_fit_in_memory(n):
     assert model.n_reads_ <= 12
 
 
-@pytest.mark.parametrize("alpha", [0.0, 0.2])
+@pytest.mark.parametrize("alpha", [slow(0.0), 0.2])
 @pytest.mark.parametrize("has_weight", [False, True])
 def test_the_hard_fit_is_a_local_minimum(few_drawn, alpha, has_weight):
     X, y, weight, _ = contaminated(20_000)

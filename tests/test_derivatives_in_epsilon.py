@@ -115,6 +115,7 @@ def test_quantile_normalization_to_a_line(regularization, epsilon):
     assert_allclose(got, change[is_inside], rtol=0, atol=1e-12 * np.abs(change).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epsilon", [1e-8, 1e-2, 1.0, 100.0, 1e12])
 @pytest.mark.parametrize("regularization", ["quadratic", "entropic", "kl"])
 def test_many_float32_values(regularization, epsilon):

@@ -176,6 +176,7 @@ def test_warning_for_sparse_features_and_categories():
         model.fit(frame, y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [[0], slow([1, 2])])
 @pytest.mark.parametrize("kind", ["vertical", "leverage", "mixed"])
 @pytest.mark.parametrize("contamination", [0, slow(0.05), slow(0.2), 0.4])

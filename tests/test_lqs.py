@@ -426,6 +426,7 @@ def test_large_epsilon_is_least_squares(formulation, fit_intercept):
     assert_allclose(model.objective_, loss, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("formulation", ["selection", "sort"])
 def test_small_epsilon_is_hard(formulation):
     X, y, _ = contaminated()
@@ -436,6 +437,7 @@ def test_small_epsilon_is_hard(formulation):
     assert_array_equal(sharp.support_, hard.support_)
 
 
+@pytest.mark.slow
 def test_quantile():
     X, y, _ = contaminated(200, 0.2)
     size = {}
@@ -525,6 +527,7 @@ def test_bad_weights():
 # Any input
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("container", [sparse.csr_array, slow(sparse.csc_matrix)])
 @INTERCEPTS
 def test_sparse(container, fit_intercept):
@@ -574,6 +577,7 @@ def test_exact_fit(parameters, distance, fit_intercept):
     assert_array_equal(model.inlier_weight_, model.inlier_mask_)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameters", FORMULATIONS)
 def test_odd_data(parameters):
     X, y, _ = contaminated()
@@ -602,6 +606,7 @@ def test_odd_data(parameters):
     assert np.isfinite(dummy.coef_).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epsilon", [0, 0.3, 4.0])
 def test_units_up_to_overflow(epsilon):
     X, y, _ = contaminated(60)

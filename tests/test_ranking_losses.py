@@ -179,7 +179,7 @@ def test_ndcg_value(regularization, missing, epsilon):
 
 @REGULARIZATIONS
 @pytest.mark.parametrize("missing", [0.0, 0.4])
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("weighted", [slow(False), True])
 @pytest.mark.parametrize("epsilon", [0.3, slow(3.0)])
 @pytest.mark.parametrize(
     ("loss", "options"),

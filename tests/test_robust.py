@@ -367,7 +367,7 @@ def test_regression_and_affine_equivariance(parameters):
 @pytest.mark.parametrize(
     "x_unit", [slow(1e-139), slow(1e139), np.array([1e-120, 1.0, 1e120])]
 )
-@INTERCEPTS
+@SLOWER_INTERCEPTS
 def test_features_of_extreme_units(container, x_unit, fit_intercept):
     X, y, _ = contaminated()
     model = fit(container(X), y, fit_intercept=fit_intercept)

@@ -126,6 +126,7 @@ def test_attributes_are_those_of_the_chosen_fit():
     assert model.score(X[~bad], y[~bad]) > 0.8
 
 
+@pytest.mark.slow
 def test_weights_are_used_in_fits_and_scores():
     X, y, _ = contaminated(distance=4)
     weight = np.repeat([1, 2, 3], 50)
@@ -141,6 +142,7 @@ def test_weights_are_used_in_fits_and_scores():
     assert np.abs(model.cv_scores_ - unweighted.cv_scores_).max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [slow(None), 2])
 def test_repeatable_whatever_the_threads(n_jobs):
     X, y, _ = contaminated()
@@ -167,6 +169,7 @@ def test_scoring_sparse_features_and_pipelines():
     assert pipeline.fit(X, y).predict(X).shape == y.shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["vertical", "leverage"])
 @pytest.mark.parametrize("distance", [20, slow(1e6)])
 def test_choice_is_not_misled(kind, distance):

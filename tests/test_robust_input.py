@@ -310,7 +310,7 @@ def test_warm_start_needs_the_same_features():
     assert model.set_params(warm_start=False).fit(X[:, :2], y).n_features_in_ == 2
 
 
-@INTERCEPTS
+@SLOWER_INTERCEPTS
 @pytest.mark.parametrize("dtype", [np.float32, slow(np.float64)])
 @pytest.mark.parametrize(
     "model",

@@ -69,7 +69,9 @@ def test_mostly_equal_targets(kind, model, remedy):
         SoftLTSRegressor(trim=0, random_state=0).fit(X, y)
 
 
-@KINDS
+@pytest.mark.parametrize(
+    "kind", ["zeros", *map(slow, ("fewer zeros", "Likert", "counts", "bool"))]
+)
 @pytest.mark.parametrize("seed", [0, slow(1)])
 def test_choice_prefers_a_useful_fit(kind, seed):
     X, y = discrete(kind, seed)

@@ -120,6 +120,7 @@ def test_class_weights_reach_their_class():
 # Decision values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_classes", [slow(2), 3, slow(4)])
 @pytest.mark.parametrize(
     "wrap",

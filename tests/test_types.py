@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin
 import numpy as np
 import pandas as pd
 import pytest
+from marks import slow
 from numpy.typing import NDArray
 from sklearn.base import is_classifier
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -70,7 +71,7 @@ def fit(cls, dtype):
     return model.fit(X, y > 0 if is_classifier(model) else y)
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("dtype", [slow(np.float64), np.float32])
 @pytest.mark.parametrize("cls", ESTIMATORS)
 def test_fitted_attributes_have_the_stated_types(cls, dtype):
     fitted = {
