@@ -61,7 +61,7 @@ OTHER_SETTINGS = [
     SoftLTSRegressor(init="ls", n_init=0, tol=0, warm_start=True),
     SoftLTSRegressor(n_jobs=2),
     SoftLTSRegressor(epsilon="auto", n_init=5),
-    SoftLTSRegressorCV(epsilons=[1, 10]),
+    SoftLTSRegressorCV(epsilons=[1, 10], tol=1e-6),
     SoftLTSRegressorCV(formulation="sort", trims=[0.3, 0.5], n_jobs=2),
     SoftLTSRegressorCV(
         cv=3, scoring="r2", fit_intercept=False, alpha=1e-3, init="ls", n_init=0
