@@ -198,8 +198,6 @@ class SoftTopKClassifier(
         "early_stopping": ["boolean", StrOptions({"auto"})],
     }
 
-    early_stopping: bool | str = "auto"  # older pickles have none
-
     alpha_: float
     classes_: NDArray[Any]
     coef_: NDArray[np.floating]

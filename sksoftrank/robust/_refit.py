@@ -198,6 +198,7 @@ class SoftTrimmed(
                 self, X, ~self.inlier_mask_, errors, plain.__getitem__
             )
         self._report(f"end: {self.n_iter_} refits, {self.trim_:.2%} trimmed")
+        self.n_iter_ = max(self.n_iter_, 1)
         callbacks.end_fit()
         return self
 

@@ -119,7 +119,7 @@ class SoftTrimmedRegressor(TrimmedRowsMixin, RegressorMixin, SoftTrimmed):
     coef_, intercept_, feature_importances_ : ndarray
         Those of `estimator_`, if it has them.
     n_iter_ : int
-        Number of refits.
+        Number of refits, at least 1.
     n_features_in_ : int
         Number of features seen in `fit`, if the estimator tells it.
     feature_names_in_ : ndarray of shape (n_features_in_,)
