@@ -145,6 +145,12 @@ class Jacobian(LinearOperator):
     def __setstate__(self, pickled: dict[str, Any]) -> None:
         self.__dict__.update(pickled["state"])
 
+    def __copy__(self) -> "Jacobian":
+        # Without pickling, which `__getstate__` prepares.
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        return other
+
     def jvp(self, u: ArrayLike) -> NDArray[np.floating]:
         """Jacobian-vector product: the directional derivative along `u`.
 

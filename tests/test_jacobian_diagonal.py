@@ -9,6 +9,7 @@ from sksoftrank import (
     Jacobian,
     isotonic_projection,
     project_permutahedron,
+    soft_quantile_normalize,
     soft_rank,
     soft_sort_with,
     soft_topk,
@@ -44,6 +45,10 @@ def jacobians():
                 _, jacobian = projection(X, w, **options)
                 yield f"{projection.__name__}-{kind}-{w.ndim}", jacobian
                 yield f"{projection.__name__}-{kind}-{w.ndim}-w", jacobian.wrt_w
+    for axis in (None, 0, 1, 2):
+        cube = X.reshape(2, 6, 3)
+        options = {"axis": axis, "return_jacobian": True}
+        yield f"normal-{axis}", soft_quantile_normalize(cube, X[0], **options)[1]
     infinite = np.where(X > 1, np.inf, X)
     yield "infinite", soft_rank(infinite, 0.5, return_jacobian=True)[1]
     yield "masked", soft_topk(-infinite, 2, 0.5, return_jacobian=True)[1]

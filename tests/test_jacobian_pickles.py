@@ -38,7 +38,8 @@ def test_pickles_and_copies(name):
     jacobian = JACOBIANS[name]
     u = RNG.normal(size=jacobian.input_shape)
     g = RNG.normal(size=jacobian.output_shape)
-    for other in (pickle.loads(pickle.dumps(jacobian)), copy.deepcopy(jacobian)):
+    pickled = pickle.loads(pickle.dumps(jacobian))
+    for other in (pickled, copy.copy(jacobian), copy.deepcopy(jacobian)):
         assert type(other) is type(jacobian)
         assert_array_equal(other.jvp(u), jacobian.jvp(u))
         assert_array_equal(other.vjp(g), jacobian.vjp(g))

@@ -148,6 +148,17 @@ def test_extremes_ignore_values_without_weight(epsilon, regularization):
     assert_allclose(found, expected, rtol=0, atol=1e-14)
 
 
+@pytest.mark.parametrize("epsilon", [0.0, 1.0])
+def test_nothing_is_cut_of_values_without_weight(epsilon):
+    x, weights = np.array([5.0, 1.0, 9.0, 4.0]), np.array([0.0, 1.0, 0.0, 3.0])
+    options = {"regularization": "entropic", "return_jacobian": True}
+    _, jacobian = soft_trimmed_mean(x, 0.0, epsilon, weights=weights, **options)
+    assert jacobian.wrt_epsilon == 0
+    change = jacobian.wrt_weights.toarray()[0]
+    assert_allclose(change[[1, 3]], (x[[1, 3]] - 3.25) / 4)
+    assert np.isfinite(change).all()
+
+
 def test_trimmed_mean_is_the_trimmed_loss():
     losses, weights = draw(12) ** 2, np.random.default_rng(1).uniform(0, 2, size=12)
     kept = 0.7 * weights.sum()

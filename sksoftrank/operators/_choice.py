@@ -260,7 +260,9 @@ class Choice:
         """phi(p) - phi(share) - phi'(share) (p - share), of shape (count, n)."""
         if self.is_entropic and self.epsilon == 0:
             p, rest, _ = self._vectors
-            return rel_entr(p, self.share) + rel_entr(rest, self.other_share)
+            found = rel_entr(p, self.share) + rel_entr(rest, self.other_share)
+            # A choice of no mass may have values, but none of them has a weight.
+            return np.where(np.isinf(found), 0.0, found)
         out = np.empty(self.data.rows.shape)
         divergence_rows(
             self.data.rows, self.numbers, self.epsilon, self.is_logistic, out

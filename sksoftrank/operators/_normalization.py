@@ -155,16 +155,15 @@ def soft_quantile_normalize(
     if not return_jacobian:
         return normalized
     factor = np.where(is_kept, slope(level) / counts.clip(1), 0.0)
-    # All of the array is one row: the ranks know their slices.
-    whole = Slices((values.size,), 0)
+    factors = slices.to_rows(factor)
 
     def multiply(rows, *, transpose):
         if transpose:
-            return rank_jacobian.vjp((rows * factor.ravel()).reshape(ranks.shape))
+            return rank_jacobian._multiply(rows * factors, transpose=True)
         # Where the target is constant, however fast the ranks move.
-        product = rank_jacobian.jvp(rows.reshape(values.shape))
+        product = rank_jacobian._multiply(rows, transpose=False)
         with np.errstate(over="ignore"):
-            return np.where(factor == 0, 0.0, product) * factor
+            return np.where(factors == 0, 0.0, product) * factors
 
     dtype = values.dtype
 
@@ -174,8 +173,8 @@ def soft_quantile_normalize(
         return rounded(change, dtype)
 
     jacobian = Jacobian(
-        whole,
-        whole,
+        slices,
+        slices,
         multiply,
         shapes=(values.shape, ranks.shape),
         dtype=dtype,
