@@ -447,3 +447,5 @@ def test_far_groups_are_as_good_as_alone():
     assert_array_equal(soft_rank(scores, groups=groups), [2, 1, 1, 2])
     with pytest.raises(ValueError, match=r"finite, got values from .* overflow"):
         soft_spearman_loss(scores, [1, 2, 1, 2], 1.0, groups=[0, 1, 0, 1])
+    with pytest.raises(ValueError, match=r"^ranks must be finite, got values from"):
+        soft_spearman_loss([1, 2, 1, 2], scores, 1.0, groups=[0, 1, 0, 1])

@@ -18,6 +18,7 @@ from sksoftrank.ranking._objectives import (
     GroupedRows,
     NDCGObjective,
     SpearmanObjective,
+    _discount_sums,
     soft_levels,
 )
 
@@ -190,6 +191,33 @@ def test_far_features_do_better_than_least_squares():
     ranker = SoftRanker(alpha=1e-3).fit(X[::2], y[::2], groups[::2])
     start = spearman_score(y[1::2], X[1::2] @ ranker.init_coef_, groups=groups[1::2])
     assert ranker.score(X[1::2], y[1::2], groups[1::2]) > start + 0.01
+
+
+@pytest.mark.parametrize("k", [None, 20])
+def test_huge_frequencies(k):
+    X, y, _ = table()
+    weight = np.ones((2, y.size))
+    weight[:, y.argmax()] = 1e9, 1e100
+    ranker, other = (SoftRanker(loss="ndcg", k=k).fit(X, y, None, w) for w in weight)
+    assert ranker.coef_.any()
+    assert_allclose(other.coef_, ranker.coef_, rtol=1e-4)
+
+
+def test_sums_of_discounts_have_a_formula():
+    places = np.array([[0.5, 7.0, 2**20, 2**20 + 1, 2**20 + 2]])
+    found = _discount_sums(places)
+    assert_allclose(found[0, :2], [0.5, (1 / np.log2(np.arange(2, 9))).sum()])
+    expected = 1 / np.log2([2**20 + 2, 2**20 + 3])
+    assert_allclose(np.diff(found[0, 2:]), expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_far_targets_have_an_order(is_weighted):
+    X, _, groups = table()
+    y = np.sign(X[:, 0].round())
+    weight = 1.0 + (X[:, 1] > 0) if is_weighted else None
+    near, far = (SoftRanker().fit(X, y * unit, groups, weight) for unit in (1, 1e306))
+    assert_array_equal(near.coef_, far.coef_)
 
 
 @LOSSES

@@ -24,6 +24,8 @@ class GroupRanks:
     regularization : {"quadratic", "entropic", "kl"}
     descending : bool, default=True
         Whether the largest number has rank 1.
+    name : str, default="scores"
+        What an error calls the numbers.
     """
 
     def __init__(
@@ -33,7 +35,9 @@ class GroupRanks:
         regularization: str,
         *,
         descending: bool = True,
+        name: str = "scores",
     ) -> None:
+        self._name = name
         self._kind = KINDS[regularization]
         self._sign = -1.0 if descending else 1.0
         epsilons = np.broadcast_to(epsilon, len(layout.buckets)).tolist()
@@ -65,7 +69,7 @@ class GroupRanks:
                 _rows(self._weights, cells, shape),
             )
             if work < 0:
-                raise nonfinite_error(scores[cells], "scores")
+                raise nonfinite_error(scores[cells], self._name)
         return ranks
 
     def pull_back(self, gradient: NDArray[np.float64]) -> NDArray[np.float64]:

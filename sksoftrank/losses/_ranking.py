@@ -117,7 +117,7 @@ def soft_spearman_loss(
             sample_weight, groups, ~np.isnan(ranks), by_row=True
         )
         targets = np.full(ranks.shape, np.nan)
-        hard = GroupRanks(layout, 0.0, "quadratic", descending=False)
+        hard = GroupRanks(layout, 0.0, "quadratic", descending=False, name="ranks")
         targets[layout.order] = hard(ranks[layout.order])
         loss = SpearmanLoss(
             targets, weight, epsilon, regularization, top_weight, layout=layout

@@ -12,6 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
+from scipy.special import expi
 
 from ..losses._grouped import GroupRanks
 from ..losses._ranking import discount_ranks
@@ -21,6 +22,11 @@ Floats = NDArray[np.float64]
 
 # Standard deviations in the range from the lowest to the highest level.
 SPREAD = math.sqrt(12)
+LOG_2 = math.log(2)
+# Of as many the discounts are added one by one.
+MANY_PLACES = 2**20
+# Only the order of targets counts, and sums of differences of larger ones overflow.
+LARGE = 1e290
 
 
 class GroupedRows:
@@ -75,6 +81,8 @@ class GroupedRows:
         ]
         self.is_weighted = counts is not None
         y = y[layout.order]
+        if np.abs(y).max() > LARGE:
+            y = np.unique(y, return_inverse=True)[1].astype(np.float64)
         if counts is None:
             self.counts = np.ones(y.size)
             self.total = size[self.number].astype(np.float64)
@@ -222,6 +230,7 @@ class NDCGObjective:
         """Value and gradient at scores of shape (n_used, 1)."""
         total = self._rows.total
         ranks = total * (0.5 - self._levels(scores[:, 0]) / SPREAD) + 0.5
+        ranks = np.maximum(ranks, 0.5)  # but for rounding, of huge frequencies
         value, gradient = discount_ranks(ranks, self._total, self._gain, self._k)
         return float(value), self._levels.pull_back(-total / SPREAD * gradient)[:, None]
 
@@ -253,9 +262,19 @@ def _largest_sums(gain: Floats, counts: Floats, k: int | None) -> Floats:
     gain = np.take_along_axis(gain, order, axis=1)
     counts = np.take_along_axis(counts, order, axis=1)
     ends = np.cumsum(counts, axis=1)
-    places = np.arange(int(np.ceil(ends.max())) + 1)
-    discount = np.append(0.0, 1 / np.log2(1 + places[1:]))
-    if k is not None:
-        discount[places > k] = 0
-    reached = np.interp(ends, places, np.cumsum(discount))
+    reached = _discount_sums(ends if k is None else np.minimum(ends, k))
     return (gain * np.diff(reached, axis=1, prepend=0.0)).sum(axis=1)
+
+
+def _discount_sums(places: Floats) -> Floats:
+    """Sums of the discounts of so many places, linear between whole numbers of them."""
+    n = min(math.ceil(places.max()), MANY_PLACES)
+    whole = np.arange(n + 1)
+    sums = np.cumsum(np.append(0.0, 1 / np.log2(1 + whole[1:])))
+    found = np.interp(places, whole, sums)
+    far = places > n
+    if far.any():  # by the Euler-Maclaurin formula, to all digits
+        logs = np.log1p(np.append(places[far], n))
+        rest = LOG_2 * (expi(logs) + 0.5 / logs)
+        found[far] += rest[:-1] - rest[-1]
+    return found
