@@ -80,13 +80,13 @@ def pool_jacobian(
             out,
         )
         if is_kept is not None and not transpose:
-            out *= is_kept
+            out = np.where(is_kept, out, 0.0)
         return out.sum(axis=0, keepdims=True) if is_shared and transpose else out
 
     def squares():
         found = pool_squares(pools, weights, matrix, divisor)
         if is_kept is not None:  # pools hold no other places
-            found *= in_order(is_kept, output_order)
+            found = np.where(in_order(is_kept, output_order), found, 0.0)
         found = unsorted(found, input_order)
         return found.sum(axis=0, keepdims=True) if is_shared else found
 
@@ -124,7 +124,7 @@ def pool_squares(pools, weights, matrix, divisor, n_places=None):
     else:
         total = size * (n - first - 0.5 * (size - 1))  # of rho in the block
         sums = (total * p) ** 2 * ((1 - p) ** 2 + np.maximum(of_blocks(p**2) - p**2, 0))
-    return sums / divisor**2
+    return sums / divisor / divisor  # the square may overflow
 
 
 @overload

@@ -13,6 +13,8 @@ from sksoftrank import (
     soft_rank,
     soft_sort_with,
     soft_topk,
+    soft_topk_rank,
+    soft_winsorize,
 )
 from sksoftrank.feature_selection import soft_spearman_corr
 
@@ -86,6 +88,31 @@ def test_one_class_with_derivatives_on_demand():
     assert jacobian.wrt_k is jacobian.wrt_k
     with pytest.raises(AttributeError, match=r"'wrt_q': .* wrt_k, wrt_eps"):
         jacobian.wrt_q  # noqa: B018
+
+
+@pytest.mark.parametrize("epsilon", [5e-324, 1e-200, 1e-170, 1e170, 1e300])
+@pytest.mark.parametrize("regularization", ["quadratic", "entropic"])
+def test_far_epsilon(epsilon, regularization):
+    x = np.array([1.0, 1.0, 1.0, -2.0, np.inf, np.inf])
+    options = {"regularization": regularization, "return_jacobian": True}
+    for jacobian in (
+        soft_rank(x, epsilon, **options)[1],
+        soft_topk(x, 3.0, epsilon, **options)[1],
+        soft_topk_rank(x, 4, epsilon, **options)[1],
+        soft_topk(x[:4], 2.5, epsilon, magnitude=True, **options)[1],
+        soft_winsorize(x, 0.4, 0.0, **options)[1],
+    ):
+        found, dense = jacobian.diagonal(), jacobian.toarray()
+        with np.errstate(over="ignore"):
+            expected = np.sum(dense**2, axis=0)
+        assert_allclose(found, expected, rtol=1e-9, atol=1e-320)
+
+
+def test_small_columns_keep_their_digits():
+    options = {"regularization": "entropic", "return_jacobian": True}
+    _, jacobian = soft_topk([0.0, -50.0, -100.0], 1.5, 1.0, **options)
+    other = np.exp(-50)  # the slope at both of the other values
+    assert_allclose(jacobian.diagonal()[1], 4 * other**2 + 2 * other**2, rtol=1e-9)
 
 
 def test_float32_diagonal():

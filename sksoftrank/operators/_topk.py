@@ -215,10 +215,10 @@ def _jacobian(values, slices, choice, largest, signs):
         return scaled - steepness * slope * _sum(pull * rows)
 
     def squares():
-        steep = steepness * slope
-        others = np.maximum(_sum(steep**2) - steep**2, 0)
-        found = steep**2 * (1 - pull) ** 2 + pull**2 * others
-        return found if signs is None else found * signs**2
+        # The square of the steepness may overflow, and differences lose digits.
+        own, others = slope * _sum_of_others(pull), np.sqrt(_sum_of_others(slope**2))
+        found = (steepness * own) ** 2 + (steepness * (pull * others)) ** 2
+        return found if signs is None else np.where(signs == 0, 0.0, found)
 
     def multiply_weights(rows, *, transpose):
         if not transpose:
@@ -262,3 +262,11 @@ def _jacobian(values, slices, choice, largest, signs):
 
 def _sum(array):
     return np.sum(array, axis=1, keepdims=True)
+
+
+def _sum_of_others(array):
+    """For each number of a row the sum of the others."""
+    before, after = np.zeros((2, *array.shape))
+    np.cumsum(array[:, :-1], axis=1, out=before[:, 1:])
+    np.cumsum(array[:, :0:-1], axis=1, out=after[:, -2::-1])
+    return before + after

@@ -170,7 +170,8 @@ def soft_topk_rank(
     signs = None
     if magnitude:
         signs, rows = np.sign(rows), np.abs(rows)
-    if not math.isfinite(rows.max(initial=0.0) - rows.min(initial=0.0)):
+    low, high = float(rows.min(initial=0.0)), float(rows.max(initial=0.0))
+    if not math.isfinite(high - low):
         finite = stand_ins(rows, epsilon)
         if finite is not None:
             # They do not move.
@@ -223,8 +224,9 @@ def _jacobian(values, slices, rows, tops, epsilon, largest, signs):
         for top in tops:
             found = pool_squares(top.pools, top.weights, _isotonic.DEVIATION, 1.0)
             out[top.cells] = found
-        out *= steepness**2
-        return out if signs is None else out * signs**2
+        out *= steepness  # the square may overflow
+        out *= steepness
+        return out if signs is None else np.where(signs == 0, 0.0, out)
 
     def find_wrt_epsilon():
         # The ranks of a pool are affine in values / epsilon.

@@ -160,7 +160,8 @@ def soft_topk_sort(
     k = check_k(k, slices.length)
     rows = slices.to_rows(values).astype(np.float64, copy=False)
     given = rows
-    if epsilon == 0 and not math.isfinite(rows.max(initial=0) - rows.min(initial=0)):
+    low, high = float(rows.min(initial=0.0)), float(rows.max(initial=0.0))
+    if epsilon == 0 and not math.isfinite(high - low):
         finite = stand_ins(rows, 0.0)
         rows = rows if finite is None else finite
     check_finite(rows, "values", factor=slices.length**2)

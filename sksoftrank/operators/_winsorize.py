@@ -140,7 +140,9 @@ def soft_winsorize(
     # Bounds that have met but for rounding, as for large epsilon, clip all values.
     size = np.where(np.isinf(rows), 0, np.abs(rows))
     size = np.fmax.reduce(size, axis=1, keepdims=True)
-    has_met = (high == low) | (high - low <= 8 * np.finfo(rows.dtype).eps * size)
+    with np.errstate(invalid="ignore", over="ignore"):  # of infinite ones
+        is_close = high - low <= 8 * np.finfo(rows.dtype).eps * size
+    has_met = (high == low) | is_close
     is_above = (rows > high) | (has_met & ~is_nan)
     sides = (rows < low) & ~is_above, is_above, is_nan
     return result, _jacobian(slices, sides, bounds_jacobian)
