@@ -399,9 +399,10 @@ def test_verbose(capsys):
     assert capsys.readouterr().out == ""
     model = SoftLTSRegressor(verbose=1).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2
-    assert lines[0].startswith("[SoftLTSRegressor] start: ")
-    assert f"objective {model.objective_:.6g}, scale {model.scale_:.6g}" in lines[1]
+    assert len(lines) == 3
+    assert "search: 200 rows, 4 coefficients, 102 rows to keep" in lines[0]
+    assert lines[1].startswith("[SoftLTSRegressor] start: ")
+    assert f"objective {model.objective_:.6g}, scale {model.scale_:.6g}" in lines[2]
     SoftLTSRegressor(verbose=2, formulation="sort", epsilon=40).fit(X, y)
     assert "iteration 10, objective" in capsys.readouterr().out
 
@@ -460,9 +461,9 @@ def test_grid_search_in_a_pipeline():
         ({"formulation": "rank"}, "'formulation' parameter .* must be a str among"),
         ({"trim": 0.6}, r"'trim' parameter .* in the range \[0.0, 0.5\]. Got 0.6"),
         ({"trim": -0.1}, r"'trim' parameter .* in the range \[0.0, 0.5\]. Got -0.1"),
-        ({"epsilon": -1}, r"'epsilon' parameter .* in the range \[0.0, inf\). Got -1"),
-        ({"epsilon": np.inf}, r"'epsilon' parameter .* \[0.0, inf\). Got inf"),
-        ({"epsilon": np.nan}, r"'epsilon' parameter .* \[0.0, inf\). Got nan"),
+        ({"epsilon": -1}, r"'epsilon' parameter .* \[0.0, inf\) .*'auto'.* Got -1"),
+        ({"epsilon": np.inf}, r"'epsilon' parameter .* \[0.0, inf\) .* Got inf"),
+        ({"epsilon": np.nan}, r"'epsilon' parameter .* \[0.0, inf\) .* Got nan"),
         ({"epsilon": "1"}, r"'epsilon' parameter .* must be a float"),
         ({"alpha": -1}, r"'alpha' parameter .* in the range \[0.0, inf\). Got -1"),
         ({"fit_intercept": 2}, "'fit_intercept' parameter .* 'bool'.* Got 2"),

@@ -168,7 +168,11 @@ def warn_of_other_minimum(model: Any, problem: Any) -> None:
     other = model.other_minimum_
     if other is None or other.distance < FAR_APART:
         return
-    if has_few_rows(problem.weight, problem.n_coefs):
+    if model.epsilon_ == 0:  # hard fits have many minima, and standard errors of none
+        return
+    # A few heavy rows are as good as few rows.
+    weight = problem.weight[problem.weight > 0.01 * problem.weight.max()]
+    if has_few_rows(weight, problem.n_coefs):
         return
     residuals = [
         problem.residual(problem.coordinates(*coefs))
