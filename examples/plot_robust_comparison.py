@@ -61,7 +61,7 @@ def errors_of(kind, share, repetitions):
 # The error of the coefficients is measured in units of that of least squares on the
 # good rows alone, which nobody can have: 1 is as good as if the wrong rows were known.
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+parser = argparse.ArgumentParser(description="Errors of robust regressions.")
 parser.add_argument("--output", help="file of the figure; without it none is written")
 parser.add_argument("--repetitions", type=int, default=5, help="data sets a point")
 options = parser.parse_args()
