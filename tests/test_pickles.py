@@ -22,6 +22,11 @@ PUBLIC_ESTIMATORS = {
     for thing in PUBLIC
     if isinstance(thing, type) and issubclass(thing, BaseEstimator)
 }
+# What sksoftrank.batches and sksoftrank.dask fit is in the attributes of the classes in
+# memory, which their `to_local` gives.
+IN_MEMORY = {thing for thing in PUBLIC_ESTIMATORS if not hasattr(thing, "to_local")}
+# Those of dask leave out what is lazy, and are read as all others are.
+WITHOUT_LAZY = {thing for thing in PUBLIC_ESTIMATORS if hasattr(thing, "_of_rows")}
 
 
 @pytest.mark.parametrize(("file", "name"), OLD)
@@ -44,15 +49,16 @@ def test_old_pickles_predict_alike(file, name):
 
 def test_there_are_old_pickles_and_the_script_knows_every_estimator():
     assert "sksoftrank-0.1.0" in FILES
-    assert {type(estimator) for estimator, _ in ESTIMATORS} == PUBLIC_ESTIMATORS
+    assert {type(estimator) for estimator, _ in ESTIMATORS} == IN_MEMORY
 
 
 @pytest.mark.parametrize(
-    "estimator", sorted(PUBLIC_ESTIMATORS, key=lambda e: e.__name__)
+    "estimator", sorted(PUBLIC_ESTIMATORS, key=lambda e: (e.__module__, e.__name__))
 )
 def test_state_is_set_by_scikit_learn(estimator):
     assert estimator.__setstate__ is BaseEstimator.__setstate__
-    assert estimator.__getstate__ is BaseEstimator.__getstate__
+    if estimator not in WITHOUT_LAZY:
+        assert estimator.__getstate__ is BaseEstimator.__getstate__
 
 
 def test_another_version_of_an_inner_estimator_warns(monkeypatch):

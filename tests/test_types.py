@@ -68,7 +68,12 @@ def fit(cls, dtype):
     base = {SoftTrimmedClassifier: LogisticRegression(), SoftTrimmedRegressor: Ridge()}
     model = cls(base[cls]) if cls in base else cls()
     X = pd.DataFrame(X, columns=["a", "b", "c"], dtype=dtype)
-    return model.fit(X, y > 0 if is_classifier(model) else y)
+    y = y > 0 if is_classifier(model) else y
+    if cls.__module__.startswith("sksoftrank.dask."):
+        array = pytest.importorskip("dask.array")
+        frame = pytest.importorskip("dask.dataframe")
+        return model.fit(frame.from_pandas(X, npartitions=1), array.from_array(y))
+    return model.fit(X, y)
 
 
 @pytest.mark.parametrize("dtype", [slow(np.float64), np.float32])

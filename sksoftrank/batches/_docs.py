@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Callable
 
 N_READS = """n_reads_ : int
-    How often the data were read."""
+    How often the data were read, 1 after `fit`."""
 
 
 def documented_as(

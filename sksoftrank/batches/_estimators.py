@@ -1,12 +1,31 @@
 """What the estimators of batches share."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .._sklearn import fit_context
+from .._sklearn import SITE, fit_context
 from ._blocks import Batches, Source
+
+
+def in_one_reading(fit: Callable[..., Any]) -> Callable[..., Any]:
+    """`fit` of the class in memory, for a class of batches: it counts as one reading.
+
+    What a fit to batches has set for itself is forgotten.
+    """
+
+    @wraps(fit)
+    def fit_in_memory(self: Any, *arguments: Any, **options: Any) -> Any:
+        for name in ("_row_counts", "_hard_limit"):
+            vars(self).pop(name, None)
+        fit(self, *arguments, **options)
+        self.n_reads_ = 1
+        return self
+
+    return fit_in_memory
 
 
 class BatchesMixin:
@@ -18,6 +37,10 @@ class BatchesMixin:
     # The class in memory, and fitted attributes that it does not have.
     _in_memory: ClassVar[type]
     _only_here: ClassVar[tuple[str, ...]] = ("n_reads_",)
+
+    _doc_link_template = (
+        SITE + "/api/generated/sksoftrank.batches.{estimator_name}.html"
+    )
 
     n_reads_: int
     verbose: int

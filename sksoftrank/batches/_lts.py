@@ -16,7 +16,7 @@ from ..robust._unseen import warn_undetermined
 from ._blocks import Floats, Source
 from ._docs import documented_as
 from ._drawing import Facts, Rows, draw, draw_outside
-from ._estimators import BatchesMixin
+from ._estimators import BatchesMixin, in_one_reading
 from ._lts_fit import BlocksFit, Result
 from ._lts_views import penalty_of, view_of
 
@@ -72,6 +72,8 @@ class SoftLTSRegressor(BatchesMixin, InMemory):
     """
 
     _in_memory: ClassVar[type] = InMemory
+
+    fit = in_one_reading(InMemory.fit)
 
     def _fit_source(self, source: Source) -> None:
         if self.formulation == "sort":

@@ -16,7 +16,7 @@ from ..losses._ranking import SpearmanLoss
 from ..metrics._labels import label_names
 from ._blocks import Block, Floats, Source, check_weight, check_X, n_rows_of
 from ._docs import documented_as
-from ._estimators import BatchesMixin
+from ._estimators import BatchesMixin, in_one_reading
 from ._scores import (
     BlocksLoss,
     Rows,
@@ -60,6 +60,8 @@ class SoftSpearmanLabelRanker(BatchesMixin, InMemory):
     """
 
     _in_memory: ClassVar[type] = InMemory
+
+    fit = in_one_reading(InMemory.fit)
 
     def _fit_source(self, source: Source) -> None:
         callbacks = FitCallbacks(self, None, None, {})

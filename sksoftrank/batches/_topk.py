@@ -12,7 +12,7 @@ from ..classification import SoftTopKClassifier as InMemory
 from ..losses._topk import CrossEntropy, TopKLoss, check_ks
 from ._blocks import Block, Floats, Source, check_weight, check_X, n_rows_of
 from ._docs import documented_as
-from ._estimators import BatchesMixin
+from ._estimators import BatchesMixin, in_one_reading
 from ._scores import (
     BlocksLoss,
     Rows,
@@ -53,6 +53,8 @@ class SoftTopKClassifier(BatchesMixin, InMemory):
     """
 
     _in_memory: ClassVar[type] = InMemory
+
+    fit = in_one_reading(InMemory.fit)
 
     def _fit_source(self, source: Source) -> None:
         callbacks = FitCallbacks(self, None, None, {})

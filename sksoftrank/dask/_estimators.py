@@ -7,12 +7,15 @@ import dask.array as da
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .._sklearn import SITE
 from ..batches._estimators import BatchesMixin
 from ._blocks import DaskBlocks, check_features
 
 
 class DaskMixin(BatchesMixin):
     """Mixin for estimators that `fit` fits to collections of dask."""
+
+    _doc_link_template = SITE + "/api/generated/sksoftrank.dask.{estimator_name}.html"
 
     # Fitted attributes with an entry for each row: lazy, and not pickled.
     _of_rows: tuple[str, ...] = ()

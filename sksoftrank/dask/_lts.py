@@ -52,6 +52,10 @@ class SoftLTSRegressor(DaskMixin, OfBatches):
     0
     """
 
+    inlier_weight_: Any  # dask arrays
+    inlier_mask_: Any
+    support_: Any
+
     _of_rows: ClassVar[tuple[str, ...]] = OF_ROWS  # type: ignore[misc]
     _only_here: ClassVar[tuple[str, ...]] = ("n_reads_", *OF_ROWS)
 
