@@ -33,6 +33,9 @@ def documented_as(
                 ("Attributes", "\n".join([*fitted, attributes])),
             )
         )
+        # Its references are not repeated.
+        added = re.sub(r"(?<=of |in )\[(\d+)\]_", r"reference \1 in memory", added)
+        added = re.sub(r"\[(\d+)\]_", r"(reference \1 in memory)", added)
         before, after = text.split("See Also\n--------", 1)
         text = f"{before}{added}See Also\n--------{after}\n"
         cls.__doc__ = textwrap.indent(text, "    ").lstrip() + "    "
