@@ -309,16 +309,21 @@ cdef double limit_of_logistic_offset(
     Losses x, double epsilon, double anchor, double total, double sign
 ) noexcept nogil:
     """The offset for a share of 0 (sign = 1) or 1 (sign = -1), in the limit."""
-    cdef double low = INFINITY, d, mean = 0.0
+    cdef double low = INFINITY, d, weight, mean = 0.0, mass = 0.0
     cdef Py_ssize_t i
     for i in range(x.size):
         if x.weight == NULL or x.weight[i] > 0.0:
             low = min(low, sign * distance(x.value[i], anchor, epsilon))
     for i in range(x.size):
         d = sign * distance(x.value[i], anchor, epsilon)
-        if x.weight == NULL or x.weight[i] > 0.0:
-            mean += (1.0 if x.weight == NULL else x.weight[i]) * expm1(low - d)
-    return sign * (low - log1p(mean / total))
+        weight = 1.0 if x.weight == NULL else x.weight[i]
+        if weight > 0.0:
+            mean += weight * expm1(low - d)
+            mass += weight * exp(low - d)
+    if mean > -0.5 * total:
+        return sign * (low - log1p(mean / total))
+    # The first value may have a weight that the total does not feel.
+    return sign * (low - (log(mass) - log(total)))
 
 
 cdef double find_logistic_threshold(

@@ -159,6 +159,25 @@ def test_nothing_is_cut_of_values_without_weight(epsilon):
     assert np.isfinite(change).all()
 
 
+@pytest.mark.parametrize("light", [5e-324, 1e-20])
+def test_first_value_of_a_weight_that_the_total_does_not_feel(light):
+    x, weights = [1.0, 2.0, 3.0, 4.0], [light, 1, 1, 1]
+    options = {"regularization": "entropic", "return_jacobian": True}
+    _, jacobian = soft_trimmed_mean(x, 0.0, 1e-3, weights=weights, **options)
+    assert_allclose(jacobian.vjp(1.0), np.array([light, 1, 1, 1]) / 3)
+    change = np.array([-2, -1, 0, 1]) / 3
+    assert_allclose(jacobian.wrt_weights.vjp(1.0), change, atol=1e-15)
+    lowest = 1 - 1e-3 * (np.log(light) - np.log(3))  # the threshold of no mass
+    assert_allclose(jacobian.wrt_cut[0], 3 - lowest)
+
+
+def test_jacobian_of_no_quantiles_of_rows_with_their_own_epsilon():
+    options = {"return_jacobian": True}
+    quantiles, jacobian = soft_quantile(np.ones((3, 4)), [], [0.0, 1, 2], **options)
+    assert quantiles.shape == jacobian.wrt_epsilon.shape == (0, 3)
+    assert_array_equal(jacobian.vjp(np.zeros((0, 3))), np.zeros((3, 4)))
+
+
 def test_trimmed_mean_is_the_trimmed_loss():
     losses, weights = draw(12) ** 2, np.random.default_rng(1).uniform(0, 2, size=12)
     kept = 0.7 * weights.sum()

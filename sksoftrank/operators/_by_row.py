@@ -398,7 +398,7 @@ class CommonPlace(OwnPlace):
 
     def to_rows(self, result):
         result = np.asarray(result)
-        return result.reshape(math.prod(self._shape), -1).T
+        return result.reshape(math.prod(self._shape), result.shape[-1]).T
 
     def slices(self, slices):
         return Slices((math.prod(self._shape), slices.count), 0)
