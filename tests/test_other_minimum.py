@@ -108,3 +108,17 @@ def test_bisquare_scale():
     repeated = bisquare_scale(residual[:50].repeat(weight), np.ones(weight.sum()), 5)
     assert_allclose(bisquare_scale(residual[:50], weight, 5), repeated, rtol=1e-5)
     assert bisquare_scale(np.append(np.zeros(60), np.ones(40)), np.ones(100), 0) == 0.0
+
+
+@pytest.mark.parametrize("seed", [1, 7])
+def test_nearly_equal_features_with_a_penalty(seed):
+    # The Gram matrix is singular up to rounding, and squared distances may be below 0.
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(120, 4))
+    y = X @ np.arange(1, 5) + 3 + rng.normal(size=120)
+    y[:20] += 12
+    twin = X[:, 0] + 1e-9 * rng.normal(size=120)
+    model = SoftLTSRegressor(alpha=0.1, random_state=0)
+    model.fit(np.column_stack([X, twin]), y)
+    assert_allclose(model.coef_[0], model.coef_[4], rtol=1e-4)
+    assert not model.inlier_mask_[:20].any()

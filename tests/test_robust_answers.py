@@ -304,6 +304,8 @@ def test_other_bad_input_of_intervals():
 
 
 # --- summary -----------------------------------------------------------------------
+    with pytest.raises(ValueError, match="sigma must be above 0, got -1"):
+        model.predict(X, sigma=-1.0)  # also where it is not needed
 
 
 def test_summary():

@@ -80,6 +80,8 @@ class IntervalsMixin(NewRowsMixin):
         """
         prediction = super().predict(X)  # type: ignore[misc]
         if not return_std:
+            if sigma is not None:
+                check_sigma(sigma, prediction.size)
             return prediction
         return prediction, self._std(X, "observation", sigma, "return_std=True")
 

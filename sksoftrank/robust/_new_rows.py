@@ -129,7 +129,8 @@ class NewRowsMixin:
         -------
         ndarray of shape (n_samples,)
             From 0, ignored, to 1, counted in full: the weight relative to that of a row
-            on the plane of the fit.
+            on the plane of the fit. Equal to `inlier_weight_` up to rounding errors of
+            the predictions, which are large for nearly equal features.
 
         Raises
         ------

@@ -107,7 +107,8 @@ def _smooth(rows, z, scale):
 
 def _distance(difference, gram, scale):
     """Root mean square distance in standard errors, for the Gram matrix of the rows."""
-    return math.sqrt(difference @ gram @ difference / difference.size) / scale
+    square = difference @ gram @ difference / difference.size
+    return math.sqrt(max(square, 0.0)) / scale  # rounding may leave it below 0
 
 
 def find_other_minimum(model: Any, problem: Any, others, s0, *, max_iter, tol):
