@@ -301,11 +301,11 @@ def test_other_bad_input_of_intervals():
         model.predict_interval(np.full((2, 3), np.nan))
     with pytest.raises(ValueError, match="X has 2 features, but"):
         model.predict(X[:, :2], return_std=True)
+    with pytest.raises(ValueError, match="sigma must be above 0, got -1"):
+        model.predict(X, sigma=-1.0)  # also where it is not needed
 
 
 # --- summary -----------------------------------------------------------------------
-    with pytest.raises(ValueError, match="sigma must be above 0, got -1"):
-        model.predict(X, sigma=-1.0)  # also where it is not needed
 
 
 def test_summary():
