@@ -577,7 +577,7 @@ def test_data_that_change_are_noticed(few_drawn):
         return left.pop() if left else cut([99], *(a[1:] for a in arrays))()
 
     with pytest.raises(
-        ValueError, match="same in every reading, got 4513 rows and now"
+        ValueError, match="in every reading, got 6000 rows and now, in reading 3, 5999"
     ):
         SoftLTSRegressor(random_state=0).fit_batches(batches)
 
@@ -593,8 +593,45 @@ def test_bad_batches_of_scores(cls):
         ([(X[:0], y[:0])], "y must have"),
         ([(X, y), (X[:, 1:], y)], "same columns in all blocks"),
         (iter([(X, y)]), "anew for every reading"),
+        ([(X, y, W, S)], "sigma is for SoftLTSRegressor only, got one with block 0"),
+        (shrinking(X, y), "in every reading, got 89 rows and now, in reading 2, 88"),
     ):
         with pytest.raises((TypeError, ValueError), match=message):
             model.fit_batches(batches)
     with pytest.raises(ValueError, match="y of block 0"):
         SoftTopKClassifier().fit_batches([(X, Y)])  # no classes
+
+
+def shrinking(*arrays):
+    """Batches that lose a row with each reading."""
+    starts = itertools.count(1)
+
+    def batches():
+        start = next(starts)
+        return [tuple(a[start:] for a in arrays)]
+
+    return batches
+
+
+def test_classes_are_of_one_kind_and_those_of_the_first_reading():
+    labels = np.where(np.median(Y) < Y, "a", "b")
+    with pytest.raises(TypeError, match=r"one kind in all blocks, got int and str"):
+        SoftTopKClassifier().fit_batches([(X, labels), (X, 1 * (labels == "a"))])
+    readings = iter([[(X, labels)], [(X, np.where(labels == "a", "b", "c"))]])
+    with pytest.raises(ValueError, match=r"classes of the first reading.*got 'c'"):
+        SoftTopKClassifier().fit_batches(lambda: next(readings))
+
+
+def test_many_features_are_refused_of_more_rows_than_are_drawn(few_drawn):
+    X = np.eye(1600, 501)
+    with pytest.raises(ValueError, match=r"at most 500 features .* got 501"):
+        SoftLTSRegressor().fit_batches([(X, X[:, 0])])
+
+
+def test_fit_in_memory_forgets_batches():
+    model = SoftLTSRegressor(random_state=0).fit_batches([(X, Y)])
+    counted = str(model.summary())
+    model.fit(X, Y)
+    assert model.n_reads_ == 1
+    assert not hasattr(model, "_row_counts")
+    assert str(model.summary()) == counted

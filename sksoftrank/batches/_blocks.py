@@ -73,18 +73,27 @@ class Batches:
         self.batches = batches
         self.n_reads = 0
         self.n_rows = None
+        self._n_first: int | None = None  # rows of the first reading
 
     def reduce(self, function, *arguments, merge):
         """Merge the values of ``function(block, *arguments)`` over all batches."""
         self.n_reads += 1
-        result = None
+        result, n_rows = None, 0
         for block in self._blocks():
+            n_rows += n_rows_of(block)
             part = function(block, *arguments)
             result = part if result is None else merge(result, part)
         if result is None:
             raise ValueError(
                 "batches must yield at least one batch, got none in reading "
                 f"{self.n_reads}."
+            )
+        if self._n_first is None:
+            self._n_first = n_rows
+        elif n_rows != self._n_first:
+            raise ValueError(
+                f"batches must yield the same data in every reading, got "
+                f"{self._n_first} rows and now, in reading {self.n_reads}, {n_rows}."
             )
         return result
 
@@ -188,6 +197,16 @@ def check_weight(block: Block) -> tuple[Floats | None, Floats | None]:
         if sigma.size and sigma.min() <= 0:
             raise ValueError(f"{name} must be above 0, got {sigma.min()}.")
     return weight, sigma
+
+
+def check_frequencies(block: Block) -> Floats:
+    """Frequencies of the rows of a block where `sigma` means nothing."""
+    if block.sigma is not None:
+        raise ValueError(
+            f"sigma is for SoftLTSRegressor only, got one with block {block.number}."
+        )
+    weight, _ = check_weight(block)
+    return np.ones(n_rows_of(block)) if weight is None else weight
 
 
 def chunks_of(block: Block) -> Iterator[slice]:

@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 from sklearn.utils import check_random_state
 
+from ..linear._design import MAX_WHITENED_RANK
 from ..linear._robust_scale import OUTLIER_CUTOFF, inlier_mask, weighted_quantile
 from ..robust import SoftLTSRegressor as InMemory
 from ..robust._coefficient_errors import errors_of
@@ -50,7 +51,7 @@ class SoftLTSRegressor(BatchesMixin, InMemory):
     of the choice, and with it value, gradient and Hessian. The last reading also gives
     the scale, standard errors and R2. The drawn rows and the fit do not depend on how
     the data are cut to batches. Data of no more rows than are drawn are fitted in
-    memory, and give the same as there.
+    memory, and give the same as there. Larger ones may have 500 features at most.
 
     With ``epsilon=0`` the minimum is followed down to a nearly hard choice; the rows
     next to its boundary then come to memory, and settle it.
@@ -112,6 +113,11 @@ class SoftLTSRegressor(BatchesMixin, InMemory):
             raise ValueError(
                 f"X must have the {self.coef_.size} features of the previous fit with "
                 f"warm_start=True, got {facts.low.size}."
+            )
+        if facts.low.size > MAX_WHITENED_RANK:
+            raise ValueError(
+                f"X must have at most {MAX_WHITENED_RANK} features where it has more "
+                f"rows than are drawn, {drawn.y.size}, got {facts.low.size} features."
             )
         problem = self._drawn_problem(facts, drawn)
         if problem.design.basis.shape[1] < facts.low.size:

@@ -14,7 +14,7 @@ from ..label_ranking._rankers import ridge_targets
 from ..label_ranking._rankings import check_table, ranks_and_weights, warn_of_rankings
 from ..losses._ranking import SpearmanLoss
 from ..metrics._labels import label_names
-from ._blocks import Block, Floats, Source, check_weight, check_X, n_rows_of
+from ._blocks import Block, Floats, Source, check_frequencies, check_X, n_rows_of
 from ._docs import documented_as
 from ._estimators import BatchesMixin, in_one_reading
 from ._scores import (
@@ -132,8 +132,7 @@ class RankRows:
     def __call__(self, block: Block) -> Rows:
         """Features, weights and ranks."""
         y = rankings(block)
-        weight, _ = check_weight(block)
-        weight = np.ones(len(y)) if weight is None else weight
+        weight = check_frequencies(block)
         if len(y) == 0:
             return Rows(check_X(block), weight, y)
         ranks, weight = ranks_and_weights(y, weight, self.target)

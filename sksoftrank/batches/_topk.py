@@ -10,7 +10,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from .._sklearn import FitCallbacks
 from ..classification import SoftTopKClassifier as InMemory
 from ..losses._topk import CrossEntropy, TopKLoss, check_ks
-from ._blocks import Block, Floats, Source, check_weight, check_X, n_rows_of
+from ._blocks import Block, Floats, Source, check_frequencies, check_X, n_rows_of
 from ._docs import documented_as
 from ._estimators import BatchesMixin, in_one_reading
 from ._scores import (
@@ -90,7 +90,15 @@ class SoftTopKClassifier(BatchesMixin, InMemory):
         self._report_reads(source)
 
     def _set_classes(self, totals: dict, is_warm: bool) -> None:
-        counted = sorted(label for label, (weight, _) in totals.items() if weight > 0)
+        counted = [label for label, (weight, _) in totals.items() if weight > 0]
+        try:
+            counted.sort()
+        except TypeError as error:
+            kinds = sorted({type(label).__name__ for label in counted})
+            raise TypeError(
+                f"y must hold classes of one kind in all blocks, got "
+                f"{' and '.join(kinds)}."
+            ) from error
         classes = np.array(counted)
         self._keep_classes(classes, is_warm)
         total = sum(weight for weight, _ in totals.values())
@@ -118,6 +126,14 @@ class ClassRows:
         used = weight > 0
         X = check_X(block)
         columns = np.searchsorted(self.classes, labels[used])
+        columns = np.minimum(columns, self.classes.size - 1)
+        is_new = self.classes[columns] != labels[used]
+        if np.any(is_new):
+            raise ValueError(
+                f"y of block {block.number} must hold the classes of the first "
+                f"reading, {self.classes.tolist()}, got "
+                f"{labels[used][is_new].tolist()[0]!r}."
+            )
         return Rows(X[used], weight[used] * self.factors[columns], columns)
 
 
@@ -144,8 +160,7 @@ def labels_and_weights(block: Block) -> tuple[Any, Floats]:
             check_classification_targets(labels)
         except ValueError as error:
             raise ValueError(f"y of block {block.number}: {error}") from error
-    weight, _ = check_weight(block)
-    return labels, np.ones(n_rows) if weight is None else weight
+    return labels, check_frequencies(block)
 
 
 def class_weights(block: Block) -> dict:
