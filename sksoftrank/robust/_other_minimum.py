@@ -34,6 +34,10 @@ N_SMOOTH = 15
 APART = 3.0
 FAR_APART = 5.0
 
+# Two laws keep other rows, at least this part of all: a few rows that alone see a
+# direction, as those where nearly equal features differ, are no law.
+SWITCHED = 0.1
+
 # Of a minimum that is as good as the best, up to this much of its hard objective.
 AS_GOOD = 1.1
 
@@ -182,6 +186,9 @@ def warn_of_other_minimum(model: Any, problem: Any) -> None:
             (other.coef, other.intercept),
         )
     ]
+    kept = [problem.support(residual) for residual in residuals]
+    if problem.weight @ (kept[0] != kept[1]) < SWITCHED * problem.weight.sum():
+        return
     hard = problem.trimmed_squares()
     values = [hard.trim(0.5 * residual**2)[0] for residual in residuals]
     scales = [
