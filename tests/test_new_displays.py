@@ -79,6 +79,19 @@ def test_bad_input_of_coefficients(data):
         CoefficientsDisplay.from_estimators(fits)
 
 
+def test_bad_fits_and_levels_of_coefficients(data):
+    X, y = data[:2]
+    plain = LinearRegression().fit(X, y)
+    for level in (0, 1, 2.0, np.nan):
+        with pytest.raises(ValueError, match="confidence_level must lie in"):
+            CoefficientsDisplay.from_estimator(plain, X, y, confidence_level=level)
+    with pytest.raises(TypeError, match="estimators must be a dict of fitted"):
+        CoefficientsDisplay.from_estimators([plain], X, y)
+    Y = np.column_stack([y, y])
+    with pytest.raises(ValueError, match="estimators must have one target, got"):
+        CoefficientsDisplay.from_estimator(LinearRegression().fit(X, Y), X, Y)
+
+
 @pytest.mark.parametrize("in_pipeline", [False, True])
 def test_residuals(data, in_pipeline):
     X, y = data
@@ -151,7 +164,7 @@ def test_names_and_legend_of_the_path():
     X = pd.DataFrame(X, columns=[f"f{column}" for column in range(12)])
     search = SoftLTSRegressorCV(epsilons=[1, 10, 100], cv=3, random_state=0)
     model = make_pipeline(StandardScaler(), search).fit(X, y)
-    display = EpsilonPathDisplay.from_estimator(model)
+    display = EpsilonPathDisplay.from_estimator(model, X, y)
     assert display.feature_names == list(X.columns)
     named = [text.get_text() for text in display.texts_]
     size = np.abs(search.coef_path_).max(axis=0)

@@ -102,6 +102,8 @@ def test_map_in_units_of_sigma():
     assert_allclose(other.standardized_residuals, expected, rtol=1e-12)
     with pytest.raises(ValueError, match=r"sigma must be above 0, got 0\.0"):
         OutlierMapDisplay.from_estimator(model, X, y, sigma=0 * sigma)
+    with pytest.raises(ValueError, match="sigma must be given to judge rows"):
+        OutlierMapDisplay.from_estimator(model, X, y)
 
 
 def test_parts_of_the_map():

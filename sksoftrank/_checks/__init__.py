@@ -17,6 +17,7 @@ from ._arrays import (
 from ._options import (
     KINDS,
     check_axis,
+    check_confidence_level,
     check_epsilon,
     check_flag,
     check_k,
@@ -39,6 +40,7 @@ __all__ = [
     "as_array",
     "as_frequencies",
     "check_axis",
+    "check_confidence_level",
     "check_differences",
     "check_epsilon",
     "check_exact",

@@ -102,3 +102,14 @@ def check_n_jobs(n_jobs) -> int | None:
     if n_jobs == 0:
         raise ValueError("n_jobs must be a non-zero integer or None, got 0.")
     return None if n_jobs is None else int(n_jobs)
+
+
+def check_confidence_level(level) -> None:
+    """Raise unless the level lies between 0 and 1."""
+    if not isinstance(level, Real) or isinstance(level, bool | np.bool_):
+        raise TypeError(
+            f"confidence_level must be a number in (0, 1), got a {type(level).__name__}"
+            f"."
+        )
+    if not 0 < float(level) < 1:
+        raise ValueError(f"confidence_level must lie in (0, 1), got {level}.")

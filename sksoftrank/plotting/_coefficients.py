@@ -9,6 +9,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
+from .._checks import check_confidence_level
 from ._names import last_step, names_of
 from ._pyplot import pyplot
 
@@ -126,7 +127,7 @@ class CoefficientsDisplay:
         y : array-like of shape (n_samples,), default=None
             Targets, for the same.
         confidence_level : float, default=0.95
-            Of the intervals.
+            Of the intervals, above 0 and below 1.
         ax : matplotlib Axes, default=None
             Axes to draw on. None means new ones.
         **kwargs : dict
@@ -141,16 +142,31 @@ class CoefficientsDisplay:
         ------
         ImportError
             If matplotlib is not installed.
+        TypeError
+            If `estimators` is no dict, or the level is no number.
         ValueError
-            If there is no estimator, or they have different numbers of coefficients.
+            If there is no estimator, they have several targets or different numbers of
+            coefficients, or the level is not as described.
         """
         pyplot(cls.__name__)
+        check_confidence_level(confidence_level)
+        if not isinstance(estimators, dict):
+            raise TypeError(
+                f"estimators must be a dict of fitted regressors by their names, got a "
+                f"{type(estimators).__name__}."
+            )
         if not estimators:
             raise ValueError("estimators must hold at least one fit, got none.")
         coefs, widths = [], []
-        for estimator in estimators.values():
+        for name, estimator in estimators.items():
             check_is_fitted(estimator)
-            coefs.append(np.ravel(last_step(estimator).coef_))
+            coef = np.asarray(last_step(estimator).coef_)
+            if coef.size != coef.shape[-1]:
+                raise ValueError(
+                    f"estimators must have one target, got coefficients of shape "
+                    f"{coef.shape} of {name!r}."
+                )
+            coefs.append(coef.ravel())
             widths.append(_half_widths(estimator, X, y, confidence_level))
         sizes = [coef.size for coef in coefs]
         if min(sizes) != max(sizes):

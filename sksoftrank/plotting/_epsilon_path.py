@@ -106,7 +106,13 @@ class EpsilonPathDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, *, ax: Panels | None = None, **kwargs: Any
+        cls,
+        estimator: Any,
+        X: Any = None,
+        y: Any = None,
+        *,
+        ax: Panels | None = None,
+        **kwargs: Any,
     ) -> Self:
         """Plot the path of a fitted `SoftLTSRegressorCV`.
 
@@ -115,6 +121,8 @@ class EpsilonPathDisplay:
         estimator : SoftLTSRegressorCV
             The fitted estimator, or a pipeline with one at its end. The scores are
             those of the chosen `trim_`.
+        X, y : object, default=None
+            Ignored: the path was scored by `fit`. All displays take them.
         ax : sequence of two matplotlib Axes, default=None
             Axes of the coefficients and of the scores. None means new ones.
         **kwargs : dict

@@ -184,7 +184,8 @@ class OutlierMapDisplay:
             Targets.
         sigma : array-like of shape (n_samples,), default=None
             Relative standard deviations of the errors, above 0: residuals are divided
-            by them, and the scale is in their units. None means ones.
+            by them, and the scale is in their units. None means ones, and is refused
+            for the `scale_` of a fit with sigma.
         scale : float, default=None
             Scale of the residuals, above 0. None means the `scale_` of the estimator,
             or else as for `from_predictions`.
@@ -214,6 +215,8 @@ class OutlierMapDisplay:
             features, last = estimator[:-1].transform(X), estimator[-1]
         if scale is None:
             scale = getattr(last, "scale_", None)
+            if sigma is None and hasattr(last, "_sigma_of"):
+                last._sigma_of(None, 0)  # raises if the fit had sigma
         return cls.from_predictions(
             y,
             estimator.predict(X),

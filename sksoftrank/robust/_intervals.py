@@ -1,7 +1,6 @@
 """Errors of predictions and the summary of a linear fit."""
 
 import math
-from numbers import Real
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -9,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student
 from sklearn.utils.validation import check_is_fitted
 
-from .._checks import check_sigma
+from .._checks import check_confidence_level, check_sigma
 from .._sklearn import validate_data
 from ..linear._models import FEATURES
 from ._coefficient_errors import CoefficientErrors
@@ -193,17 +192,6 @@ class IntervalsMixin(NewRowsMixin):
                 check_sigma(sigma, X.shape[0])
             return error
         return np.hypot(error, self.scale_ * self._sigma_of(sigma, X.shape[0]))
-
-
-def check_confidence_level(level) -> None:
-    """Raise unless the level lies between 0 and 1."""
-    if not isinstance(level, Real) or isinstance(level, bool | np.bool_):
-        raise TypeError(
-            f"confidence_level must be a number in (0, 1), got a {type(level).__name__}"
-            f"."
-        )
-    if not 0 < float(level) < 1:
-        raise ValueError(f"confidence_level must lie in (0, 1), got {level}.")
 
 
 def half_width(std, df: float, level: float) -> NDArray[np.float64]:
