@@ -616,3 +616,10 @@ def test_number_of_iterations_that_pay():
     assert best_number(hits, one) == 4
     assert best_number(hits[:2], one) == 0
     assert best_number(hits[[3, 0, 1]], one) == 0
+
+
+def test_folds_without_a_class_of_positive_weight():
+    X = np.random.default_rng(0).standard_normal((40, 3))
+    y = (np.arange(40) == 3) * 1
+    model = SoftTopKClassifier(class_weight={0: 0}).fit(X, y)
+    assert np.isfinite(model.coef_).all()
