@@ -10,6 +10,7 @@ from scipy.stats import norm
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
+from .._checks import check_confidence_level
 from .._sklearn import check_array
 from .._typing import Features
 from ..linear._robust_scale import INLIER_FRACTION, OUTLIER_CUTOFF, weighted_quantile
@@ -200,7 +201,8 @@ class TrimmedRowsMixin:
         >>> model.inlier_weight([[50.0], [60.0]], [50.0, 90.0])
         array([1., 0.])
         """
-        return self._rule.weigh(self._residuals(X, y))
+        residual = self._residuals(X, y)
+        return self._rule.weigh(residual)
 
     def predict_interval(self, X: Features, confidence_level: float = 0.95) -> Array:
         """Intervals of new observations that are no outliers.
@@ -280,14 +282,6 @@ class TrimmedRowsMixin:
         residual = (y - prediction) / self._rule.unit
         residual[np.abs(residual) <= self._rule.zero] = 0.0
         return residual / self._rule.spread(prediction)
-
-
-def check_confidence_level(level):
-    """Raise an error unless the level is between 0 and 1."""
-    if not 0 < level < 1:
-        raise ValueError(
-            f"confidence_level must be above 0 and below 1, got {level!r}."
-        )
 
 
 def good_errors(
