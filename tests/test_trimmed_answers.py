@@ -7,10 +7,12 @@ from sklearn.base import clone
 from sklearn.datasets import load_iris, make_classification, make_friedman1
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.exceptions import NotFittedError
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.linear_model import BayesianRidge, LinearRegression, LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.tree import DecisionTreeRegressor
+from sklearn.naive_bayes import GaussianNB
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from sksoftrank import SoftTrimmedClassifier, SoftTrimmedRegressor
 from sksoftrank.robust._label_noise import LabelNoise, fit_label_noise
@@ -116,7 +118,7 @@ def test_rate_and_temperature_of_simulated_scores():
     noted = np.where(wrong, (true + rng.integers(1, n_classes, n)) % n_classes, true)
     weight = np.ones(n)
     found = fit_label_noise(2 * scores, noted, weight)
-    assert_allclose(found, (2, 0.3), rtol=0.05)
+    assert_allclose(found[:2], (2, 0.3), rtol=0.05)
     assert_allclose(fit_label_noise(2 * scores, true, weight).rate, 0, atol=0.01)
     probability = found.wrong_probability(2 * scores, noted)
     for low, high in ((0, 0.1), (0.1, 0.5), (0.5, 0.9), (0.9, 1)):
@@ -127,11 +129,11 @@ def test_rate_and_temperature_of_simulated_scores():
     weighted = fit_label_noise(scores[:2000], noted[:2000], repeats * 1.0)
     rows = np.arange(2000).repeat(repeats)
     repeated = fit_label_noise(scores[rows], noted[rows], np.ones(rows.size))
-    assert_allclose(weighted, repeated, rtol=1e-4)
+    assert_allclose(weighted[:2], repeated[:2], rtol=1e-4)
 
 
 def test_losses_of_labels_as_they_are_noted():
-    noise = LabelNoise(2.0, 0.3)
+    noise = LabelNoise(2.0, 0.3, np.full(3, 1 / 3))
     scores, label = np.log([[0.7, 0.2, 0.1]]), np.array([1])
     p = np.array([0.7, 0.2, 0.1]) ** 0.5
     p = p / p.sum()
@@ -227,12 +229,59 @@ def test_intervals_count_weights_as_repeats():
     assert_allclose(weighted.predict_interval(X), repeated.predict_interval(X))
 
 
+def test_weights_of_a_small_mean_are_frequencies_all_the_same():
+    X, y, _, _ = friedman(200, 0.2)
+    base = LinearRegression()
+    ones, shares = (
+        SoftTrimmedRegressor(base, random_state=0).fit(X, y, np.full(200, weight))
+        for weight in (1.0, 1 / 128)
+    )
+    assert ones.trim_ > 0
+    assert_allclose(shares.inlier_weight_, ones.inlier_weight_, rtol=1e-9)
+    assert_allclose(shares.predict_interval(X), ones.predict_interval(X), rtol=1e-9)
+    label = (y > np.median(y)) * 1
+    tree = DecisionTreeClassifier(min_samples_leaf=10, random_state=0)
+    ones, shares = (
+        SoftTrimmedClassifier(tree, random_state=0).fit(X, label, np.full(200, weight))
+        for weight in (1.0, 1 / 128)
+    )
+    assert ones.noise_rate_ > 0
+    assert_allclose(shares.noise_rate_, ones.noise_rate_, rtol=1e-6)
+    assert_allclose(shares.inlier_weight_, ones.inlier_weight_, rtol=1e-6)
+
+
+def test_fits_of_older_versions_say_what_they_lack():
+    X, y, _, _ = labels(100)
+    model = SoftTrimmedClassifier(GaussianNB(), trim=0.2, random_state=0).fit(X, y)
+    expected = model.predict_proba(X)
+    for name in ("_noise", "temperature_", "verbose"):
+        del vars(model)[name]
+    assert_array_equal(model.predict_proba(X), expected)
+    with pytest.raises(AttributeError, match="was fitted by an older version; fit it"):
+        model.wrong_label_probability(X, y)
+    for unfitted in (SoftTrimmedClassifier(), SoftTrimmedRegressor()):
+        assert not hasattr(unfitted, "temperature_")
+
+
+def test_rows_before_the_fit_and_few_rows():
+    X, y, _, _ = friedman(60, 0)
+    model = SoftTrimmedRegressor(LinearRegression())
+    for method in (model.inlier_weight, model.inlier_mask):
+        with pytest.raises(NotFittedError):
+            method(X, y)
+    message = "cv must be at most the number of rows, got cv=5 and n_samples=3"
+    with pytest.raises(ValueError, match=message):
+        model.fit(X[:3], y[:3])
+
+
 @pytest.mark.parametrize("level", [0, 1, -0.1, 95])
 def test_levels_outside(level):
     X, y, _, _ = friedman(60, 0)
     model = SoftTrimmedRegressor(LinearRegression()).fit(X, y)
     with pytest.raises(ValueError, match=r"confidence_level must"):
         model.predict_interval(X, level)
+    with pytest.raises(TypeError, match=r"confidence_level must be a number"):
+        model.predict_interval(X, [level])
     model = SoftTrimmedRegressor(LinearRegression(), cv="train").fit(X, y)
     with pytest.raises(ValueError, match="cv must leave rows out for predict_interval"):
         model.predict_interval(X)

@@ -9,8 +9,9 @@ from sklearn.datasets import make_classification
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.metrics import f1_score, make_scorer
-from sklearn.model_selection import GridSearchCV, PredefinedSplit
+from sklearn.model_selection import GridSearchCV, KFold, PredefinedSplit
 from sklearn.multiclass import OneVsOneClassifier
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC, NuSVC
@@ -202,6 +203,33 @@ def test_class_with_fewer_rows_than_folds(base, n_rare):
     assert model.n_iter_ > 2
     assert model.inlier_weight_[:30].mean() < 0.5 * model.inlier_weight_[30:300].mean()
     assert_allclose(model.inlier_weight_[300:].mean(), 0.5)
+
+
+@pytest.mark.filterwarnings("ignore:cv has more folds")
+@pytest.mark.parametrize("base", [GaussianNB(), LogisticRegression()])
+def test_rare_class_does_not_hide_wrong_labels_of_others(base):
+    fits = [
+        SoftTrimmedClassifier(base, random_state=0).fit(*with_rare_class(n_rare))
+        for n_rare in (0, 1, 2)
+    ]
+    for fit in fits:
+        assert_allclose(fit.noise_rate_, fits[0].noise_rate_, atol=0.02)
+        assert_allclose(fit.trim_, fits[0].trim_, atol=0.02)
+        assert fit.n_iter_ > 1
+    # Of a class that no fit but its own knows, nothing is known.
+    assert_allclose(fits[1].wrong_label_probability_[300], fits[1].noise_rate_, 0.05)
+
+
+@pytest.mark.parametrize("trim", ["auto", 0.5])
+def test_no_fold_knows_the_classes_of_its_rows(trim):
+    X, y = labelled(2, n=80)
+    y = np.arange(80) // 20
+    model = SoftTrimmedClassifier(RidgeClassifier(), trim=trim, cv=KFold(4))
+    with pytest.warns(UserWarning, match="a fold without class 0"):
+        model.fit(X, y)
+    assert model.noise_rate_ == 0
+    assert np.isfinite(model.inlier_weight_).all()
+    assert model.trim_ == (0 if trim == "auto" else 0.5)
 
 
 @pytest.mark.parametrize("base", [LinearSVC(random_state=0), LogisticRegression()])

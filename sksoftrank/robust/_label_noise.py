@@ -9,14 +9,19 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
+from ..linear._robust_scale import weighted_quantile
 from ._readings import (
     LARGEST_LOSS,
     SMALLEST_PROBABILITY,
     label_losses,
     with_known_losses,
 )
+from ._spread import LOW
 
 Array = NDArray[np.float64]
+
+# That of a label of probability one half.
+LOSS_OF_A_COIN = np.log(2)
 
 # Temperatures of the scores, and how near the rate may be to that of labels by chance.
 TEMPERATURES = (0.05, 50.0)
@@ -48,28 +53,35 @@ HARD = 1.0
 class LabelNoise(NamedTuple):
     """A class of probabilities ``softmax(scores / temperature)``, noted wrongly or not.
 
-    A part `rate` of the labels is wrong, each of the other classes alike.
+    A part `rate` of the labels is wrong: another class in proportion to its share of
+    the labels. So a class of a few rows is no reason to think that labels are right.
     """
 
     temperature: float
     rate: float
+    shares: Array
 
     def losses(self, scores: Array, label: NDArray[np.intp]) -> Array:
         """Minus the logarithms of the probabilities of the labels as they are noted."""
-        return -np.log(self._noted(self._probability(scores, label), scores.shape[1]))
+        return -np.log(self._true_and_noted(scores, label)[1])
 
     def wrong_probability(self, scores: Array, label: NDArray[np.intp]) -> Array:
         """Probability of each label to be wrong, by the rule of Bayes."""
-        p = self._probability(scores, label)
-        return 1 - (1 - self.rate) * p / self._noted(p, scores.shape[1])
+        p, noted = self._true_and_noted(scores, label)
+        return 1 - (1 - self.rate) * p / noted
 
-    def _probability(self, scores, label):
-        p = np.exp(log_softmax(scores / self.temperature, axis=1))
-        return p[np.arange(label.size), label]
+    def _true_and_noted(self, scores, label):
+        """Probabilities of the labels to be true, and to be noted."""
+        every = np.exp(log_softmax(scores / self.temperature, axis=1))
+        p = every[np.arange(label.size), label]
+        by_mistake = self.shares[label] * _from_others(every, p, label, self.shares)
+        noted = (1 - self.rate) * p + self.rate * by_mistake
+        return p, np.maximum(noted, SMALLEST_PROBABILITY)
 
-    def _noted(self, p, n_classes):
-        noted = (1 - self.rate) * p + self.rate / (n_classes - 1) * (1 - p)
-        return np.maximum(noted, SMALLEST_PROBABILITY)
+
+def _from_others(every, p, label, shares):
+    """Sums over the other classes of their entries, divided by what they leave."""
+    return every @ (1 / (1 - shares)) - p / (1 - shares[label])
 
 
 def fit_label_noise(
@@ -94,10 +106,15 @@ def fit_label_noise(
     Returns
     -------
     LabelNoise
-        The best one.
+        The best one; that of right labels if there are no weights.
     """
-    n_classes = scores.shape[1]
-    used, by_chance = weight > 0, 1 - 1 / n_classes
+    n_classes, used = scores.shape[1], weight > 0
+    # A class without rows has a share above 0, and none has all.
+    shares = (np.bincount(label, weight, n_classes) + 1.0).astype(np.float64)
+    shares /= shares.sum()
+    if not used.any():
+        return LabelNoise(1.0, 0.0, shares)
+    by_chance = max(0.5, float(1 - shares @ shares))
     scores, label = scores[used], label[used]
     weight = weight[used] / weight[used].sum()
     rows = np.arange(label.size)
@@ -106,23 +123,28 @@ def fit_label_noise(
         temperature, rate = np.exp(z[0]), z[1]
         log_p = log_softmax(scores / temperature, axis=1)
         every, p = np.exp(log_p), np.exp(log_p[rows, label])
-        other = 1 / (n_classes - 1)
-        noted = (1 - rate) * p + rate * other * (1 - p)
+        by_mistake = shares[label] * _from_others(every, p, label, shares)
+        noted = (1 - rate) * p + rate * by_mistake
         noted = np.maximum(noted, SMALLEST_PROBABILITY)
-        mean = (every * scores).sum(axis=1)
-        slope = (1 - rate - rate * other) * p * (mean - scores[rows, label])
-        gradient = [slope / temperature, other - p * (1 + other)]
+        mean = (every * scores).sum(axis=1, keepdims=True)
+        slopes = every * (mean - scores) / temperature
+        slope = slopes[rows, label]
+        by_mistake_slope = shares[label] * _from_others(slopes, slope, label, shares)
+        gradient = [
+            (1 - rate) * slope + rate * by_mistake_slope,
+            by_mistake - p,
+        ]
         return (
             -(weight @ np.log(noted)),
             [-(weight @ (part / noted)) for part in gradient],
         )
 
-    rates = tuple(min(rate, MOST * by_chance) for rate in rates)
-    bounds = [tuple(np.log(TEMPERATURES)), rates]
+    low, high = (min(rate, MOST * by_chance) for rate in rates)
+    bounds = [tuple(np.log(TEMPERATURES)), (low, high)]
     results = [
         minimize(
             objective,
-            [np.log(temperature), np.clip(part * by_chance, *rates)],
+            [np.log(temperature), np.clip(part * by_chance, low, high)],
             jac=True,
             method="L-BFGS-B",
             bounds=bounds,
@@ -130,11 +152,13 @@ def fit_label_noise(
         for temperature, part in STARTS
     ]
     best = min(results, key=lambda result: result.fun)
-    return LabelNoise(float(np.exp(best.x[0])), float(best.x[1]))
+    return LabelNoise(float(np.exp(best.x[0])), float(best.x[1]), shares)
 
 
 def advantage(worse: Array, better: Array, weight: Array) -> float:
     """By how many standard errors the second losses are smaller in the mean."""
+    if not weight.any():
+        return 0.0
     gain = worse - better
     mean = np.average(gain, weights=weight)
     error = np.sqrt(weight @ (gain - mean) ** 2) / weight.sum()
@@ -157,6 +181,15 @@ class LabelledRows:
         """Losses of the labels; of unknown ones the mean of their class."""
         losses = label_losses(scores, self.label)
         return with_known_losses(losses, self.label, self.weight)
+
+    def hardness(self, scores: Array) -> Array:
+        """How hard each class is to predict: low losses over that of a coin, or 1."""
+        losses, is_of = self.losses(scores), np.arange(scores.shape[1])[:, None]
+        low = [
+            weighted_quantile(losses[rows], self.weight[rows], LOW)
+            for rows in is_of == self.label
+        ]
+        return np.maximum(np.array(low) / LOSS_OF_A_COIN, 1.0)
 
     def noise(self, scores: Array, rates: tuple[float, float] = (0.0, 1.0)):
         """The `LabelNoise` of largest likelihood."""
@@ -190,10 +223,9 @@ class LabelledRows:
         return right
 
     def wrong_probability(self, scores: Array, noise: LabelNoise) -> Array:
-        """Probability of each label to be wrong; an unknown one has its class's."""
+        """Probability of each label to be wrong; of an unknown one it is the rate."""
         wrong = noise.wrong_probability(_filled(scores), self.label)
-        wrong[~self._is_known(scores)] = np.nan
-        return np.minimum(with_known_losses(wrong, self.label, self.weight), 1.0)
+        return np.where(self._is_known(scores), wrong, noise.rate)
 
     def are_better(self, first: Array, last: Array) -> bool:
         """Whether the last scores tell the noted labels evidently better.

@@ -19,7 +19,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .._checks import warn
+from .._checks import as_frequencies, warn
 from .._sklearn import (
     BaseEstimator,
     CallbackSupportMixin,
@@ -41,7 +41,7 @@ TRIM_OF_SEARCH = 0.5
 
 # Fitted attributes of the estimator that tell what counts; what older pickles lack.
 DELEGATED = ("coef_", "intercept_", "feature_importances_")
-OLDER = {"relative": True, "verbose": 0, "temperature_": 1.0}
+OLDER = {"relative": True, "verbose": 0}
 
 
 class _State(NamedTuple):
@@ -131,7 +131,8 @@ class SoftTrimmed(
         y : array-like of shape (n_samples,)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Frequencies of the observations, at least 0 and not all 0. None means ones.
+            Frequencies of the observations, at least 0 and not all 0. None means ones;
+            weights of a mean below 1 count as if they had a mean of 1.
         **fit_params : dict
             ``groups`` for `cv`, and parameters of `fit` of the estimator; those with
             one entry a row are split with the rows. With scikit-learn's metadata
@@ -185,7 +186,9 @@ class SoftTrimmed(
 
         self.n_iter_, self._is_stopped = 0, False
         self._report(f"{len(splits)} fits to folds a refit, and one to all rows")
-        self.inlier_weight_, plain, errors = self._settle(read, y, weight)
+        self.inlier_weight_, plain, errors = self._settle(
+            read, y, as_frequencies(weight)
+        )
         row_weight = weight * self.inlier_weight_ / (1 - self.trim_)
         if sample_weight is None and self.trim == "auto" and (row_weight == 1).all():
             row_weight = None
@@ -243,11 +246,16 @@ class SoftTrimmed(
             return getattr(self.estimator_, name)
         if name in OLDER:
             return OLDER[name]
-        raise AttributeError(
-            f"{type(self).__name__!r} object has no attribute {name!r}",
-            name=name,
-            obj=self,
-        )
+        if (
+            name == "temperature_"
+            and "estimator_" in vars(self)
+            and is_classifier(self)
+        ):
+            return 1.0
+        message = f"{type(self).__name__!r} object has no attribute {name!r}"
+        if name in ("_rule", "_noise") and "estimator_" in vars(self):
+            message += ", for it was fitted by an older version; fit it again"
+        raise AttributeError(message, name=name, obj=self)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -309,6 +317,11 @@ class SoftTrimmed(
             return [(rows, rows)]
         cv = 5 if self.cv is None else self.cv
         if isinstance(cv, Integral):
+            if cv > y.size:
+                raise ValueError(
+                    f"cv must be at most the number of rows, got cv={cv} and "
+                    f"n_samples={y.size}."
+                )
             folds = StratifiedKFold if is_classifier(self) else KFold
             cv = folds(cv, shuffle=True, random_state=rng.randint(2**31 - 1))
         cv = check_cv(cv, y, classifier=is_classifier(self))
@@ -367,7 +380,7 @@ def _training_weight(row_weight, weight, strata, train):
 
 def part_trimmed(selection, weight):
     """The part of the weight that a selection leaves out."""
-    return float(1 - (weight @ selection) / weight.sum())
+    return max(0.0, float(1 - (weight @ selection) / weight.sum()))
 
 
 def n_kept(total, trim):

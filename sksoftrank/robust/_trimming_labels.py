@@ -16,15 +16,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._checks import warn
 from .._typing import CV, Estimator, Features, RandomState
-from ..linear._robust_scale import weighted_quantile
 from ..losses import selection_trimmed_loss
 from ._label_noise import LabelledRows, LabelNoise
 from ._readings import SMALLEST_PROBABILITY, read_scores
 from ._refit import SoftTrimmed, estimator_has, n_kept, part_trimmed
-from ._spread import LOW
-
-# That of a label of probability one half.
-LOSS_OF_A_COIN = np.log(2)
 
 
 class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
@@ -96,7 +91,8 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
         Estimate of the part of the labels that is wrong. None for a classifier that
         predicts labels only.
     wrong_label_probability_ : ndarray of shape (n_samples,) or None
-        Probability of each label to be wrong, by fits that have not seen it.
+        Probability of each label to be wrong, by fits that have not seen it. Where the
+        fit of a fold does not know the class it is `noise_rate_`.
     coef_, intercept_, feature_importances_ : ndarray
         Those of `estimator_`, if it has them.
     n_iter_ : int
@@ -153,22 +149,22 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
     Trimming a fixed part has a price: without wrong labels, probabilities become too
     confident.
 
-    With ``trim="auto"`` labels are thought to be noted wrongly with a rate r, as each
-    of the other K - 1 classes alike: for scores s (logarithms of probabilities, or
-    decision values) of rows left out, label k has the probability ``(1 - r) p_k + r (1
-    - p_k) / (K - 1)``, p = softmax(s / T). The rate and the temperature T of largest
-    likelihood come from the first fits. If a rate of 0 is as likely up to chance (two
-    standard errors), one of 0.05 evidently less so, and T below 1.5, then no label is
-    trimmed: the fit is that of the estimator. Else the weights are the probabilities of
-    the labels to be right, by fits with ``trim=0.5``, with at least half of each class;
-    or those of these fits, if they predict more of the labels, by a standard error, and
-    the rate is above 0.05 or they predict more than the first fits, by two; then T
-    makes probabilities less confident. They count if they make these losses of rows
-    left out smaller and more of the labels predicted, by three standard errors together
-    and none worse by one; where a rate of 0 is evidently less likely for the first
-    fits, if they are not worse by one together. Else the fit is that of the estimator.
-    For labels without scores, ``trim=0.5`` must predict more of them, by two standard
-    errors.
+    With ``trim="auto"`` labels are thought to be noted wrongly with a rate r, as other
+    classes in proportion to their shares q of the labels: for scores s (logarithms of
+    probabilities, or decision values) of rows left out, label k has the probability
+    ``(1 - r) p_k + r q_k sum_{j != k} p_j / (1 - q_j)``, p = softmax(s / T). The rate
+    and the temperature T of largest likelihood come from the first fits. If a rate of 0
+    is as likely up to chance (two standard errors), one of 0.05 evidently less so, and
+    T below 1.5, then no label is trimmed: the fit is that of the estimator. Else the
+    weights are the probabilities of the labels to be right, by fits with ``trim=0.5``,
+    with at least half of each class; or those of these fits, if they predict more of
+    the labels, by a standard error, and the rate is above 0.05 or they predict more
+    than the first fits, by two; then T makes probabilities less confident. They count
+    if they make these losses of rows left out smaller and more of the labels predicted,
+    by three standard errors together and none worse by one; where a rate of 0 is
+    evidently less likely for the first fits, if they are not worse by one together.
+    Else the fit is that of the estimator. For labels without scores, ``trim=0.5`` must
+    predict more of them, by two standard errors.
 
     Boosting on histograms (the default) bins its features anew in each fit, with
     weights slowly, and asks for a number of rows in each leaf. So the fits to folds see
@@ -307,7 +303,7 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
         -------
         ndarray of shape (n_samples,)
             Probabilities by the rule of Bayes, if a part `noise_rate_` of the labels is
-            wrong, each of the other classes alike.
+            wrong, other classes in proportion to their shares of the labels.
 
         Raises
         ------
@@ -423,11 +419,7 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
             last, selection = start, everything
         else:
             if self.relative:
-                losses = rows.losses(start)
-                for k in range(totals.size):
-                    of_class = label == k
-                    typical = weighted_quantile(losses[of_class], weight[of_class], LOW)
-                    epsilons[k] *= max(1.0, typical / LOSS_OF_A_COIN) ** 3
+                epsilons *= rows.hardness(start) ** 3
             last, selection = self._iterate(
                 lambda selection: read(selection, trim), choose, start
             )
@@ -461,6 +453,6 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
         # A rate of 0 would call no label wrong, not the most absurd one.
         total = rows.weight.sum()
         rate = (total * noise.rate + 0.5) / (total + 1)
-        self._noise = LabelNoise(noise.temperature, rate)
+        self._noise = noise._replace(rate=rate)
         self.noise_rate_ = noise.rate
         self.wrong_label_probability_ = rows.wrong_probability(scores, self._noise)
