@@ -431,3 +431,27 @@ def test_searches_of_scikit_learn_on_a_cluster(client):
         assert_allclose(other.predict(X), model.predict(X), rtol=1e-12)
     assert found[0].best_params_ == again[0].best_params_
     assert found[1].epsilon_ == again[1].epsilon_
+
+
+def test_frames_and_arrays_of_one_column_are_targets():
+    X, y, _, _ = contaminated(60)
+    expected = of_batches(X, y)
+    array = da.from_array(y[:, None], chunks=(20, 1))
+    series = dd.from_pandas(pandas.Series(y), npartitions=3)
+    for X_lazy, y_lazy in (
+        (da.from_array(X, chunks=(20, 4)), array),
+        (dd.from_pandas(pandas.DataFrame(X), npartitions=3), series.to_frame()),
+    ):
+        model = SoftLTSRegressor(random_state=0).fit(X_lazy, y_lazy)
+        weights = model.inlier_weight_.compute()
+        assert_allclose(weights, expected.inlier_weight(X, y), rtol=1e-9, atol=1e-9)
+        assert_allclose(model.score(X_lazy, y_lazy), expected.score(X, y), rtol=1e-9)
+
+
+def test_scores_need_a_row_that_counts():
+    X, y, weight, _ = (da.from_array(a, chunks=20) for a in contaminated(60))
+    X, weight = X.rechunk({1: -1}), 0 * weight
+    for cls, target in ((SoftLTSRegressor, y), (SoftTopKClassifier, X[:, 0] > 0)):
+        model = cls().fit(X, target)
+        with pytest.raises(ValueError, match=r"a row that counts, .* got none"):
+            model.score(X, target, weight)

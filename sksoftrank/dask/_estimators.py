@@ -54,7 +54,7 @@ class DaskMixin(BatchesMixin):
         local = self._nameless()
         arguments: list[Any] = [_array(X), "ij"]
         for values in columns:
-            arguments += [None, None] if values is None else [_array(values), "i"]
+            arguments += [None, None] if values is None else [_column(values), "i"]
         shape = (0,) if width is None else (0, width)
         return da.blockwise(
             _call,
@@ -113,6 +113,12 @@ def _array(values: Any) -> Any:
     if array.ndim == 2 and array.numblocks[1] > 1:
         array = array.rechunk({1: -1})
     return array
+
+
+def _column(values: Any) -> Any:
+    """A series, or a frame of one column, as an array of one dimension."""
+    array = _array(values)
+    return array[:, 0] if array.ndim == 2 else array
 
 
 def _names(X: Any) -> tuple[str, ...] | None:

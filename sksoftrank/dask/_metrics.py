@@ -20,7 +20,15 @@ def mean_score(
 ) -> float:
     """Mean of the scores of rows, of which `sums` gives weight and weighted sum."""
     total, score = DaskBlocks(X, columns).reduce(sums, local, merge=_add)
+    _check_total(total)
     return float(score / total)
+
+
+def _check_total(total: float) -> None:
+    if total == 0:
+        raise ValueError(
+            "X must have a row that counts, of positive sample_weight, got none."
+        )
 
 
 def _add(first: tuple, second: tuple) -> tuple:
@@ -53,7 +61,8 @@ def spearman_sums(block: Block, local: Any) -> tuple[float, float]:
 def r2_score(local: Any, X: Any, **columns: Any) -> float:
     """R2 as that of the estimator in memory."""
     sums = DaskBlocks(X, columns).reduce(_r2_sums, local, merge=_merge_r2)
-    _, _, spread, error = sums
+    total, _, spread, error = sums
+    _check_total(total)
     if spread == 0:
         return 1.0 if error == 0 else 0.0
     return float(1 - error / spread)
