@@ -109,7 +109,9 @@ class SoftLTSRegressor(LTSFits):
         determine a coefficient, 0 for an exact fit. Good for ``epsilon >= 3``; too
         small below, and, as usual, after reweighting. None for ``epsilon=0`` without
         reweighting, and for features that are not whitened (a rank above 500, large
-        sparse `X`).
+        sparse `X`). With ``alpha > 0`` they are those of the shrunk coefficients and
+        count no bias: near 0, with meaningless p-values in `summary`, for a coefficient
+        that only the penalty determines.
     intercept_stderr_ : float
         That of the intercept, 0.0 without one. None as for `stderr_`.
     covariance_ : ndarray of shape (p, p)
