@@ -196,6 +196,7 @@ assert_type(regressor.predict(X), Floats)
 assert_type(regressor.score(X, y), float)
 assert_type(regressor.fit(X, y, sigma=np.ones(60)), SoftLTSRegressor)
 assert_type(regressor.score(X, y, sigma=np.ones(60)), float)
+regressor.fit(X, y)  # what follows has no sigma
 assert_type(regressor.epsilon_, float)
 assert_type((regressor.coef_, regressor.intercept_), tuple[Floats, float])
 assert_type(regressor.stderr_, Doubles | None)

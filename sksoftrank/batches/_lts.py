@@ -53,6 +53,9 @@ class SoftLTSRegressor(BatchesMixin, InMemory):
     the data are cut to batches. Data of no more rows than are drawn are fitted in
     memory, and give the same as there. Larger ones may have 500 features at most.
 
+    Another minimum is looked for in data that are fitted in memory only:
+    `other_minimum_` of larger ones is None, without a warning.
+
     With ``epsilon=0`` the minimum is followed down to a nearly hard choice; the rows
     next to its boundary then come to memory, and settle it.
 
