@@ -123,9 +123,10 @@ def test_rows_of_an_exact_fit(model):
     assert not model.inlier_weight(X, plane + 0.4).any()
 
 
+@pytest.mark.filterwarnings("ignore:.* has another minimum")
 def test_bad_rows():
     X, y, _ = contaminated()
-    model = SoftLTSRegressor()
+    model = SoftLTSRegressor(random_state=0)
     with pytest.raises(NotFittedError):
         model.inlier_mask(X, y)
     model.fit(X, y)
