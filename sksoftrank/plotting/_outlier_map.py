@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2
-from sklearn.covariance import MinCovDet
 from sklearn.pipeline import Pipeline
 from sklearn.utils import (
     check_array,
@@ -23,6 +21,7 @@ from .._checks import check_sigma
 from .._typing import RandomState
 from ..linear._robust_scale import INLIER_FRACTION, OUTLIER_CUTOFF, lts_scale
 from ._pyplot import pyplot
+from ._robust_distances import numbers_of, robust_distances
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
     from matplotlib.text import Annotation
 
-EPS = np.finfo(np.float64).eps
 
 # Name, colour (for colour-blind readers, too) and marker of each region of the map.
 REGIONS = (
@@ -287,7 +285,7 @@ class OutlierMapDisplay:
             for name, y in (("y_true", y_true), ("y_pred", y_pred))
         )
         row_labels = getattr(X, "index", None) if rows is None else rows
-        X = _numbers(X)
+        X = numbers_of(X)
         check_consistent_length(y_true, y_pred, X)
         residual = y_true - y_pred
         if sigma is not None:
@@ -299,7 +297,7 @@ class OutlierMapDisplay:
                 f"scale must be a finite number above 0 to standardise residuals, got "
                 f"{scale}; it is 0 for an exact fit."
             )
-        distance, rank = _robust_distances(X, check_random_state(random_state))
+        distance, rank = robust_distances(X, check_random_state(random_state))
         display = cls(
             standardized_residuals=residual / scale,
             robust_distances=distance,
@@ -400,70 +398,3 @@ class OutlierMapDisplay:
                 )
             )
         return texts
-
-
-def _numbers(X):
-    """The columns of X that hold numbers, missing ones replaced by the median."""
-    if hasattr(X, "select_dtypes"):  # a frame of pandas
-        X = X.select_dtypes(["number", "bool"])
-    elif getattr(X, "dtype", None) == np.dtype(object):
-        frame = [_as_numbers(column) for column in X.T]
-        frame = [column for column in frame if column is not None]
-        X = np.column_stack(frame) if frame else np.empty((len(X), 0))
-    X = check_array(
-        X,
-        dtype=np.float64,
-        ensure_all_finite="allow-nan",
-        ensure_min_features=0,
-        input_name="X",
-    )
-    if X.shape[1] == 0:
-        raise ValueError(
-            "X must have columns of numbers for robust distances, got none."
-        )
-    missing = np.isnan(X)
-    if missing.any():
-        X = X[:, ~missing.all(axis=0)]
-        X = np.where(np.isnan(X), np.nanmedian(X, axis=0), X)
-    return X
-
-
-def _as_numbers(column):
-    """A column of objects as numbers, or None if it holds others."""
-    try:
-        return column.astype(np.float64)
-    except (TypeError, ValueError):
-        return None
-
-
-def _robust_distances(X, random_state):
-    """Distances by the minimum covariance determinant, and their degrees of freedom.
-
-    In standardised principal components: the distances do not depend on coordinates,
-    and directions without variation are left out.
-    """
-    scale = X.std(axis=0)
-    varies = scale > 4 * EPS * np.abs(X).max(axis=0)
-    Z = (X[:, varies] - X[:, varies].mean(axis=0)) / scale[varies]
-    left, s, _ = np.linalg.svd(Z, full_matrices=False)
-    left = left[:, s > s.max(initial=0.0) * max(X.shape) * EPS]
-    n_samples, rank = left.shape
-    if n_samples < 2 * rank + 1:
-        raise ValueError(
-            f"X must have more than twice as many rows as independent features for "
-            f"robust distances, got {n_samples} rows and {rank} features."
-        )
-    if rank == 0:
-        return np.zeros(n_samples), 0
-    with warnings.catch_warnings():
-        # Half of the rows lie on a plane if there are dummies; this warns of rounding.
-        warnings.filterwarnings("ignore", "Determinant has inc", RuntimeWarning)
-        try:
-            left *= np.sqrt(n_samples)
-            fit = MinCovDet(random_state=random_state).fit(left)
-        except ValueError as error:
-            raise ValueError(
-                "X must not be the same in half of the rows for robust distances, got "
-                "features that most rows share."
-            ) from error
-    return np.sqrt(fit.mahalanobis(left)), rank
