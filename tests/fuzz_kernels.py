@@ -53,7 +53,8 @@ def count_calls():
     del sys.modules["sksoftrank"]
 
 
-count_calls()
+if __name__ == "__main__":
+    count_calls()
 # After it: these import the package.
 from operator_table import OPERATORS, OTHERS  # noqa: E402
 from test_kernel import ADVERSARIES  # noqa: E402
