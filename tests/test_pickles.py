@@ -62,11 +62,14 @@ def test_state_is_set_by_scikit_learn(estimator):
 
 
 def test_another_version_of_an_inner_estimator_warns(monkeypatch):
-    fit = SoftTrimmedRegressor(LinearRegression(), trim=0.1).fit(X, NUMBERS)
+    model = SoftTrimmedRegressor(LinearRegression(), trim=0.1, random_state=0)
+    fit = model.fit(X, NUMBERS)
     with monkeypatch.context() as patch:
         patch.setattr("sklearn.base.__version__", "0.1")
         dump = pickle.dumps(fit)
-    with pytest.warns(InconsistentVersionWarning, match="LinearRegression"):
+    # A tree that tells the spread of errors may warn, too.
+    with pytest.warns(InconsistentVersionWarning) as record:
         loaded = pickle.loads(dump)
+    assert any("LinearRegression" in str(warning.message) for warning in record)
     assert_array_equal(loaded.predict(X), fit.predict(X))
     assert np.isfinite(loaded.predict(X)).all()
