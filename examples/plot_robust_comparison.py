@@ -66,6 +66,8 @@ parser.add_argument("--output", help="file of the figure; without it none is wri
 parser.add_argument("--repetitions", type=int, default=5, help="data sets a point")
 options = parser.parse_args()
 warnings.simplefilter("ignore", ConvergenceWarning)  # Huber, carried away
+# True where nearly half of the rows follow another law, and told to users of one fit.
+warnings.filterwarnings("ignore", ".* has another minimum")
 
 figure, axes = plt.subplots(
     1, 2, figsize=(8, 3.4), sharex=True, sharey=True, layout="constrained"

@@ -5,6 +5,7 @@ gradient)``, so they serve any model that gives scores.
 """
 
 import math
+from abc import ABC, abstractmethod
 from numbers import Integral, Real
 from typing import Any
 
@@ -230,7 +231,7 @@ def check_cutoff(k):
         raise ValueError(f"k must be an integer >= 1 or None, got {k}.")
 
 
-class SoftRankLoss:
+class SoftRankLoss(ABC):
     """A function of the soft ranks in each row, summed, and its gradient in scores.
 
     What does not depend on the scores is prepared once. Rows with the same number of
@@ -284,13 +285,13 @@ class SoftRankLoss:
             gradient[index] = pull_back(rank_gradient)
         return float(value), gradient
 
+    @abstractmethod
     def prepare(self, *data: Any) -> tuple[Any, ...]:
         """What `of_ranks` takes besides ranks, from truth and weights of rows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def of_ranks(self, ranks: Any, *prepared: Any) -> tuple[Any, Any]:
         """Value, and gradient in the ranks."""
-        raise NotImplementedError
 
     def _prepare_groups(self, truth, group_weight, row_weight):
         """Prepare all groups in grouped order, where `of_ranks` takes them at once."""
