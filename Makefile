@@ -57,5 +57,4 @@ SOURCES = pyproject.toml setup.py $(wildcard sksoftrank/*.pyx sksoftrank/*.pxd)
 
 clean:
 	rm -rf .venv build *.egg-info sksoftrank/*.c sksoftrank/*.so
-	rm -rf docs/_build docs/auto_examples docs/api/generated docs/generated \
-	    docs/sg_execution_times.rst
+	rm -rf docs/_build docs/auto_examples docs/api/generated docs/generated

@@ -145,6 +145,15 @@ def docs(session):
     session.run("make", "docs", external=True)
 
 
+@nox.session(requires=["docs"])
+def browser(session):
+    """Every page of the site in a browser, on a phone and on a screen."""
+    if None in (shutil.which("chromium"), shutil.which("chromedriver")):
+        session.skip("needs chromium and chromedriver, as in Debian's packages")
+    session.install("selenium")
+    session.run("python", "docs/browse.py", *session.posargs)
+
+
 @nox.session(python="3.11", default=False)
 def pickles(session):
     """At a release: write its fitted estimators to tests/data, for later releases."""

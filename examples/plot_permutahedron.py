@@ -25,15 +25,8 @@ def draw_hexagon(axis):
     around = np.argsort(np.arctan2(corners[:, 1], corners[:, 0]))
     axis.fill(*corners[around].T, color="0.93", zorder=0)
     axis.plot(*corners[np.append(around, around[0])].T, color="0.6", zorder=1)
-    axis.set(aspect="equal", xlim=(-2.1, 2.1), ylim=(-2.1, 2.1))
+    axis.set_aspect("equal")
     axis.axis("off")
-
-
-def name_vertices(axis):
-    for vertex in vertices:
-        name = "({:g}, {:g}, {:g})".format(*vertex)
-        place = 1.25 * plane @ vertex
-        axis.annotate(name, place, ha="center", va="center", fontsize=8)
 
 
 # %%
@@ -44,20 +37,39 @@ def name_vertices(axis):
 # Dividing theta by a small `epsilon` sends it far out, and its projection is that
 # vertex. As `epsilon` grows, theta / epsilon moves towards the origin along a ray; its
 # projection follows along an edge, then through the inside, to the centre, where all
-# ranks are 2.
+# ranks are 2. Here are the paths of three vectors.
 
-theta = np.array([0.3, 0.9, 2.0])
-epsilons = np.logspace(-1, 1.5, 300)
+thetas = np.array([[0.3, 0.9, 2.0], [0.5, 2.2, 0.9], [2.4, 0.2, 1.0]])
+epsilons = np.logspace(-1, 2, 300)
+marked = np.array([0.5, 1.0, 2.0, 4.0])
 
-figure, axes = plt.subplots(1, 3, figsize=(11, 3.8), layout="constrained")
-for axis, regularization in zip(axes, ("quadratic", "entropic", "kl"), strict=True):
-    draw_hexagon(axis)
-    name_vertices(axis)
-    path = [soft_rank(theta, e, regularization=regularization) for e in epsilons]
-    points = np.array(path) @ plane.T
-    dots = axis.scatter(*points.T, c=np.log10(epsilons), s=14, cmap="viridis", zorder=2)
-    axis.set_title(regularization)
-figure.colorbar(dots, ax=axes, label="log10 of epsilon", shrink=0.8)
+
+def project_path(theta, epsilons, regularization):
+    ranks = [soft_rank(theta, e, regularization=regularization) for e in epsilons]
+    return plane @ np.transpose(ranks)
+
+
+figure, axis = plt.subplots(figsize=(7, 5.4), layout="constrained")
+draw_hexagon(axis)
+for vertex in vertices:
+    x, y = 1.06 * plane @ vertex
+    side = "center" if abs(y) > 0.1 else "left" if x > 0 else "right"
+    height = "center" if abs(y) < 0.1 else "bottom" if y > 0 else "top"
+    axis.text(x, y, "({:g}, {:g}, {:g})".format(*vertex), ha=side, va=height)
+for regularization, color in (("kl", "C2"), ("entropic", "C1"), ("quadratic", "C0")):
+    for theta in thetas:
+        path = project_path(theta, epsilons, regularization)
+        points = project_path(theta, marked, regularization)
+        axis.plot(*path, color=color, linewidth=2, label=regularization)
+        axis.scatter(*points, color=color, s=25, zorder=3)
+for epsilon, point in zip(marked, points.T, strict=True):
+    axis.annotate(f"{epsilon:g}", point, (0, 8), textcoords="offset points")
+axis.plot(0, 0, "k+", markersize=10)
+handles, names = axis.get_legend_handles_labels()
+by_name = dict(zip(names, handles, strict=True))
+figure.legend(
+    by_name.values(), by_name.keys(), title="dots: epsilon", loc="outside right upper"
+)
 plt.show()
 
 # %%
@@ -90,6 +102,5 @@ draw_hexagon(axis)
 for start, end, color in zip(flat, targets, colors, strict=True):
     axis.plot(*np.transpose([start, end]), color=color, linewidth=0.6)
 axis.scatter(*flat.T, c=colors, s=8, zorder=2)
-axis.set(xlim=(-4.2, 4.2), ylim=(-4.2, 4.2))
 axis.set_title("to a vertex (red), to an edge (blue), inside (green)", fontsize=10)
 plt.show()

@@ -2,10 +2,10 @@
 Soft ranks of four kinds
 ========================
 
-Besides the projections of Blondel et al. (2020) the package holds the operators that
-paper compares with: ranks by entropic optimal transport (Cuturi et al. 2019) in
-``sksoftrank.sinkhorn``, and sums over all pairs of values in ``sksoftrank.pairwise``.
-All have a strength called `epsilon`, but in different units.
+The ranks of projections beside those that Blondel et al. (2020) compare them with.
+Ranks by entropic optimal transport (Cuturi et al. 2019) are in ``sksoftrank.sinkhorn``,
+sums over all pairs of values in ``sksoftrank.pairwise``. All have a strength called
+`epsilon`, but in different units.
 """
 
 import matplotlib.pyplot as plt
@@ -22,10 +22,10 @@ rows = np.column_stack([moving, np.tile([0.0, 1.2, 2.0], (moving.size, 1))])
 # One value moves, the others stay
 # --------------------------------
 #
-# Black: the hard rank of the moving value. Blue: its soft rank. Pale: the soft ranks of
-# the values that stay. Projections are exactly hard where values are far apart, and the
-# quadratic one is piecewise linear; sums over pairs and optimal transport are smooth
-# everywhere and never quite hard. The number in each title is `epsilon`.
+# The rank of a value that moves past three others, at 0, 1.2 and 2. Projections are
+# exactly hard where values are far apart, and the quadratic one is piecewise linear;
+# sums over pairs and optimal transport are smooth everywhere and never quite hard. The
+# numbers are `epsilon`, chosen so that the ramps have about the same slope.
 
 ranks = {
     "soft_rank, quadratic, 0.6": soft_rank(rows, 0.6),
@@ -33,15 +33,12 @@ ranks = {
     "sinkhorn_rank, 0.02": sinkhorn_rank(rows, 0.02),
     "all_pairs_rank, 0.15": all_pairs_rank(rows, 0.15),
 }
-figure, axes = plt.subplots(
-    1, 4, figsize=(12, 3), layout="constrained", sharex=True, sharey=True
-)
-for axis, (name, result) in zip(axes, ranks.items(), strict=True):
-    axis.plot(moving, soft_rank(rows, 0)[:, 0], "k", linewidth=0.7)
-    axis.plot(moving, result[:, 0], linewidth=2)
-    axis.plot(moving, result[:, 1:], linewidth=1, alpha=0.5)
-    axis.set(title=name, xlabel="moving value")
-axes[0].set_ylabel("rank")
+figure, axis = plt.subplots(figsize=(8, 4.6), layout="constrained")
+axis.plot(moving, soft_rank(rows, 0)[:, 0], "k", linewidth=1, label="hard")
+for name, result in ranks.items():
+    axis.plot(moving, result[:, 0], linewidth=2, label=name)
+axis.set(xlabel="moving value", ylabel="its rank", yticks=[1, 2, 3, 4])
+axis.legend()
 plt.show()
 
 # %%

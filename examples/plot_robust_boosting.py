@@ -73,11 +73,23 @@ tree.fit(X, labels)
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
 for axis, model, name in zip(axes, (tree, trimmed), ("tree", "trimmed"), strict=True):
     DecisionBoundaryDisplay.from_estimator(
-        model, X, response_method="predict", ax=axis, cmap="coolwarm", alpha=0.25
+        model,
+        X,
+        eps=0.3,
+        response_method="predict",
+        ax=axis,
+        cmap="coolwarm",
+        alpha=0.2,
     )
     axis.set_title(f"{name}: {model.score(X, classes):.0%} of the true classes")
 is_kept = trimmed.inlier_weight_ > 0
-axes[0].scatter(*X.T, c=labels, cmap="coolwarm", s=8)
-axes[1].scatter(*X[is_kept].T, c=labels[is_kept], cmap="coolwarm", s=8)
-axes[1].scatter(*X[~is_kept].T, c=labels[~is_kept], cmap="coolwarm", marker="x", s=16)
+for axis, kept in zip(axes, (np.ones_like(is_kept), is_kept), strict=True):
+    for label, color in ((0, "C0"), (1, "C3")):
+        rows = X[kept & (labels == label)]
+        axis.scatter(*rows.T, s=10, color=color, label=f"labelled {label}")
+        rows = X[~kept & (labels == label)]
+        axis.scatter(*rows.T, s=30, color=color, marker="x", linewidth=1)
+axes[1].scatter([], [], s=20, color="0.3", marker="x", label="weight 0")
+for axis in axes:
+    axis.legend(loc="lower left")
 plt.show()

@@ -3,10 +3,10 @@
 A network trained on ranks: PyTorch
 ===================================
 
-Where only the order of predictions counts, a network can be trained on it: on the
-squared distance of the soft ranks of its outputs to the ranks of the targets, which is
-Spearman's rank correlation once they are hard. The script needs PyTorch and is
-not run when this page is built::
+Where only the order of predictions counts, a network can be trained on it. The loss is
+the squared distance of the soft ranks of its outputs to the ranks of the targets, which
+is Spearman's rank correlation once they are hard. The script needs PyTorch and is not
+run when this page is built::
 
     pip install "sksoftrank[torch]"
     python examples/train_pytorch.py

@@ -44,7 +44,7 @@ class SoftTopKClassifier(
     ClassifierMixin,
     BaseEstimator,
 ):
-    """Linear classification that minimises a soft top-k error.
+    r"""Linear classification that minimises a soft top-k error.
 
     Each class gets a linear score. A multinomial logistic regression is fitted first;
     then its scores are changed so that the soft rank of the true class is at most k in
@@ -142,14 +142,16 @@ class SoftTopKClassifier(
     -----
     With scores ``z_i = W x_i + c``, true classes t_i, row weights w_i that sum to one,
     feature scales s_j (standard deviations; without an intercept root mean squares) and
-    the coefficients V of the logistic regression, the minimised `objective_` is ::
+    the coefficients V of the logistic regression, the minimised `objective_` is
 
-        sum_i w_i h(max(0, soft_rank(z_i)[t_i] - k))
-            + alpha/2 sum_cj (s_j (W_cj - V_cj))^2
+    .. math::
 
-    where the largest score has rank 1 and h is the `growth`. It is not convex; the
-    penalty keeps the minimum near the logistic regression, which counts where that
-    makes no errors in training. Units of the features do not matter.
+        \sum_i w_i\, h\bigl(\max(0,\, R_{t_i}(z_i) - k)\bigr)
+        + \frac{\alpha}{2} \sum_{c,j} \bigl(s_j (W_{cj} - V_{cj})\bigr)^2
+
+    where R are soft ranks, the largest score has rank 1 and h is the `growth`. It is
+    not convex; the penalty keeps the minimum near the logistic regression, which counts
+    where that makes no errors in training. Units of the features do not matter.
 
     Scores are no log odds any more, and there is no `predict_proba`: where calibrated
     probabilities are needed wrap it in `sklearn.calibration.CalibratedClassifierCV`.

@@ -157,7 +157,7 @@ def isotonic_projection(
     axis: int | None = -1,
     return_jacobian: bool = False,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
-    """Solve isotonic optimisation: the best non-increasing v for `s` and `w`.
+    r"""Solve isotonic optimisation: the best non-increasing v for `s` and `w`.
 
     Parameters
     ----------
@@ -192,9 +192,15 @@ def isotonic_projection(
 
     Notes
     -----
-    The solution is constant on blocks B; its value there is ``mean(s_B) - mean(w_B)``
-    (quadratic) or ``logsumexp(s_B) - logsumexp(w_B)`` (entropic). It is computed by
-    pool adjacent violators in O(n) time ([1]_, section 5).
+    The solution is constant on blocks B; its value there is
+
+    .. math::
+
+        \bar s_B - \bar w_B \quad \text{(quadratic)}, \qquad
+        \log \sum_{i \in B} e^{s_i} - \log \sum_{i \in B} e^{w_i}
+        \quad \text{(entropic)} .
+
+    It is computed by pool adjacent violators in O(n) time ([1]_, section 5).
 
     References
     ----------
@@ -244,7 +250,7 @@ def project_permutahedron(
     axis: int | None = -1,
     return_jacobian: bool = False,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
-    """Project `z` on the permutahedron of `w`.
+    r"""Project `z` on the permutahedron of `w`.
 
     The permutahedron P(w) is the convex hull of all permutations of w.
 
@@ -283,9 +289,13 @@ def project_permutahedron(
     Notes
     -----
     With z sorted by sigma, largest first, and w sorted, the projection is
-    ``z - v(z[sigma], w)`` put back in the order of z, where v solves
-    `isotonic_projection` ([1]_, Proposition 3). It is written as block value plus
-    deviation, so that no digits are lost where z is much larger than w.
+
+    .. math::
+
+        z - v(z_\sigma, w)_{\sigma^{-1}}
+
+    where v solves `isotonic_projection` ([1]_, Proposition 3). It is written as block
+    value plus deviation, so that no digits are lost where z is much larger than w.
 
     References
     ----------

@@ -1,8 +1,11 @@
 """Code on the pages of the documentation runs; figures and names are in place."""
 
+import ast
 import doctest
+import inspect
 import re
 from pathlib import Path
+from pydoc import locate
 
 import pytest
 from test_package import MODULES
@@ -65,3 +68,60 @@ def test_every_image_is_shown_beside_a_command():
     for image in [*DOCS.glob("images/*.png"), *DOCS.glob("benchmarks/*.png")]:
         pages = [text for text in WITH_FIGURES.values() if image.name in text]
         assert any(re.search(PROGRAM, text) for text in pages)
+
+
+def test_summaries_are_whole():
+    """Tables of the reference end them at the first period."""
+    for module in MODULES:
+        for name in module.__all__:
+            value = getattr(module, name)
+            if callable(value):
+                summary = inspect.getdoc(value).split("\n\n")[0]
+                assert re.search(r"\.(\s|$)", summary).end() == len(summary), name
+
+
+def test_gallery_has_titles_and_sentences():
+    """Its cards show the title and the first sentence of a script."""
+    for path in sorted((ROOT / "examples").glob("*.py")):
+        lines = ast.get_docstring(ast.parse(path.read_text())).strip("=\n").split("\n")
+        text = "\n".join(lines[1:]).strip("=\n").split("\n\n")[0]
+        end = re.search(r"(?<!et al)\.(\s|$)", text)
+        assert 0 < len(lines[0]) < 60, path.name
+        assert end is not None, path.name
+        assert end.start() < 180, path.name
+
+
+INVENTORIES = {
+    line.split()[0]: line.split()[1]
+    for path in sorted((DOCS / "inventories").glob("*.txt"))
+    for line in path.read_text().splitlines()
+    if not line.startswith("#")
+}
+
+
+def test_names_of_inventories_exist():
+    for name, kind in INVENTORIES.items():
+        value = locate(name)
+        assert value is not None, name
+        assert kind == ("class" if inspect.isclass(value) else "function"), name
+
+
+def test_inventories_have_what_docstrings_name():
+    """If not: `python docs/inventories.py`."""
+    dotted = r"((?:np|numpy|scipy|sklearn)(?:\.\w+)+)"
+    quoted, related = rf"(?<!`)`{dotted}`(?!`)", rf"(?m)^ +{dotted} : "
+    for path in sorted((ROOT / "sksoftrank").rglob("*.py")):
+        text = path.read_text()
+        for name in re.findall(quoted, text) + re.findall(related, text):
+            name = re.sub(r"^np\.", "numpy.", name)
+            assert name in INVENTORIES, f"{path.name}: {name}"
+
+
+def test_readme_on_pypi():
+    """It renders there, and needs nothing that lies beside it here."""
+    markdown = pytest.importorskip("readme_renderer.markdown")
+    html = markdown.render((ROOT / "README.md").read_text())
+    assert html is not None
+    assert re.search(r'<img[^>]* src="https://', html)
+    addresses = re.findall(r'(?:href|src)="([^"]*)"', html)
+    assert [x for x in addresses if not x.startswith(("https://", "#"))] == []

@@ -1,4 +1,8 @@
-"""A role that links the public names of the package wherever they are mentioned."""
+"""A role that links public names wherever they are mentioned.
+
+They are those of the package, and those of NumPy, SciPy and scikit-learn that are in
+``docs/inventories``.
+"""
 
 import re
 from pathlib import Path
@@ -6,7 +10,9 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.util.docutils import SphinxRole
 
-REFERENCE = Path(__file__).parents[1] / "api" / "index.rst"
+DOCS = Path(__file__).parents[1]
+REFERENCE = DOCS / "api" / "index.rst"
+INVENTORIES = DOCS / "inventories"
 TABLE = r"currentmodule:: (\S+)\n\n\.\. autosummary::\n(?:   :.*\n)+\n((?:   \w+\n)+)"
 
 
@@ -23,10 +29,24 @@ def public_names():
     return names
 
 
+def external_names():
+    """The full name of each name of the inventories, and of its last part."""
+    names = {}
+    for path in INVENTORIES.glob("*.txt"):
+        for line in path.read_text().splitlines():
+            if not line.startswith("#"):
+                name = line.split()[0]
+                names[name] = name
+                if name.startswith("sklearn."):
+                    names[name.rpartition(".")[2]] = name
+                names[re.sub(r"^numpy\.", "np.", name)] = name
+    return names
+
+
 class Name(SphinxRole):
     """`soft_rank` becomes a link; any other word, as a parameter, is in italics."""
 
-    full_names = public_names()
+    full_names = external_names() | public_names()
 
     def run(self):
         """Nodes and messages, as docutils asks for."""

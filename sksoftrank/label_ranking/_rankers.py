@@ -30,7 +30,7 @@ from ._rankings import TARGETS, LabelRankerMixin
 class SoftSpearmanLabelRanker(
     CallbackSupportMixin, LinearScoresMixin, LabelRankerMixin, BaseEstimator
 ):
-    """Linear label ranking that minimises the squared distance of soft ranks.
+    r"""Linear label ranking that minimises the squared distance of soft ranks.
 
     Each label gets a linear score, and the labels are ranked by it. The scores are
     fitted so that their soft ranks are close to the true ranks: a smooth relative of
@@ -106,10 +106,12 @@ class SoftSpearmanLabelRanker(
     -----
     With scores ``z_i = W x_i + c``, true ranks r_i, row weights w_i that sum to one and
     feature scales s_j (standard deviations; without an intercept root mean squares),
-    the minimised `objective_` is ::
+    the minimised `objective_` is, with soft ranks R,
 
-        sum_i w_i/2 ||r_i - soft_rank(z_i / epsilon)||^2
-            + alpha/2 sum_lj (s_j W_lj)^2
+    .. math::
+
+        \sum_i \frac{w_i}{2} \left\| r_i - R(z_i / \varepsilon) \right\|^2
+        + \frac{\alpha}{2} \sum_{l,j} (s_j W_{lj})^2
 
     over the labels that are ranked in each row. Units of the features do not matter.
     The soft rank keeps the order of the scores, so the hard ranks of the scores are the

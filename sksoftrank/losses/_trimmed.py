@@ -34,13 +34,16 @@ def selection_trimmed_loss(
     epsilon: float,
     sample_weight: ArrayLike | None = None,
 ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
-    """Mean of the `n_kept` smallest losses with a soft choice of which to keep.
+    r"""Mean of the `n_kept` smallest losses with a soft choice of which to keep.
 
     The choice is a vector p of one number in [0, 1] per loss. With sample weights a,
-    their sum A and h = `n_kept`, the value is ::
+    their sum A, h = `n_kept` and losses l, the value is
 
-        1/h  min   sum_i a_i p_i losses_i + epsilon/2 sum_i a_i (p_i - h/A)^2
-             over  0 <= p_i <= 1,  sum_i a_i p_i = h.
+    .. math::
+
+        \frac{1}{h} \min_p \; \sum_i a_i p_i l_i
+        + \frac{\varepsilon}{2} \sum_i a_i \left(p_i - \frac{h}{A}\right)^2
+        \quad \text{over} \quad 0 \le p_i \le 1, \; \sum_i a_i p_i = h .
 
     It grows with `epsilon` from the mean of the h smallest losses to the mean of all,
     and is a concave function of the losses with, for ``epsilon > 0``, a continuous
@@ -79,10 +82,16 @@ def selection_trimmed_loss(
 
     Notes
     -----
-    The choice is ``p_i = clip((t - losses_i) / epsilon, 0, 1)`` for the one threshold t
-    at which ``sum(a * p) = h``: without weights, the Euclidean projection of
-    ``-losses / epsilon`` on the permutahedron of h ones and n - h zeros ([1]_, section
-    4). The limit ``epsilon = 0`` is the loss of least trimmed squares [2]_.
+    The choice is
+
+    .. math::
+
+        p_i = \min\left(1, \max\left(0, \frac{t - l_i}{\varepsilon}\right)\right)
+
+    for the one threshold t at which :math:`\sum_i a_i p_i = h`: without weights, the
+    Euclidean projection of :math:`-l / \varepsilon` on the permutahedron of h ones and
+    n - h zeros ([1]_, section 4). The limit ``epsilon = 0`` is the loss of least
+    trimmed squares [2]_.
 
     References
     ----------
@@ -113,12 +122,12 @@ def selection_trimmed_loss(
 def sorted_trimmed_loss(
     losses: ArrayLike, n_kept: int, epsilon: float, counts: ArrayLike | None = None
 ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
-    """Mean of the `n_kept` smallest soft-sorted losses, eq. 26 of [1]_.
+    """Mean of the `n_kept` smallest soft-sorted losses.
 
-    It grows with `epsilon` from the mean of the `n_kept` smallest losses to the mean of
-    all. Unlike the choice of `selection_trimmed_loss`, the soft sort averages losses
-    across *large* gaps first: for every ``epsilon > 0`` a loss that is large enough is
-    averaged with the kept ones, and is no longer trimmed.
+    It is eq. 26 of [1]_, and grows with `epsilon` from the mean of the `n_kept`
+    smallest losses to the mean of all. Unlike the choice of `selection_trimmed_loss`,
+    the soft sort averages losses across *large* gaps first: for every ``epsilon > 0`` a
+    loss that is large enough is averaged with the kept ones, and is no longer trimmed.
 
     Parameters
     ----------
@@ -179,12 +188,11 @@ def selection_quantile_loss(
     epsilon: float,
     sample_weight: ArrayLike | None = None,
 ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
-    """Smooth quantile of the losses: the derivative of a trimmed sum by its size.
+    r"""Smooth quantile of the losses: the derivative of a trimmed sum by its size.
 
     That is the derivative of `n_kept` times the value of `selection_trimmed_loss` by
-    `n_kept`, called h. With the threshold t of its Notes and A the sum of weights ::
-
-        value = t - epsilon * h / A.
+    `n_kept`, called h. With the threshold t of its Notes and A the sum of weights it is
+    :math:`t - \varepsilon h / A`.
 
     For ``epsilon=0`` it is the h-th smallest loss, for large `epsilon` the mean of all,
     and in between a constant more or less than the mean of the losses which the choice

@@ -160,7 +160,7 @@ def kendall_tau_score(
     average: bool = True,
     groups: ArrayLike | None = None,
 ) -> float | NDArray[np.float64]:
-    """Mean over rows of Kendall's rank correlation tau-b.
+    r"""Mean over rows of Kendall's rank correlation tau-b.
 
     Parameters
     ----------
@@ -206,8 +206,13 @@ def kendall_tau_score(
     Notes
     -----
     With c pairs of labels in the same and d in opposite order, and u and v pairs that
-    are not tied in the first and in the second argument, ``tau_b = (c - d) / sqrt(u
-    v)``. Rows of many labels take O(n log n) time [1]_ and O(n) memory.
+    are not tied in the first and in the second argument,
+
+    .. math::
+
+        \tau_b = \frac{c - d}{\sqrt{u v}} .
+
+    Rows of many labels take O(n log n) time [1]_ and O(n) memory.
 
     References
     ----------

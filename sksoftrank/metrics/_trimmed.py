@@ -95,14 +95,17 @@ def trimmed_r2_score(
     sample_weight: ArrayLike | None = None,
     sigma: ArrayLike | None = None,
 ) -> float:
-    """R2 on the part of the data that the model predicts best.
+    r"""R2 on the part of the data that the model predicts best.
 
-    The ordinary R2 of test data with outliers is ruled by them. This score ignores
-    the fraction `trim` of the largest errors, and compares the others with the spread
-    of the most concentrated targets of the same number [1]_ ::
+    The ordinary R2 of test data with outliers is ruled by them. This score ignores the
+    fraction `trim` of the largest errors, and compares the others with the spread of
+    the most concentrated targets of the same number, ``h = (1 - trim) * n_samples``
+    [1]_:
 
-        1 - mean of the h smallest squared errors
-            / smallest variance of h targets,       h = (1 - trim) * n_samples
+    .. math::
+
+        1 - \frac{\text{mean of the h smallest squared errors}}
+        {\text{smallest variance of h targets}} .
 
     With ``trim=0`` it is R2.
 

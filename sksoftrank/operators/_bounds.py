@@ -47,16 +47,16 @@ def epsilon_bounds(
     weights: ArrayLike | None = None,
     nan_policy: NanPolicy = "raise",
 ) -> tuple[Bound, Bound]:
-    """The range of `epsilon` in which a soft operator is neither hard nor one block.
+    r"""The range of `epsilon` in which a soft operator is neither hard nor one block.
 
     Parameters
     ----------
     values : array-like of shape (..., n, ...)
         Real numbers. For "sort_with" the criterion.
-    operator : {"rank", "sort", "topk", "quantile", "trimmed_mean", "winsorize", \
-            "sort_with"}, default="rank"
-        The operator that `epsilon` is for, without "soft_". Medians are quantiles, and
-        quantile normalization has the bounds of ranks.
+    operator : str, default="rank"
+        The operator that `epsilon` is for, without "soft_": "rank", "sort", "topk",
+        "quantile", "trimmed_mean", "winsorize" or "sort_with". Medians are quantiles,
+        and quantile normalization has the bounds of ranks.
     regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
         As for the operator; "kl" is for ranks only.
     axis : int or None, default=-1
@@ -103,20 +103,31 @@ def epsilon_bounds(
     Notes
     -----
     For ranks of distinct values the quadratic bounds are the smallest gap between
-    neighbours and the maximum over k of
-    ``2 / n * (mean of the k largest - mean of the n - k smallest)``; for sorts they are
-    1 / largest gap and the maximum of the reciprocals. The bounds hold in floating
-    point too: `hard` is rounded down and `single` up (by 1e-12 of itself). For
-    "entropic" and "kl" `single` is found by bisection, which costs about a hundred
-    times what the operator does.
+    neighbours and
+
+    .. math::
+
+        \max_k \; \frac{2}{n} (\text{mean of the k largest}
+        - \text{mean of the other values}) ;
+
+    for sorts they are 1 / largest gap and the maximum of the reciprocals. The bounds
+    hold in floating point too: `hard` is rounded down and `single` up (by 1e-12 of
+    itself). For "entropic" and "kl" `single` is found by bisection, which costs about a
+    hundred times what the operator does.
 
     "topk" and what follows are made of soft choices of the h smallest of n values (see
     `soft_topk`). Let c be the value at which the choice ends, of which it takes the
-    part f in (0, 1]. It is hard up to the smaller of ``(c - b) / (1 - f)`` and
-    ``(d - c) / f`` for the next values b below and d above; and linear from the larger
-    of ``(max - mean) / (h / n)`` and ``(mean - min) / (1 - h / n)`` on. For several
-    choices these are the smallest and the largest bound. "entropic" choices are
-    neither, for any ``epsilon > 0``: the bounds are 0 and inf.
+    part f in (0, 1]. With the next values b below and d above it is hard up to the
+    first, and linear from the second of
+
+    .. math::
+
+        \min\left( \frac{c - b}{1 - f}, \; \frac{d - c}{f} \right), \qquad
+        \max\left( \frac{\max(x) - \bar x}{h / n}, \;
+        \frac{\bar x - \min(x)}{1 - h / n} \right) .
+
+    For several choices these are the smallest and the largest bound. "entropic" choices
+    are neither, for any ``epsilon > 0``: the bounds are 0 and inf.
 
     Where there is nothing to pool `hard` is inf; where nothing makes one block (a sort
     of equal values) `single` is inf.

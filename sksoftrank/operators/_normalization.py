@@ -58,7 +58,7 @@ def soft_quantile_normalize(
     straight_through: bool = False,
     return_jacobian: bool = False,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
-    """Values with their order, but the distribution of a target.
+    r"""Values with their order, but the distribution of a target.
 
     Parameters
     ----------
@@ -104,10 +104,10 @@ def soft_quantile_normalize(
 
     Notes
     -----
-    With ascending soft ranks r the result is ``Q((r - 1/2) / n)``, where Q is the
+    With ascending soft ranks r the result is :math:`Q((r - 1/2) / n)`, where Q is the
     quantile function of the target. That of a sample of m takes its sorted values at
-    ``1/(2m), 3/(2m), ...`` with straight lines between. For m = n and hard ranks the
-    results are the values of the target themselves, in the order of `values` [1]_.
+    :math:`1/(2m), 3/(2m), \ldots` with straight lines between. For m = n and hard ranks
+    the results are the values of the target themselves, in the order of `values` [1]_.
 
     References
     ----------

@@ -59,7 +59,7 @@ def soft_quantile(
     straight_through: bool = False,
     return_jacobian: bool = False,
 ) -> ScalarOrArray | tuple[ScalarOrArray, Jacobian]:
-    """Differentiable quantiles.
+    r"""Differentiable quantiles.
 
     As `epsilon` goes to 0 they become ``numpy.quantile(values, q, axis=axis)``; as it
     grows they approach the mean. The derivative is a set of non-negative weights of sum
@@ -117,22 +117,30 @@ def soft_quantile(
 
     Notes
     -----
-    With weights a of sum A let V(h) be the smallest value of ::
+    With weights a of sum A let V(h) be the smallest value of
 
-        sum_i a_i p_i x_i + epsilon sum_i a_i D(p_i, h / A)
+    .. math::
 
-    over 0 <= p_i <= 1 with ``sum(a * p) = h``, where D(p, g) is ``(p - g)^2 / 2`` or,
-    for "entropic", ``p log(p / g) + (1 - p) log((1 - p) / (1 - g))``: a smooth sum of
-    the h smallest values. The soft quantile is ``V(h + 1) - V(h)`` for
-    ``h = (A - 1) q``; with ``epsilon=0`` one or two values remain, interpolated
-    linearly. Its derivative is the difference of the optimal choices p; the quadratic
-    one is the projection on a permutahedron ([1]_, section 4). Nothing is sorted: time
-    is O(n) a quantile. From 16 levels on quadratic and hard quantiles are taken from
-    one sort, in O(n log n) time for all; their Jacobian is not formed.
+        \sum_i a_i p_i x_i + \varepsilon \sum_i a_i D(p_i, h / A)
+        \quad \text{over} \quad 0 \le p_i \le 1, \; \sum_i a_i p_i = h ,
+
+    a smooth sum of the h smallest values. D is one of
+
+    .. math::
+
+        D(p, g) = \frac{(p - g)^2}{2}, \qquad
+        D(p, g) = p \log \frac{p}{g} + (1 - p) \log \frac{1 - p}{1 - g} ,
+
+    the latter for "entropic". The soft quantile is :math:`V(h + 1) - V(h)` for :math:`h
+    = (A - 1)\, q`; with ``epsilon=0`` one or two values remain, interpolated linearly.
+    Its derivative is the difference of the optimal choices p; the quadratic one is the
+    projection on a permutahedron ([1]_, section 4). Nothing is sorted: time is O(n) a
+    quantile. From 16 levels on quadratic and hard quantiles are taken from one sort, in
+    O(n log n) time for all; their Jacobian is not formed.
 
     Where neighbours differ by `epsilon` or more the quadratic quantile is the hard one
-    plus ``epsilon (1/2 - (h + 1/2) / A)``: the median is hard, the others have moved
-    towards the middle.
+    plus :math:`\varepsilon\, (1/2 - (h + 1/2) / A)`: the median is hard, the others
+    have moved towards the middle.
 
     References
     ----------
@@ -330,7 +338,7 @@ def soft_trimmed_mean(
     straight_through: bool = False,
     return_jacobian: bool = False,
 ) -> ScalarOrArray | tuple[ScalarOrArray, Jacobian]:
-    """Differentiable mean without the smallest and the largest values.
+    r"""Differentiable mean without the smallest and the largest values.
 
     Parameters
     ----------
@@ -380,9 +388,14 @@ def soft_trimmed_mean(
 
     Notes
     -----
-    With the soft sums V of `soft_quantile` and the total weight A it is
-    ``(V(h) - V(l)) / (h - l)`` for ``l = cut[0] A`` and ``h = (1 - cut[1]) A``. With
-    ``cut = (0, c)`` it is the smooth loss of least trimmed squares,
+    With the soft sums V of `soft_quantile`, the total weight A and the two parts c and
+    d of `cut` it is
+
+    .. math::
+
+        \frac{V(h) - V(l)}{h - l}, \qquad l = c A, \quad h = (1 - d)\, A .
+
+    With ``cut = (0, c)`` it is the smooth loss of least trimmed squares,
     ``losses.selection_trimmed_loss``.
 
     Examples

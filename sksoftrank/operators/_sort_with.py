@@ -63,7 +63,7 @@ def soft_sort_with(
     straight_through: bool = False,
     return_jacobian: bool = False,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
-    """Records sorted by a criterion, differentiable in both.
+    r"""Records sorted by a criterion, differentiable in both.
 
     As `epsilon` goes to 0 the result becomes ``values[numpy.argsort(criterion)]``, with
     the mean of records of equal criterion in all their places; as it grows all records
@@ -118,9 +118,12 @@ def soft_sort_with(
     -----
     Let p(k) be the soft choice of the k records with the smallest criteria, that is
     ``soft_topk(criterion, k, epsilon, largest=False)``, p(0) = 0 and p(n) = 1. Place k
-    of the result takes what the k-th choice has more than the one before: it is ::
+    of the result takes what the k-th choice has more than the one before: with the
+    records x it is
 
-        sum_i (p(k) - p(k - 1))_i values_i
+    .. math::
+
+        \sum_i \bigl(p_i(k) - p_i(k - 1)\bigr)\, x_i .
 
     The differences form a soft permutation matrix: as choices grow with k its entries
     are non-negative, its rows and columns have the sum 1, and it is continuous in the

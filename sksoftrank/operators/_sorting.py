@@ -69,7 +69,7 @@ def soft_rank(
     n_jobs: int | None = None,
     groups: ArrayLike | None = None,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
-    """Differentiable ranks.
+    r"""Differentiable ranks.
 
     Ranks run from 1 to n. As `epsilon` goes to 0 they become those of
     ``scipy.stats.rankdata(values, "average", axis=axis)``; as it grows they approach
@@ -133,12 +133,13 @@ def soft_rank(
 
     Notes
     -----
-    With rho = (n, ..., 1), descending ranks are the projection of ``-values / epsilon``
-    on the permutahedron of rho ([1]_, eq. 13), "kl" is its eq. 27, and
-    ascending ranks are the descending ranks of ``-values``. Time is O(n log n), memory
-    O(n). Tied values share one rank: where they are pooled with no other value, it is
-    the mean of their hard ranks, but for "entropic" with ``epsilon > 0`` the logarithm
-    of the mean of exp of them. float32 cannot hold all ranks of more than 2^24 values.
+    With :math:`\rho = (n, \ldots, 1)`, descending ranks of values x are the projection
+    of :math:`-x / \varepsilon` on the permutahedron of :math:`\rho` ([1]_, eq. 13),
+    "kl" is its eq. 27, and ascending ranks are the descending ranks of ``-values``.
+    Time is O(n log n), memory O(n). Tied values share one rank: where they are pooled
+    with no other value, it is the mean of their hard ranks, but for "entropic" with
+    ``epsilon > 0`` the logarithm of the mean of exp of them. float32 cannot hold all
+    ranks of more than 2^24 values.
 
     References
     ----------
@@ -253,7 +254,7 @@ def soft_sort(
     n_jobs: int | None = None,
     groups: ArrayLike | None = None,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
-    """Differentiable sorted values.
+    r"""Differentiable sorted values.
 
     As `epsilon` goes to 0 the result becomes ``numpy.sort(values, axis=axis)``; as it
     grows, every entry approaches the mean of `values`. For "entropic" it is the
@@ -316,9 +317,10 @@ def soft_sort(
 
     Notes
     -----
-    With rho = (n, ..., 1), the descending sort is the projection of ``rho / epsilon``
-    on the permutahedron of `values` ([1]_, eq. 12), and the ascending sort
-    is minus the descending sort of ``-values``. Time is O(n log n), memory O(n).
+    With :math:`\rho = (n, \ldots, 1)`, the descending sort is the projection of
+    :math:`\rho / \varepsilon` on the permutahedron of `values` ([1]_, eq. 12), and the
+    ascending sort is minus the descending sort of ``-values``. Time is O(n log n),
+    memory O(n).
 
     References
     ----------

@@ -68,7 +68,7 @@ def soft_topk(
     straight_through: bool = False,
     return_jacobian: bool = False,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
-    """Differentiable choice of the k largest values.
+    r"""Differentiable choice of the k largest values.
 
     The parts p of the values are in [0, 1] and have the sum k. As `epsilon` goes to 0
     the k largest values have the part 1, all others 0; as it grows all parts approach
@@ -130,18 +130,30 @@ def soft_topk(
 
     Notes
     -----
-    The parts maximise ``sum(a * p * x) - epsilon * sum(a * phi(p))`` for the values x,
-    where phi(p) is ``p^2 / 2`` or, for "entropic", ``p log(p) + (1 - p) log(1 - p)``.
-    With the threshold t at which the sum is k they are ``clip((x - t) / epsilon, 0,
-    1)`` or the logistic function of ``(x - t) / epsilon``, the Fermi-Dirac
-    distribution. The quadratic ones are the projection of ``x / epsilon`` on the
-    permutahedron of k ones and n - k zeros ([1]_, section 4). Nothing is sorted: time
-    is O(n).
+    For values x and weights a the parts p maximise
+
+    .. math::
+
+        \sum_i a_i p_i x_i - \varepsilon \sum_i a_i \varphi(p_i)
+        \quad \text{over} \quad 0 \le p_i \le 1, \; \sum_i a_i p_i = k ,
+
+    where :math:`\varphi(p)` is :math:`p^2 / 2` or, for "entropic", :math:`p \log p + (1
+    - p) \log (1 - p)`. With the threshold t at which the sum is k they are :math:`(x_i
+    - t) / \varepsilon`, clipped to [0, 1], or the logistic function of that, the
+    Fermi-Dirac distribution. The quadratic ones are the projection of ``x / epsilon``
+    on the permutahedron of k ones and n - k zeros ([1]_, section 4). Nothing is sorted:
+    time is O(n).
 
     Which epsilon? Quadratic parts are hard up to the gap between the k-th and the next
-    value (for whole k), and linear in all values, ``k / n + (x - mean(x)) / epsilon``,
-    from the larger of ``(max(x) - mean(x)) / (1 - k / n)`` and ``(mean(x) - min(x)) /
-    (k / n)`` on. Entropic ones are neither for any epsilon > 0.
+    value (for whole k), and linear in all values, :math:`k / n + (x_i - \bar x) /
+    \varepsilon`, from
+
+    .. math::
+
+        \max\left( \frac{\max(x) - \bar x}{1 - k / n}, \;
+        \frac{\bar x - \min(x)}{k / n} \right)
+
+    on. Entropic ones are neither for any epsilon > 0.
 
     References
     ----------

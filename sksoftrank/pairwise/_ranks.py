@@ -57,7 +57,7 @@ def all_pairs_rank(
     straight_through: bool = False,
     return_jacobian: bool = False,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
-    """Differentiable ranks: the sum of soft comparisons with all other values.
+    r"""Differentiable ranks: the sum of soft comparisons with all other values.
 
     As `epsilon` goes to 0 the result becomes ``scipy.stats.rankdata(values, "average",
     axis=axis)``; as it grows, every rank approaches (n + 1) / 2.
@@ -101,9 +101,14 @@ def all_pairs_rank(
 
     Notes
     -----
-    The ascending rank of value i is one plus the sum over all other j of the logistic
-    function of ``(values[i] - values[j]) / epsilon`` ([1]_, whose alpha is
-    1 / `epsilon`). Time is O(n^2), memory O(n).
+    The ascending rank of value i is, with the logistic function g ([1]_, whose alpha is
+    1 / `epsilon`),
+
+    .. math::
+
+        1 + \sum_{j \ne i} g\left(\frac{x_i - x_j}{\varepsilon}\right) .
+
+    Time is O(n^2), memory O(n).
 
     References
     ----------
@@ -159,7 +164,7 @@ def gaussian_soft_rank(
     straight_through: bool = False,
     return_jacobian: bool = False,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
-    """Expected ranks of values with independent Gaussian noise.
+    r"""Expected ranks of values with independent Gaussian noise.
 
     As `epsilon` goes to 0 the result becomes ``scipy.stats.rankdata(values, "average",
     axis=axis)``; as it grows, every rank approaches (n + 1) / 2.
@@ -203,9 +208,14 @@ def gaussian_soft_rank(
     Notes
     -----
     The ascending rank of value i is one plus the sum over all other j of the
-    probability that i exceeds j, the normal distribution function of ``(values[i] -
-    values[j]) / (epsilon * sqrt(2))`` ([1]_, whose sigma is `epsilon`). Time
-    is O(n^2), memory O(n).
+    probability that i exceeds j: with the normal distribution function :math:`\Phi`
+    ([1]_, whose sigma is `epsilon`)
+
+    .. math::
+
+        1 + \sum_{j \ne i} \Phi\left(\frac{x_i - x_j}{\sqrt{2}\, \varepsilon}\right) .
+
+    Time is O(n^2), memory O(n).
 
     References
     ----------

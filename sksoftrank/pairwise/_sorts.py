@@ -61,7 +61,7 @@ def neural_sort(
     return_matrix: bool = False,
     return_jacobian: bool = False,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
-    """Differentiable sorted values by a unimodal row-stochastic matrix.
+    r"""Differentiable sorted values by a unimodal row-stochastic matrix.
 
     As `epsilon` goes to 0 the result becomes ``numpy.sort(values, axis=axis)``; as it
     grows, every entry approaches the mean of `values`.
@@ -112,9 +112,14 @@ def neural_sort(
     Notes
     -----
     The row of position i, counted from the largest value, is the softmax over j of
-    ``((n + 1 - 2 * i) * values[j] - A[j]) / epsilon``, where A[j] is the sum of
-    ``abs(values[j] - values)`` ([1]_, whose tau is `epsilon`). At ``epsilon=0`` tied
-    values share their positions. Time is O(n^2), memory O(n) without the matrix.
+    ([1]_, whose tau is `epsilon`)
+
+    .. math::
+
+        \frac{1}{\varepsilon} \Bigl( (n + 1 - 2 i)\, x_j - \sum_l |x_j - x_l| \Bigr) .
+
+    At ``epsilon=0`` tied values share their positions. Time is O(n^2), memory O(n)
+    without the matrix.
 
     References
     ----------
@@ -188,7 +193,7 @@ def soft_sort_permutation(
     return_matrix: bool = False,
     return_jacobian: bool = False,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
-    """Differentiable sorted values by the distances to the hard sort.
+    r"""Differentiable sorted values by the distances to the hard sort.
 
     As `epsilon` goes to 0 the result becomes ``numpy.sort(values, axis=axis)``; as it
     grows, every entry approaches the mean of `values`.
@@ -239,10 +244,15 @@ def soft_sort_permutation(
 
     Notes
     -----
-    The row of position i is the softmax over j of
-    ``-abs(hard_sort[i] - values[j]) ** power / epsilon`` ([1]_, whose tau is
-    `epsilon`). At ``epsilon=0`` tied values share their positions. Time is O(n^2),
-    memory O(n) without the matrix.
+    With the hard sort s and p = `power`, the row of position i is the softmax over j of
+    ([1]_, whose tau is `epsilon`)
+
+    .. math::
+
+        -\frac{|s_i - x_j|^p}{\varepsilon} .
+
+    At ``epsilon=0`` tied values share their positions. Time is O(n^2), memory O(n)
+    without the matrix.
 
     References
     ----------

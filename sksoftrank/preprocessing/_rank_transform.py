@@ -19,7 +19,7 @@ LARGEST_TARGET = 2**20
 
 
 class SoftRankTransformer(SoftCDFTransformer):
-    """Replace the values of each feature by soft ranks in the training sample.
+    r"""Replace the values of each feature by soft ranks in the training sample.
 
     A smooth relative of `sklearn.preprocessing.QuantileTransformer`: the result is
     uniform or normal unless the feature has very long tails, but no two values are
@@ -72,13 +72,17 @@ class SoftRankTransformer(SoftCDFTransformer):
 
     Notes
     -----
-    Let h be `epsilon` times the scale of a feature, x_1 <= ... <= x_n its training
-    sample, and r_1, ..., r_n the quadratic soft ranks of that sample with the strength
-    ``h / n`` ([1]_, eq. 13). Then `transform` gives ``(r - 1/2) / n``. A new value x,
-    with i sample values below it, gets the rank that it has as a further member of the
-    sample with a weight that goes to 0, ::
+    Let h be `epsilon` times the scale of a feature, :math:`x_1 \le \ldots \le x_n` its
+    training sample, and :math:`r_1, \ldots, r_n` the quadratic soft ranks of that
+    sample with the strength :math:`h / n` ([1]_, eq. 13). Then `transform` gives
+    :math:`(r - 1/2) / n`. A new value x, with i sample values below it, gets the rank
+    that it has as a further member of the sample with a weight that goes to 0: the
+    middle one of
 
-        r = clip(i + 1/2, r_(i+1) - (x_(i+1) - x) n / h, r_i + (x - x_i) n / h)
+    .. math::
+
+        r_{i+1} - \frac{n}{h} (x_{i+1} - x), \qquad i + \frac{1}{2}, \qquad
+        r_i + \frac{n}{h} (x - x_i) .
 
     So `transform` is non-decreasing and piecewise linear: it has the slope ``1 / h`` on
     *ramps*, one for each pool of the soft rank, and is constant between them.

@@ -41,7 +41,7 @@ LOWER = 1e-4
 
 
 class SoftRanker(CallbackSupportMixin, LinearScoresMixin, BaseEstimator):
-    """Linear scores that rank the rows within each group.
+    r"""Linear scores that rank the rows within each group.
 
     For tables whose rows come in groups of any sizes, such as the documents of a query,
     the stocks of an era or the runners of a race, where only the order within a group
@@ -116,20 +116,21 @@ class SoftRanker(CallbackSupportMixin, LinearScoresMixin, BaseEstimator):
     -----
     With scores ``z_i = w . x_i``, the sizes n_g and weights v_g of groups, which sum to
     one, true ranks r_i and feature scales s_j (standard deviations within groups), the
-    minimised `objective_` for "spearman" is ::
+    minimised `objective_` for "spearman" is
 
-        sum_g v_g 6 / n_g^3 sum_i (soft_rank(z, sqrt(12) epsilon / n_g)_i - r_i)^2
-            + alpha/2 sum_j (s_j w_j)^2
+    .. math::
 
-    over the rows i of each group g. With hard ranks and no ties a large group has one
-    minus its Spearman correlation. Where all scores of a group
-    are within about `epsilon` of one another its soft ranks are linear and the loss is
-    that of
-    least squares on the ranks. The iterations start there, and from scores that are
-    four times as large, and the lower end is kept; the clearer the order of the
-    targets, the further they lead away. So it pays where features
-    order the rows well but not linearly, or have far values, and is ridge regression on
-    the ranks where they hardly tell anything.
+        \frac{\alpha}{2} \sum_j (s_j w_j)^2 + \sum_g v_g \frac{6}{n_g^3}
+        \sum_{i \in g} \bigl(R_i(z; \sqrt{12}\, \varepsilon / n_g) - r_i\bigr)^2
+
+    with the soft ranks R of each group g. With hard ranks and no ties a large group has
+    one minus its Spearman correlation. Where all scores of a group are within about
+    `epsilon` of one another its soft ranks are linear and the loss is that of least
+    squares on the ranks. The iterations start there, and from scores that are four
+    times as large, and the lower end is kept; the clearer the order of the targets, the
+    further they lead away. So it pays where features order the rows well but not
+    linearly, or have far values, and is ridge regression on the ranks where they hardly
+    tell anything.
 
     *Groups in scikit-learn.* `groups` is a metadata of `fit` and `score` that is
     requested by default: after ``set_config(enable_metadata_routing=True)`` a

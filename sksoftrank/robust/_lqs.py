@@ -29,7 +29,7 @@ MAX_HARD_EPSILON = 1.0
 
 
 class SoftLQSRegressor(RobustLinearModel):
-    """Linear regression by soft least quantile of squares (LQS).
+    r"""Linear regression by soft least quantile of squares (LQS).
 
     Least quantile of squares minimises the h-th smallest of n squared residuals; for
     the median it is the least median of squares (LMS, [1]_). Up to n - h observations
@@ -133,18 +133,21 @@ class SoftLQSRegressor(RobustLinearModel):
     Notes
     -----
     With residuals r, feature scales s_j (standard deviations; without an intercept root
-    mean squares) and s0 = `raw_scale_`, the minimised `objective_` is ::
+    mean squares), coefficients b and s0 = `raw_scale_`, the minimised `objective_` is
 
-        s0^2 * quantile_h(r^2 / (2 s0^2); epsilon) + alpha / 2 * sum_j (s_j coef_j)^2
+    .. math::
 
-    where quantile_h is the soft quantile: for ``epsilon=0`` half the h-th smallest
-    squared residual, for large `epsilon` half the mean of all. Under "selection" it is
-    that of weight h - 1/2, the middle of the h-th observation: ``t - epsilon (h - 1/2)
-    / n`` with the threshold t at which ``sum(clip((t - r^2 / (2 s0^2)) / epsilon, 0,
-    1)) = h - 1/2``. Only observations for which this is neither 0 nor 1 have influence,
-    all the same. For about ``epsilon > 0.5`` (Gaussian errors; 3 with 40 % of outliers)
-    it is 1 for none, and the fit is least squares on the observations with ``r^2 < 2 t
-    s0^2``: an S-estimator that skips outliers.
+        s_0^2\, Q_h\left(\frac{r^2}{2 s_0^2}; \varepsilon\right)
+        + \frac{\alpha}{2} \sum_j (s_j b_j)^2
+
+    where Q is the soft quantile: for ``epsilon=0`` half the h-th smallest squared
+    residual, for large `epsilon` half the mean of all. Under "selection" it is that of
+    weight h - 1/2, the middle of the h-th observation: ``t - epsilon (h - 1/2) / n``
+    with the threshold t at which ``sum(clip((t - r^2 / (2 s0^2)) / epsilon, 0, 1)) = h
+    - 1/2``. Only observations for which this is neither 0 nor 1 have influence, all the
+    same. For about ``epsilon > 0.5`` (Gaussian errors; 3 with 40 % of outliers) it is 1
+    for none, and the fit is least squares on the observations with ``r^2 < 2 t s0^2``:
+    an S-estimator that skips outliers.
 
     Errors of the coefficients relative to those of least squares on the good
     observations (root mean squares over 12 samples of 500 observations and 5 features;

@@ -16,7 +16,7 @@ from ._unseen import warn_undetermined
 
 
 class SoftLTSRegressor(LTSFits):
-    """Linear regression by soft least trimmed squares (LTS).
+    r"""Linear regression by soft least trimmed squares (LTS).
 
     Least trimmed squares fits the h of n observations that a linear model fits best and
     ignores the others, so that up to n - h of them may be arbitrarily wrong, in y and
@@ -184,20 +184,25 @@ class SoftLTSRegressor(LTSFits):
     Notes
     -----
     With residuals r, feature scales s_j (standard deviations; without an intercept root
-    mean squares) and s0 the `start_scale_`, the minimised `objective_` is ::
+    mean squares), coefficients b and s0 the `start_scale_`, the minimised `objective_`
+    is
 
-        s0^2 * loss_h(r^2 / (2 s0^2); epsilon) + alpha / 2 * sum_j (s_j coef_j)^2
+    .. math::
 
-    where loss_h is the smoothed mean of the h smallest losses: in the limits half the
-    mean of the h smallest squared residuals, and half the mean of all. Dividing by s0
-    makes the fit independent of the units of y. Units of the features do not matter
-    either, nor with ``alpha=0`` any invertible linear map of them.
+        s_0^2\, L_h\left(\frac{r^2}{2 s_0^2}; \varepsilon\right)
+        + \frac{\alpha}{2} \sum_j (s_j b_j)^2
 
-    *selection*. An observation counts with the weight ``clip((t - loss) / epsilon, 0,
-    1)``, t such that the weights sum to h. The weight falls with the loss and is 0
-    beyond t: the estimator redescends. With ``trim=0.5`` and ``epsilon=12`` it has 93 %
-    of the efficiency of least squares under Gaussian errors (n = 1000). Outliers at a
-    distance of 3 to 5 s0 keep some weight, the more the larger `epsilon`.
+    where L is the smoothed mean of the h smallest losses: in the limits half the mean
+    of the h smallest squared residuals, and half the mean of all. Dividing by s0 makes
+    the fit independent of the units of y. Units of the features do not matter either,
+    nor with ``alpha=0`` any invertible linear map of them.
+
+    *selection*. An observation of loss l counts with the weight :math:`(t - l) /
+    \varepsilon`, clipped to [0, 1], with t such that the weights sum to h. The weight
+    falls with the loss and is 0 beyond t: the estimator redescends. With ``trim=0.5``
+    and ``epsilon=12`` it has 93 % of the efficiency of least squares under Gaussian
+    errors (n = 1000). Outliers at a distance of 3 to 5 s0 keep some weight, the more
+    the larger `epsilon`.
 
     *sort*. The soft sort averages losses that are *far* apart before those that are
     close. Outliers that are averaged with kept observations are no longer trimmed, and

@@ -73,7 +73,7 @@ def sinkhorn_rank(
     straight_through: bool = False,
     return_jacobian: bool = False,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
-    """Differentiable ranks by entropic optimal transport.
+    r"""Differentiable ranks by entropic optimal transport.
 
     Values are transported to increasing targets; the rank of a value is the mean of the
     ranks of the targets to which its mass goes. As `epsilon` goes to 0 ranks become
@@ -149,12 +149,18 @@ def sinkhorn_rank(
     Notes
     -----
     With the optimal plan P, weights a of the values and b of the targets, ascending
-    ranks are ``n * (P @ cumsum(b)) / a``, the Sinkhorn ranks of [1]_ (for ``epsilon=0``
-    its Kantorovich ranks); descending ones cumulate b from its other end. Their
-    weighted mean is ``n * (1 + sum(b**2)) / 2``, that of hard ranks if there are n
-    equal targets. At ``epsilon=0`` ties share their mass, and the plan is the monotone
-    one, which is optimal for every convex cost. For ``cost=1`` it is one of many, not
-    the one that small `epsilon` lead to.
+    ranks are
+
+    .. math::
+
+        r_i = \frac{n}{a_i} \sum_j P_{ij} \sum_{l \le j} b_l ,
+
+    the Sinkhorn ranks of [1]_ (for ``epsilon=0`` its Kantorovich ranks); descending
+    ones cumulate b from its other end. Their weighted mean is :math:`n\, (1 + \sum_j
+    b_j^2) / 2`, that of hard ranks if there are n equal targets. At ``epsilon=0`` ties
+    share their mass, and the plan is the monotone one, which is optimal for every
+    convex cost. For ``cost=1`` it is one of many, not the one that small `epsilon` lead
+    to.
 
     The plan is the one of Sinkhorn's algorithm, but Newton's method finds it: its steps
     are solved by conjugate gradients, preconditioned by the Laplacian of a path. The
@@ -244,7 +250,7 @@ def sinkhorn_cdf(
     straight_through: bool = False,
     return_jacobian: bool = False,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
-    """Differentiable empirical distribution function, at the values themselves.
+    r"""Differentiable empirical distribution function, at the values themselves.
 
     As `epsilon` goes to 0 and with n equal targets, the result at a value becomes the
     share of the values up to it (for ties, the mean of such shares).
@@ -306,8 +312,12 @@ def sinkhorn_cdf(
 
     Notes
     -----
-    The result is ``(P @ cumsum(b)) / a`` for the optimal plan P and weights a of the
-    values and b of the targets ([1]_).
+    With the optimal plan P and weights a of the values and b of the targets the result
+    is ([1]_)
+
+    .. math::
+
+        \frac{1}{a_i} \sum_j P_{ij} \sum_{l \le j} b_l .
 
     References
     ----------

@@ -76,7 +76,7 @@ def sinkhorn_sort(
     straight_through: bool = False,
     return_jacobian: bool = False,
 ) -> NDArray[np.floating] | tuple[NDArray[np.floating], Jacobian]:
-    """Differentiable sorted values by entropic optimal transport.
+    r"""Differentiable sorted values by entropic optimal transport.
 
     Values are transported to increasing targets; each target returns the mean of the
     values whose mass it receives. As `epsilon` goes to 0 and with n equal targets, the
@@ -143,9 +143,14 @@ def sinkhorn_sort(
 
     Notes
     -----
-    The result is ``(P.T @ values) / b`` for the optimal plan P and weights b of the
-    targets ([1]_). The function ``sort`` of ott-jax has the same
-    results and defaults; see `sinkhorn_rank` for its names.
+    With the optimal plan P and weights b of the targets the result is ([1]_)
+
+    .. math::
+
+        \frac{1}{b_j} \sum_i P_{ij} x_i .
+
+    The function ``sort`` of ott-jax has the same results and defaults; see
+    `sinkhorn_rank` for its names.
 
     References
     ----------
