@@ -61,7 +61,7 @@ class SoftLQSRegressor(RobustLinearModel):
         they grow with n and shrink with the squared distance of the outliers.
     alpha : float, default=0.0
         Strength of the ridge penalty on the coefficients of the standardised features,
-        at least 0. The penalty competes with *half the quantile*.
+        at least 0. It competes with *half the quantile*, whatever n.
     fit_intercept : bool, default=True
         Whether to fit an intercept. It is not penalised.
     n_init : int or "auto", default="auto"

@@ -74,7 +74,7 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
     formulation : {"selection", "sort"}, default="selection"
         As for `SoftLTSRegressor`, also the following ones.
     alpha : float, default=0.0
-        Strength of the ridge penalty, at least 0.
+        Strength of the ridge penalty, at least 0. It competes with the *mean* loss.
     fit_intercept : bool, default=True
         Whether to fit an intercept.
     reweight : bool, default=False
