@@ -463,7 +463,10 @@ def main():
     text = (
         "# Data larger than memory\n\nMade by `python benchmarks/beyond_memory.py "
         "--out docs/benchmarks`; see `benchmarks/README.md`. Ten features, 25 % of bad "
-        "leverage points, `SoftLTSRegressor` with its defaults.\n"
+        "leverage points, `SoftLTSRegressor` with its defaults.\n\n"
+        "Otherwise you would fit a part of the rows in memory: with 100,000 of them "
+        "the standard errors are known, and often small enough. Reading all is for "
+        "rare levels, for many features, and for judging every row.\n"
     )
     for title, section in sections.items():
         if arguments.only.lower() in title.lower():

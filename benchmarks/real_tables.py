@@ -180,7 +180,9 @@ def main():
     if options.out is not None:
         head = (
             "# Real tables\n\nMade by `python benchmarks/real_tables.py "
-            f"--reference DIR --seeds {options.seeds} --out FILE`.\n\n"
+            f"--reference DIR --seeds {options.seeds} --out FILE`.\n\nOtherwise you "
+            "would take `lmrob` or `ltsReg` of R's robustbase. On most tables all say "
+            "the same; the notes at the end tell where and why they do not.\n\n"
         )
         notes = ""
         if options.out.exists():  # what people wrote about the tables stays

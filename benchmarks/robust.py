@@ -44,7 +44,11 @@ def table(header, rows):
 
 
 def number(value):
-    return f"{value:.2f}" if value < 9.995 else f"{value:.1e}".replace("e+0", "e")
+    """Three digits in plain form, and powers of ten from 1000 on."""
+    if value < 999.5:
+        digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
+        return f"{value:.{digits}f}"
+    return f"{value:.1e}".replace("e+0", "e")
 
 
 # --- designs -----------------------------------------------------------------------
@@ -438,7 +442,7 @@ def cost_section(quick):
         tracemalloc.stop()
         rows.append(
             [
-                f"{n:.0e}",
+                f"{n:,}",
                 *(f"{np.median(r):.0f}" for r in ratios.values()),
                 f"{memory:.1f}",
             ]
@@ -493,7 +497,14 @@ def main():
     text = (
         "# Robust linear regression\n\nMade by `python benchmarks/robust.py --data DIR "
         "--tuned --reference FILE --tables FILE --out docs/benchmarks`; see "
-        "`benchmarks/README.md`.\n"
+        "`benchmarks/README.md`.\n\n"
+        "What you would take otherwise: `HuberRegressor` where errors have heavy "
+        "tails but no row is wrong as a whole (it is ahead on Cauchy errors, and "
+        "often where only labels are wrong), `RANSACRegressor` where the size of good "
+        "residuals is known, `TheilSenRegressor` for few features. Of bad leverage "
+        "points only RANSAC withstands some, with few features ([designs](#designs)). "
+        "The price of soft LTS is the search for a start ([cost](#cost)) and some "
+        "efficiency on good data ([epsilon](#epsilon)).\n"
     )
     for title, make in sections.items():
         if arguments.only.lower() in title.lower():

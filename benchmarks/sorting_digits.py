@@ -153,6 +153,10 @@ def report():
     lines = [
         "# Sorting images of numbers",
         "",
+        "Otherwise you would take NeuralSort, which is as good within noise, or",
+        "Sinkhorn ranks, which are slower. Both compare all pairs: for long lists",
+        "that is dear.",
+        "",
         f"A network that scores images, trained by {STEPS} steps with {BATCH} sets of",
         "n images each, of which it sees the order only. Part of test sets in the",
         "right order / part of places with the right number:",

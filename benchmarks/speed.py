@@ -447,12 +447,17 @@ def ratio(times, name, label, baseline):
     return float(np.median(times[name][label] / times[name][baseline]))
 
 
+def plain(value):
+    """Three digits, and no powers of ten."""
+    return f"{value:.3g}" if value < 999.5 else f"{float(f'{value:.3g}'):,.0f}"
+
+
 def duration(nanoseconds):
     value = float(np.median(nanoseconds))
     for unit, size in (("s", 1e9), ("ms", 1e6)):
         if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value / 1e3:.3g} us"
+            return f"{plain(value / size)} {unit}"
+    return f"{plain(value / 1e3)} us"
 
 
 def markdown(header, rows):
@@ -524,8 +529,28 @@ def peer_rows(pairs, times, differences):
             )
 
 
+def peer_summary(pairs, times):
+    """One line a package: how much longer it takes, and where it is ahead."""
+    ratios = {}
+    for pair in pairs:
+        package = pair.peer.label.split()[0]
+        for name in pair.inputs:
+            if pair.peer.label in times.get(name, {}):
+                found = ratio(times, name, pair.peer.label, pair.ours.label)
+                ratios.setdefault(package, {})[f"{pair.peer.label}, {name}"] = found
+    lines = []
+    for package, found in ratios.items():
+        ahead = [f"{case} ({value:.2f})" for case, value in found.items() if value < 1]
+        lines.append(
+            f"- {package} takes {plain(min(found.values()))} to "
+            f"{plain(max(found.values()))} times our time"
+            + (f", and is ahead for {'; '.join(ahead)}." if ahead else ".")
+        )
+    return "\n".join(lines)
+
+
 def report(times, differences, pairs, skipped):
-    """The markdown text."""
+    """The markdown text: what users take otherwise first, our own targets last."""
     simd = np.show_config(mode="dicts").get("SIMD Extensions", {})
     text = [
         "# Speed",
@@ -535,11 +560,20 @@ def report(times, differences, pairs, skipped):
         "Single thread, process CPU time; every ratio is the median of the ratios "
         "within each round of all contenders. Made by "
         "`python benchmarks/speed.py --peers --out docs/benchmarks`.",
-        "## Targets",
-        markdown(
-            ["call", "target", "measured", "slowest case", ""], list(target_rows(times))
-        ),
+        "A hard rank is `np.argsort`, a hard sort `np.sort`: the tables say how much "
+        "of their time the soft ones take. Below some hundred values a call is mostly "
+        "the checks of its arguments, and slower than they are: rank short rows as one "
+        "batch.",
     ]
+    rows = list(peer_rows(pairs, times, differences))
+    if rows:
+        header = ["peer", "input", "peer's time", "our time", "peer / ours"]
+        header += ["largest difference of results", "of gradients, relative"]
+        text += [
+            "## Other packages",
+            peer_summary(pairs, times),
+            markdown(header, rows),
+        ]
     for table in TABLES:
         rows = list(table_rows(table, times))
         if rows:
@@ -550,11 +584,12 @@ def report(times, differences, pairs, skipped):
                 "Cells: ratio to np.argsort / ratio to np.sort.",
                 markdown(header, rows),
             ]
-    rows = list(peer_rows(pairs, times, differences))
-    if rows:
-        header = ["peer", "input", "peer's time", "our time", "peer / ours"]
-        header += ["largest difference of results", "of gradients, relative"]
-        text += ["## Peers", markdown(header, rows)]
+    text += [
+        "## Targets, for developers",
+        markdown(
+            ["call", "target", "measured", "slowest case", ""], list(target_rows(times))
+        ),
+    ]
     return "\n\n".join(text + skipped) + "\n"
 
 

@@ -104,6 +104,10 @@ def main():
         f"NumPy {np.__version__}, Python {platform.python_version()}. Written by",
         "`python benchmarks/toolbox.py --out docs/benchmarks`.",
         "",
+        "Without derivatives `np.quantile` and `np.argpartition` do; with them you "
+        "would sort softly and take an entry (last line of each table). Numbers below "
+        "1 are less than a sort of indices. Short rows and entropic choices are dear.",
+        "",
     ]
     for shape in [*((n,) for n in arguments.sizes), BATCH]:
         lines.extend(table(shape, arguments.rounds))

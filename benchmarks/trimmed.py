@@ -169,6 +169,11 @@ train on (twice as many for the rare class), as many to test on, scores against 
 truth without errors. Python {platform.python_version()}. All settings of
 `SoftTrimmedRegressor` and `SoftTrimmedClassifier` are the defaults.
 
+Otherwise you would take the estimator as it is, or boosting with absolute errors, which
+needs no refits. Without wrong rows nothing is gained; with them flexible regressors
+gain most, linear classifiers little. A small group with a law of its own may lose a
+little.
+
 ## Regression
 
 "Shifted": 20 or 40 % of the targets of Friedman's function moved by 30. "Group": house
