@@ -9,7 +9,8 @@ from joblib import wrap_non_picklable_objects
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import LinearOperator
 
-from ._rows import Slices, rounded
+from . import _isotonic
+from ._rows import Slices, first_places, in_order, rounded, unsorted
 
 # Above this order `toarray` would fill the memory of an ordinary machine.
 MAX_DENSE_SIZE = 10_000
@@ -276,3 +277,103 @@ def check_direction(
     if array.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {array.shape}.")
     return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+def pool_jacobian(
+    input_shape,
+    slices,
+    pools,
+    *,
+    dtype,
+    weights=None,
+    input_order=None,
+    output_order=None,
+    is_kept=None,
+    matrix=_isotonic.AVERAGE,
+    divisor=1.0,
+    derivatives=None,
+):
+    """Jacobian of which each slice is block diagonal in the sorted order.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        That of `slices`, or of one slice that serves all.
+    slices : Slices
+        Of the result.
+    pools, weights, input_order, output_order, matrix, divisor
+        As `pool_product_rows` of the kernel has them.
+    dtype : dtype
+    is_kept : ndarray of bool, shape (count, n), default=None
+        Which results may move. None means all.
+    derivatives : dict of callables, default=None
+        Those in other arguments.
+    """
+    # One 1-D input may have served every slice.
+    is_shared = input_shape != slices.shape and (
+        math.prod(input_shape) != slices.count * slices.length
+    )
+
+    def multiply(rows, *, transpose):
+        if is_shared and not transpose:
+            rows = np.broadcast_to(rows, (slices.count, slices.length))
+        if is_kept is not None and transpose:
+            rows = rows * is_kept
+        out = np.empty(rows.shape)
+        _isotonic.pool_product_rows(
+            np.ascontiguousarray(rows),
+            output_order if transpose else input_order,
+            input_order if transpose else output_order,
+            pools,
+            weights,
+            matrix,
+            transpose,
+            divisor,
+            out,
+        )
+        if is_kept is not None and not transpose:
+            out = np.where(is_kept, out, 0.0)
+        return out.sum(axis=0, keepdims=True) if is_shared and transpose else out
+
+    def squares():
+        found = pool_squares(pools, weights, matrix, divisor)
+        if is_kept is not None:  # pools hold no other places
+            found = np.where(in_order(is_kept, output_order), found, 0.0)
+        found = unsorted(found, input_order)
+        return found.sum(axis=0, keepdims=True) if is_shared else found
+
+    return Jacobian(
+        Slices((slices.length,), 0) if is_shared else slices,
+        slices,
+        multiply,
+        shapes=(input_shape, slices.shape),
+        dtype=dtype,
+        derivatives=derivatives,
+        squares=squares,
+    )
+
+
+def pool_squares(pools, weights, matrix, divisor, n_places=None):
+    """Sums of squares of the columns of `pool_product_rows`, in the sorted order.
+
+    With `n_places` only so many places of each row have a result.
+    """
+    count, n = len(pools), pools.shape[1] - 1
+    first = first_places(pools, n)
+    block = first + n * np.arange(count)[:, None]
+
+    def of_blocks(terms=None):
+        terms = None if terms is None else terms.ravel()
+        return np.bincount(block.ravel(), terms, minlength=count * n)[block]
+
+    size = of_blocks()
+    p = 1.0 / size if weights is None else np.where(size > 1, weights, 1.0)
+    if matrix == _isotonic.AVERAGE:
+        rows = size if n_places is None else np.clip(n_places - first, 0, size)
+        sums = rows * p**2
+    elif matrix == _isotonic.DEVIATION:
+        sums = (1 - p) ** 2 + (size - 1) * p**2
+    else:
+        total = size * (n - first - 0.5 * (size - 1))  # of rho in the block
+        sums = (total * p) ** 2 * ((1 - p) ** 2 + np.maximum(of_blocks(p**2) - p**2, 0))
+    return sums / divisor / divisor  # the square may overflow

@@ -13,8 +13,8 @@ from ._typing import Array
 class Slices:
     """The slices of an n-dimensional array along one axis, as rows of a 2-D array."""
 
-    def __init__(self, shape: tuple[int, ...], axis: int | None):
-        self.shape = shape
+    def __init__(self, shape: tuple[int, ...], axis: int | None) -> None:
+        self.shape: tuple[int, ...] = shape
         self.axis: int = 0
         self.other_shape: tuple[int, ...] = ()  # the shape without the axis
         self.count: int = 1

@@ -8,10 +8,10 @@ import inspect
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config, utils
-from sklearn.base import BaseEstimator as _BaseEstimator
 from sklearn.base import _fit_context
 from sklearn.metrics._scorer import _Scorer as Scorer
 from sklearn.utils import _safe_indexing as safe_indexing
@@ -28,22 +28,76 @@ from sklearn.utils.metaestimators import _safe_split as safe_split
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight
 
-try:
-    from sklearn.callback import CallbackSupportMixin
-except ImportError:
+if TYPE_CHECKING:
+    # scikit-learn has no types: what our estimators have from it, for type checkers.
+    class _BaseEstimator:
+        n_features_in_: int
+        feature_names_in_: NDArray[Any]
 
-    class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Stands in for the mixin: before 1.9 there are no callbacks."""
+        def get_params(self, deep: bool = True) -> dict[str, Any]: ...
+        def set_params(self, **params: Any) -> Self: ...
+        def get_metadata_routing(self) -> Any: ...
+        def set_fit_request(self, **requests: bool | str | None) -> Self: ...
+        def set_predict_request(self, **requests: bool | str | None) -> Self: ...
+        def set_score_request(self, **requests: bool | str | None) -> Self: ...
+        def __sklearn_tags__(self) -> Any: ...
+
+    class _ScoreMixin:
+        def score(
+            self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
+        ) -> float: ...
+
+    class ClassifierMixin(_ScoreMixin): ...
+
+    class RegressorMixin(_ScoreMixin): ...
+
+    class TransformerMixin:
+        def fit_transform(
+            self, X: Any, y: ArrayLike | None = None, **fit_params: Any
+        ) -> Any: ...
+        def set_output(self, *, transform: str | None = None) -> Self: ...
+
+    class OneToOneFeatureMixin:
+        def get_feature_names_out(
+            self, input_features: ArrayLike | None = None
+        ) -> NDArray[Any]: ...
+
+    class MetaEstimatorMixin: ...
+
+    class CallbackSupportMixin:
+        def set_callbacks(self, *callbacks: Any) -> Self: ...
+
+else:
+    from sklearn.base import BaseEstimator as _BaseEstimator
+    from sklearn.base import (
+        ClassifierMixin,
+        MetaEstimatorMixin,
+        OneToOneFeatureMixin,
+        RegressorMixin,
+        TransformerMixin,
+    )
+
+    try:
+        from sklearn.callback import CallbackSupportMixin
+    except ImportError:
+
+        class CallbackSupportMixin:
+            """Stands in for the mixin: before 1.9 there are no callbacks."""
 
 
 __all__ = [
     "BaseEstimator",
     "CallbackSupportMixin",
+    "ClassifierMixin",
     "FitCallbacks",
     "HasMethods",
     "Interval",
+    "MetaEstimatorMixin",
+    "OneToOneFeatureMixin",
+    "RegressorMixin",
     "Scorer",
     "StrOptions",
+    "TransformerMixin",
     "check_X_y",
     "check_array",
     "check_method_params",

@@ -6,12 +6,12 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import ClassifierMixin
 
 from ._checks import as_frequencies
 from ._sklearn import (
     BaseEstimator,
     CallbackSupportMixin,
+    ClassifierMixin,
     FitCallbacks,
     Interval,
     StrOptions,

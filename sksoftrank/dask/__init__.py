@@ -6,10 +6,10 @@ block by block and never gathered; what has an entry for each row is lazy.
 
 try:
     import dask.array as _array  # noqa: F401
-except ModuleNotFoundError as error:
+except ModuleNotFoundError as _error:
     raise ImportError(
         "sksoftrank.dask needs dask: pip install 'sksoftrank[dask]'."
-    ) from error
+    ) from _error
 
 from ._lts import SoftLTSRegressor
 from ._scores import SoftSpearmanLabelRanker, SoftTopKClassifier

@@ -7,10 +7,10 @@ blocks of a result are found on the CPU, its value is a formula of them in JAX.
 
 try:
     import jax as _jax  # noqa: F401
-except ModuleNotFoundError as error:
+except ModuleNotFoundError as _error:
     raise ImportError(
         "sksoftrank.jax needs JAX: pip install 'sksoftrank[jax]'."
-    ) from error
+    ) from _error
 
 from ._functions import (
     isotonic_projection,

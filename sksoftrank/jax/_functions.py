@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from jax import Array
 
 from .._autodiff._binding import Binding
@@ -26,25 +28,25 @@ WORDS = {
 _function = Binding("sksoftrank.jax", Array, WORDS)
 
 _operators = Operators[Array](_backend)
-soft_rank = _function(_operators.soft_rank)
-soft_sort = _function(_operators.soft_sort)
-soft_topk = _function(_operators.soft_topk)
-soft_topk_sort = _function(_operators.soft_topk_sort)
-soft_sort_with = _function(_operators.soft_sort_with)
+soft_rank: Final = _function(_operators.soft_rank)
+soft_sort: Final = _function(_operators.soft_sort)
+soft_topk: Final = _function(_operators.soft_topk)
+soft_topk_sort: Final = _function(_operators.soft_topk_sort)
+soft_sort_with: Final = _function(_operators.soft_sort_with)
 
 _projections = Projections[Array](_backend)
-isotonic_projection = _function(_projections.isotonic_projection)
-project_permutahedron = _function(_projections.project_permutahedron)
+isotonic_projection: Final = _function(_projections.isotonic_projection)
+project_permutahedron: Final = _function(_projections.project_permutahedron)
 
 _locations = Locations[Array](_backend)
-soft_quantile = _function(_locations.soft_quantile)
-soft_median = _function(_locations.soft_median)
-soft_trimmed_mean = _function(_locations.soft_trimmed_mean)
-soft_winsorize = _function(_locations.soft_winsorize)
-soft_quantile_normalize = _function(_locations.soft_quantile_normalize)
+soft_quantile: Final = _function(_locations.soft_quantile)
+soft_median: Final = _function(_locations.soft_median)
+soft_trimmed_mean: Final = _function(_locations.soft_trimmed_mean)
+soft_winsorize: Final = _function(_locations.soft_winsorize)
+soft_quantile_normalize: Final = _function(_locations.soft_quantile_normalize)
 
 _losses = Losses[Array](_backend)
-spearman_loss = _function(_losses.spearman_loss)
-ndcg_loss = _function(_losses.ndcg_loss)
-topk_loss = _function(_losses.topk_loss)
-trimmed_loss = _function(_losses.trimmed_loss)
+spearman_loss: Final = _function(_losses.spearman_loss)
+ndcg_loss: Final = _function(_losses.ndcg_loss)
+topk_loss: Final = _function(_losses.topk_loss)
+trimmed_loss: Final = _function(_losses.trimmed_loss)

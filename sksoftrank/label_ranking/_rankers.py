@@ -157,6 +157,7 @@ class SoftSpearmanLabelRanker(
         "verbose": ["verbose"],
     }
 
+    labels_: NDArray[Any]
     coef_: NDArray[np.floating]
     intercept_: NDArray[np.floating]
     objective_: float
@@ -182,7 +183,7 @@ class SoftSpearmanLabelRanker(
         self.epsilon = epsilon
         self.alpha = alpha
         self.fit_intercept = fit_intercept
-        self.target = target
+        self.target: Target = target
         self.init_scale = init_scale
         self.max_iter = max_iter
         self.tol = tol
@@ -354,12 +355,13 @@ class DummyLabelRanker(LabelRankerMixin, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict] = {"target": [TARGETS]}
 
+    labels_: NDArray[Any]
     borda_: NDArray[np.float64]
     n_features_in_: int
     feature_names_in_: NDArray[np.object_]
 
     def __init__(self, *, target: Target = "ranks") -> None:
-        self.target = target
+        self.target: Target = target
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(

@@ -184,6 +184,7 @@ class ClassWeightsMixin:
     """
 
     class_weight: Any
+    alpha_: float
     classes_: NDArray[Any]
     _strength: Callable[[NDArray[np.float64]], float]
 

@@ -15,10 +15,9 @@ from .._checks import (
     check_regularization,
     nonfinite_error,
 )
-from .._jacobian import Jacobian
+from .._jacobian import Jacobian, pool_jacobian
 from .._rows import Slices, inside_pools, rounded
 from .._typing import NanPolicy, RankRegularization, Regularization
-from ..projections import pool_jacobian
 from ._by_group import solve_by_group
 from ._by_row import FirstPlace, OwnPlace, needs_groups, solve_groups
 from ._rows import solve_rows, solve_rows_without_nan

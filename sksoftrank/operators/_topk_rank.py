@@ -14,10 +14,9 @@ from .._checks import (
     check_k,
     check_regularization,
 )
-from .._jacobian import Jacobian
+from .._jacobian import Jacobian, pool_squares
 from .._rows import Slices, argsort_rows, rounded, stand_ins
 from .._typing import NanPolicy, Regularization
-from ..projections import pool_squares
 from ._by_row import OwnPlace, needs_groups, solve_groups
 from ._choice import steepness_of
 from ._rows import check_compared, signed

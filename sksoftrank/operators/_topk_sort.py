@@ -15,7 +15,7 @@ from .._checks import (
     check_k,
     check_regularization,
 )
-from .._jacobian import Jacobian
+from .._jacobian import Jacobian, pool_squares
 from .._rows import (
     Slices,
     argsort_rows,
@@ -25,7 +25,6 @@ from .._rows import (
     with_infinity,
 )
 from .._typing import NanPolicy, Regularization
-from ..projections import pool_squares
 from ._by_row import FirstPlace, needs_groups, solve_groups
 from ._rows import SolvedRows
 from ._sorting import sort_wrt_epsilon

@@ -1,6 +1,8 @@
 """Coefficients of several fits with their intervals, side by side."""
 
-from typing import Any, Self
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,6 +14,11 @@ from sklearn.utils.validation import check_is_fitted
 from .._checks import check_confidence_level
 from ._names import last_step, names_of
 from ._pyplot import pyplot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.container import ErrorbarContainer
+    from matplotlib.figure import Figure, SubFigure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "0.4")
 
@@ -63,6 +70,10 @@ class CoefficientsDisplay:
     ['robust', 'least squares']
     """
 
+    ax_: Axes
+    figure_: Figure | SubFigure
+    bars_: list[ErrorbarContainer]
+
     def __init__(
         self,
         *,
@@ -77,7 +88,9 @@ class CoefficientsDisplay:
         self.feature_names = feature_names
 
     @classmethod
-    def from_estimator(cls, estimator: Any, X=None, y=None, **kwargs: Any) -> Self:
+    def from_estimator(
+        cls, estimator: Any, X: Any = None, y: ArrayLike | None = None, **kwargs: Any
+    ) -> Self:
         """Plot the coefficients of one fit.
 
         Parameters

@@ -1,6 +1,8 @@
 """Predicted against true ranks of labels."""
 
-from typing import Any, Self
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,6 +11,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._names import last_step
 from ._pyplot import pyplot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.image import AxesImage
+    from matplotlib.text import Text
 
 
 class LabelRanksDisplay:
@@ -47,6 +55,11 @@ class LabelRanksDisplay:
            [0.5, 0.5, 0. ],
            [0. , 0. , 1. ]])
     """
+
+    ax_: Axes
+    figure_: Figure | SubFigure
+    image_: AxesImage
+    texts_: list[Text]
 
     def __init__(self, *, shares: ArrayLike) -> None:
         self.shares = shares

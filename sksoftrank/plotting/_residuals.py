@@ -1,15 +1,20 @@
 """Residuals, weights and quantiles of the standardised residuals of a fit."""
 
-from typing import Any, Self
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 from sklearn.utils.validation import check_is_fitted
 
 from ..linear._robust_scale import OUTLIER_CUTOFF
 from ._names import last_step
 from ._pyplot import pyplot
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure, SubFigure
 
 PANELS = 3
 
@@ -54,6 +59,9 @@ class ResidualsDisplay:
     >>> [ax.get_title() for ax in display.axes_]
     ['residuals', 'weights', 'quantiles']
     """
+
+    axes_: NDArray[np.object_]
+    figure_: Figure | SubFigure
 
     def __init__(
         self,

@@ -1,5 +1,6 @@
 """Transformers that project rows: isotonic, or onto a permutahedron."""
 
+from collections.abc import Callable
 from functools import partial
 from numbers import Real
 from typing import Any, ClassVar, Literal, Self
@@ -7,7 +8,6 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
-from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
@@ -16,7 +16,9 @@ from .._isotonic import weighted_isotonic_rows
 from .._sklearn import (
     BaseEstimator,
     Interval,
+    OneToOneFeatureMixin,
     StrOptions,
+    TransformerMixin,
     check_array,
     fit_context,
     validate_data,
@@ -41,6 +43,7 @@ class _RowProjection(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     n_features_in_: int
     feature_names_in_: NDArray[np.object_]
+    _project: Callable[..., NDArray[np.float64]]
 
     def transform(self, X: ArrayLike) -> NDArray[np.floating]:
         """Project the rows of X.

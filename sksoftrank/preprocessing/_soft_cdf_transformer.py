@@ -1,16 +1,23 @@
 """What transformers of features by their soft distribution functions share."""
 
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import check_weights, exact_table, nan_for_na
-from .._sklearn import BaseEstimator, Interval, check_array, validate_data
+from .._sklearn import (
+    BaseEstimator,
+    Interval,
+    OneToOneFeatureMixin,
+    TransformerMixin,
+    check_array,
+    validate_data,
+)
 from .._typing import Features, RandomState
 from ._column_samples import column_samples
 from ._soft_cdf import SoftCDF
@@ -38,6 +45,9 @@ class SoftCDFTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     soft_cdfs_: list[SoftCDF]
     n_features_in_: int
     feature_names_in_: NDArray[np.object_]
+    _quantile: Callable[..., NDArray[np.float64]]
+    _quantile_slope: Callable[..., NDArray[np.float64]]
+    _probability: Callable[..., NDArray[np.float64]]
 
     def _fit_sample(self, X, sample_weight):
         """Fit the functions of all features and return the samples of them in use."""

@@ -4,11 +4,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import RegressorMixin
 from sklearn.utils import assert_all_finite
 
 from .._checks import check_sigma
-from .._sklearn import BaseEstimator, CallbackSupportMixin, validate_data
+from .._sklearn import (
+    BaseEstimator,
+    CallbackSupportMixin,
+    RegressorMixin,
+    validate_data,
+)
 from .._typing import Features
 from ..linear._models import FEATURES, LinearModelMixin
 from ._ignored import GroupSharesMixin
@@ -29,7 +33,6 @@ class RobustLinearModel(
     coef_: NDArray[np.floating]
     intercept_: float
     scale_: float
-    inlier_weight_: NDArray[np.float64]
     inlier_mask_: NDArray[np.bool_]
     support_: NDArray[np.bool_]
     raw_scale_: float

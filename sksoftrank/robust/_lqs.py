@@ -4,7 +4,7 @@ from numbers import Integral, Real
 from typing import ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 from sklearn.utils import check_random_state
 
@@ -216,6 +216,15 @@ class SoftLQSRegressor(RobustLinearModel):
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     }
+
+    coef_: NDArray[np.floating]
+    intercept_: float
+    scale_: float
+    inlier_mask_: NDArray[np.bool_]
+    support_: NDArray[np.bool_]
+    raw_scale_: float
+    objective_: float
+    n_iter_: int
 
     def __init__(
         self,

@@ -3,7 +3,8 @@
 from numbers import Integral, Real
 from typing import ClassVar, Literal, Self
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
 from .._sklearn import FitCallbacks, Interval, StrOptions, fit_context
@@ -11,7 +12,7 @@ from .._typing import Features, Formulation, Init, NumberOfStarts, RandomState
 from ._base import attributes_at
 from ._data_warnings import less_trim, warn_of_data
 from ._lts_fits import LTSFits
-from ._other_minimum import OtherMinimum, warn_of_other_minimum
+from ._other_minimum import warn_of_other_minimum
 from ._unseen import warn_undetermined
 
 
@@ -287,7 +288,7 @@ class SoftLTSRegressor(LTSFits):
         "verbose": ["verbose"],
     }
 
-    other_minimum_: OtherMinimum | None
+    coef_: NDArray[np.floating]
 
     def __init__(
         self,
@@ -307,14 +308,14 @@ class SoftLTSRegressor(LTSFits):
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
-        self.formulation = formulation
+        self.formulation: Formulation = formulation
         self.trim = trim
-        self.epsilon = epsilon
+        self.epsilon: float | Literal["auto"] = epsilon
         self.alpha = alpha
         self.fit_intercept = fit_intercept
         self.reweight = reweight
-        self.init = init
-        self.n_init = n_init
+        self.init: Init = init
+        self.n_init: NumberOfStarts = n_init
         self.max_iter = max_iter
         self.tol = tol
         self.warm_start = warm_start

@@ -165,6 +165,7 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
         },
     }
 
+    coef_: NDArray[np.floating]
     epsilon_: float
     trim_: float
     best_score_: float

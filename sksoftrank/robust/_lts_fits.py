@@ -1,14 +1,16 @@
 """Fits of soft LTS: from a hard start to the fitted attributes."""
 
+from collections.abc import Iterator, Sequence
 from copy import copy
-from typing import Any
+from typing import Any, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
 from .._checks import warn
 from .._sklearn import fit_context
+from .._typing import Features, Formulation, Init, NumberOfStarts, RandomState
 from ..linear._robust_scale import (
     INLIER_FRACTION,
     OUTLIER_CUTOFF,
@@ -20,7 +22,7 @@ from ._auto_epsilon import DEFAULT, choose_epsilon
 from ._base import RobustLinearModel, tells
 from ._coefficient_errors import coefficient_errors, noise_along
 from ._intervals import IntervalsMixin
-from ._other_minimum import find_other_minimum
+from ._other_minimum import OtherMinimum, find_other_minimum
 from ._problem import RobustProblem
 from ._row_weights import SelectionWeights, step_weights, weights_up_to
 from ._trimmed_squares import smooth_fit
@@ -34,6 +36,26 @@ TRIMMING_OF_FEW = 15.0
 class LTSFits(IntervalsMixin, RobustLinearModel):
     """Base class of the soft LTS regressor: what a fit consists of."""
 
+    formulation: Formulation
+    trim: float
+    epsilon: float | Literal["auto"]
+    alpha: float
+    fit_intercept: bool
+    reweight: bool
+    init: Init
+    n_init: NumberOfStarts
+    random_state: RandomState
+    n_jobs: int | None
+
+    coef_: NDArray[np.floating]
+    intercept_: float
+    scale_: float
+    inlier_mask_: NDArray[np.bool_]
+    support_: NDArray[np.bool_]
+    raw_scale_: float
+    objective_: float
+    n_iter_: int
+    other_minimum_: OtherMinimum | None
     epsilon_: float
     stderr_: NDArray[np.float64] | None
     intercept_stderr_: float | None
@@ -77,7 +99,15 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
             **self._control(),
         )
 
-    def fits(self, X, y, epsilons, sample_weight=None, sigma=None, look_at=None):
+    def fits(
+        self,
+        X: Features,
+        y: ArrayLike,
+        epsilons: Sequence[float],
+        sample_weight: ArrayLike | None = None,
+        sigma: ArrayLike | None = None,
+        look_at: float | None = None,
+    ) -> Iterator[Self]:
         """Yield a fitted copy of the estimator for each epsilon, from one start.
 
         For the epsilon `look_at` there is another minimum, too, if the search met one.

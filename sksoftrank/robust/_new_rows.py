@@ -29,6 +29,7 @@ class NewRowsMixin:
     """
 
     scale_: float
+    inlier_weight_: NDArray[np.float64]
     _rule: RowRule
 
     def standardized_residuals(

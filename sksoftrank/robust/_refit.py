@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
-from sklearn.base import MetaEstimatorMixin, is_classifier
+from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 from sklearn.utils import check_random_state, get_tags, indexable
@@ -26,6 +26,7 @@ from .._sklearn import (
     FitCallbacks,
     HasMethods,
     Interval,
+    MetaEstimatorMixin,
     StrOptions,
     check_sample_weight,
     fit_context,

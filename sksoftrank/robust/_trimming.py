@@ -4,11 +4,10 @@ import warnings
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import RegressorMixin
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.utils import column_or_1d
 
-from .._sklearn import check_array
+from .._sklearn import RegressorMixin, check_array
 from ..linear._robust_scale import (
     INLIER_FRACTION,
     inlier_mask,
@@ -209,6 +208,8 @@ class SoftTrimmedRegressor(TrimmedRowsMixin, RegressorMixin, SoftTrimmed):
     """
 
     scale_: float
+    inlier_mask_: NDArray[np.bool_]
+    trim_: float
     relative_spread_: NDArray[np.float64]
 
     def _base_estimator(self):

@@ -7,7 +7,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_softmax
-from sklearn.base import ClassifierMixin
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
 from sklearn.utils.metaestimators import available_if
@@ -15,6 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import warn
+from .._sklearn import ClassifierMixin
 from .._typing import CV, Estimator, Features, RandomState
 from ..losses import selection_trimmed_loss
 from ._label_noise import LabelledRows, LabelNoise
@@ -195,6 +195,9 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
     """
 
     classes_: NDArray[Any]
+    inlier_mask_: NDArray[np.bool_]
+    trim_: float
+    n_iter_: int
     temperature_: float
     noise_rate_: float | None
     wrong_label_probability_: NDArray[np.float64] | None

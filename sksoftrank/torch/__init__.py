@@ -7,10 +7,10 @@ blocks of a result are found on the CPU, its value is a formula of them in PyTor
 
 try:
     import torch as _torch  # noqa: F401
-except ModuleNotFoundError as error:
+except ModuleNotFoundError as _error:
     raise ImportError(
         "sksoftrank.torch needs PyTorch: pip install 'sksoftrank[torch]'."
-    ) from error
+    ) from _error
 
 from ._functions import (
     isotonic_projection,
