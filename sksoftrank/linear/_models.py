@@ -94,8 +94,14 @@ class LinearModelMixin:
 
     def _predict_linear(self, X):
         """Predictions for the rows of X, or the scores of all outputs."""
+        return self._linear(self._features(X))
+
+    def _features(self, X):
+        """Features of rows, checked."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, **FEATURES)
+        return validate_data(self, X, reset=False, **FEATURES)
+
+    def _linear(self, X):
         return X @ self.coef_.T + np.asarray(self.intercept_, dtype=self.coef_.dtype)
 
     def _report(self, text):

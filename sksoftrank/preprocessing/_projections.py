@@ -8,11 +8,13 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
-from sklearn.utils import gen_batches
+from sklearn.utils import assert_all_finite, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
-from .._checks import check_finite, exact_table, moderate
-from .._isotonic import weighted_isotonic_rows
+from .. import _pav
+from .._checks import KINDS, check_finite, exact_table, moderate
+from .._isotonic import isotonic_rows, weighted_isotonic_rows
+from .._rows import argsort_rows, unsorted
 from .._sklearn import (
     BaseEstimator,
     Interval,
@@ -24,7 +26,6 @@ from .._sklearn import (
     validate_data,
 )
 from .._typing import RankRegularization, Regularization
-from ..projections import isotonic_projection, project_permutahedron
 from ._soft_cdf_transformer import FLOATS
 
 # Rows are projected in chunks of about this many values, which stay in cache.
@@ -59,13 +60,26 @@ class _RowProjection(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             Their projections, float32 where `X` is.
         """
         check_is_fitted(self)
-        X = validate_data(self, exact_table(X, "X"), dtype=FLOATS, reset=False)
-        # The range of X is multiplied by two sizes of blocks.
-        check_finite(X, "X", factor=X.shape[1] ** 2)
+        X = validate_data(
+            self,
+            exact_table(X, "X"),
+            dtype=FLOATS,
+            ensure_all_finite=False,
+            reset=False,
+        )
+        try:  # ranges are multiplied by two sizes of blocks
+            check_finite(X, "X", factor=X.shape[1] ** 2 / min(self._unit(), 1.0))
+        except ValueError:
+            assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
+            raise
         out = np.empty_like(X)
         for batch in gen_batches(X.shape[0], max(1, CHUNK_SIZE // X.shape[1])):
-            out[batch] = self._project(X[batch].astype(np.float64, copy=False))
+            out[batch] = self._project(np.ascontiguousarray(X[batch], np.float64))
         return out
+
+    def _unit(self):
+        """Of the rows that are projected."""
+        return 1.0
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -206,7 +220,7 @@ class IsotonicProjection(_RowProjection):
 def _isotonic(X, weights, regularization):
     """Non-increasing solutions for the rows of X."""
     if weights is None:
-        return isotonic_projection(X, regularization=regularization)
+        return _solve(X, None, KINDS[regularization])
     is_kept = weights > NEGLIGIBLE * weights.max()
     solve = _weighted_means if regularization == "quadratic" else _weighted_log_means
     kept = solve(np.ascontiguousarray(X[:, is_kept]), moderate(weights[is_kept]))
@@ -224,6 +238,14 @@ def _isotonic(X, weights, regularization):
         own = _isotonic(X[:, run], own_weights, regularization)
         upper, lower = kept[:, place[run[0]], None], kept[:, place[run[0]] + 1, None]
         out[:, run] = np.clip(own, lower, upper)
+    return out
+
+
+def _solve(X, w, kind, project=False):
+    """`isotonic_projection`, or for sorted rows the other one, without checks."""
+    w = None if w is None else np.ascontiguousarray(w[None])
+    out = np.empty(X.shape)
+    isotonic_rows(np.ascontiguousarray(X), w, 1.0, kind, project, out, None, None, None)
     return out
 
 
@@ -264,7 +286,7 @@ def _by_powers(power, inverse, X, top, weights):
 def _by_logarithms(X, _, weights):
     # To numbers that large, logarithms of weights can be added without loss of digits.
     log_weights = np.log(weights)
-    return isotonic_projection(X + log_weights, log_weights, regularization="entropic")
+    return _solve(X + log_weights, log_weights, _pav.ENTROPIC)
 
 
 class PermutahedronProjection(_RowProjection):
@@ -386,11 +408,14 @@ class PermutahedronProjection(_RowProjection):
     def _project(self, X):
         if self.epsilon == 0:
             return _mean_over_ties(X, self.w_)
-        z = X / self.epsilon
-        if self.regularization == "kl":
-            log_w = np.log(self.w_)
-            return np.exp(project_permutahedron(z, log_w, regularization="entropic"))
-        return project_permutahedron(z, self.w_, regularization=self.regularization)
+        w = np.log(self.w_) if self.regularization == "kl" else self.w_
+        kind = _pav.QUADRATIC if self.regularization == "quadratic" else _pav.ENTROPIC
+        order, z = argsort_rows(X / self.epsilon, descending=True)
+        out = unsorted(_solve(z, w[::-1], kind, project=True), order)
+        return np.exp(out) if self.regularization == "kl" else out
+
+    def _unit(self):
+        return self.epsilon or 1.0
 
 
 def _mean_over_ties(X, w):

@@ -91,8 +91,10 @@ class RobustLinearModel(
         return super().score(X, y, sample_weight)
 
     def _validate(self, X, y, reset=True):
+        given = getattr(y, "dtype", None)
         X, y = validate_data(self, X, y, y_numeric=True, reset=reset, **FEATURES)
-        assert_all_finite(y, input_name="y")  # None among objects became NaN
+        if given != y.dtype:  # None among objects became NaN
+            assert_all_finite(y, input_name="y")
         return X, y
 
     def _find_undetermined(self, problem, selection):

@@ -22,7 +22,7 @@ class CappedScore:
     def __call__(self, estimator, X, y, sample_weight=None, sigma=None):
         """Score of a fitted estimator."""
         with np.errstate(over="ignore"):
-            error = np.abs(y - estimator.predict(X)) / self.cap
+            error = np.abs(y - estimator._linear(X)) / self.cap
             if sigma is not None:
                 error /= sigma
         return -np.average(np.minimum(error, 1.0) ** 2, weights=sample_weight)

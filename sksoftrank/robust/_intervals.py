@@ -1,6 +1,7 @@
 """Errors of predictions and the summary of a linear fit."""
 
 import math
+from collections.abc import Callable
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -9,8 +10,6 @@ from scipy.stats import t as student
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import check_confidence_level, check_sigma
-from .._sklearn import validate_data
-from ..linear._models import FEATURES
 from ._coefficient_errors import CoefficientErrors
 from ._new_rows import NewRowsMixin
 from ._summary import RegressionSummary, summarize
@@ -24,6 +23,8 @@ class IntervalsMixin(NewRowsMixin):
 
     _errors: CoefficientErrors | None
     _lost: NDArray[np.bool_]
+    _features: Callable[[Any], Any]
+    _linear: Callable[[Any], NDArray[np.floating]]
 
     @property
     def covariance_(self) -> NDArray[np.float64] | None:
@@ -77,7 +78,8 @@ class IntervalsMixin(NewRowsMixin):
         ValueError
             If the rows are not as described, or standard errors are not known.
         """
-        prediction = super().predict(X)  # type: ignore[misc]
+        X = self._features(X)
+        prediction = self._linear(X)
         if not return_std:
             if sigma is not None:
                 check_sigma(sigma, prediction.size)
@@ -134,8 +136,10 @@ class IntervalsMixin(NewRowsMixin):
         check_confidence_level(confidence_level)
         if kind not in ("observation", "mean"):
             raise ValueError(f"kind must be 'observation' or 'mean', got {kind!r}.")
+        X = self._features(X)
         std = self._std(X, kind, sigma, "predict_interval")
-        prediction = self._mean(X)
+        coef, intercept = self._rule.final
+        prediction = X.astype(np.float64, copy=False) @ coef + intercept
         half = half_width(std, self._errors.df, confidence_level)  # type: ignore[union-attr]
         return np.column_stack([prediction - half, prediction + half])
 
@@ -170,16 +174,8 @@ class IntervalsMixin(NewRowsMixin):
         check_is_fitted(self)
         return summarize(self, confidence_level)
 
-    def _mean(self, X) -> NDArray[np.float64]:
-        """Predictions in float64."""
-        X = validate_data(self, X, reset=False, **FEATURES)
-        coef, intercept = self._rule.final
-        return X.astype(np.float64, copy=False) @ coef + intercept
-
     def _std(self, X, kind, sigma, caller) -> NDArray[np.float64]:
-        """Standard deviations of the mean, or of observations, at the rows of X."""
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False, **FEATURES)
+        """Standard deviations of the mean, or of observations, at rows of features."""
         if self._errors is None:
             raise ValueError(
                 f"{caller} needs standard errors, which this {type(self).__name__} "

@@ -250,17 +250,14 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
             The fitted estimator.
         """
         X, y = self._validate(X, y)
-        weights = {}
-        if sample_weight is not None:
-            weights["sample_weight"] = check_frequencies(
-                sample_weight, y.size, self.formulation == "sort"
-            )
+        weight = check_frequencies(sample_weight, y.size, self.formulation == "sort")
+        weights = {} if sample_weight is None else {"sample_weight": weight}
         if sigma is not None:
             weights["sigma"] = check_sigma(sigma, y.size)
         self.epsilons_ = check_grid(self.epsilons, self.formulation, y.size)
         self.trims_ = check_sorted(self.trims, "trims", 0.5)
         rng = check_random_state(self.random_state)
-        scorer, unit = self._scorer(X, y, weights, rng)
+        scorer, unit = self._scorer(X, y, weight, weights, rng)
         split_params, score_params = route(self, scorer, weights, params)
         if self.scoring is None:  # it is routed nothing, for it is ours
             score_params = weights
@@ -292,7 +289,7 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
         warn_of_data(
             self,
             y,
-            self._frequencies(y, weights),
+            weight,
             chosen._n_coefs,
             lambda share: f"Try trims well below {1 - share:.2g}",
         )
@@ -318,12 +315,11 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
         scorer = None if self.scoring is None else get_scorer(self.scoring)
         return router.add(scorer=scorer, method_mapping=to_score)
 
-    def _scorer(self, X, y, weights, rng):
+    def _scorer(self, X, y, weight, weights, rng):
         """The scorer, and the unit of its scores."""
         self.cap_ = None
         if self.scoring is not None:
             return get_scorer(self.scoring), 1.0
-        weight = self._frequencies(y, weights)
         for trim in (self.trims_[-1], 0.0):
             model = self._model(trim, rng).set_params(formulation="selection")
             fit = next(model.fits(X, y, [DEFAULT], **weights))
@@ -342,9 +338,6 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
                 f"scoring may be passed.",
             )
         return CappedScore(10 * fit._zero or 1.0), 1.0
-
-    def _frequencies(self, y, weights):
-        return check_frequencies(weights.get("sample_weight"), y.size, False)
 
     def _model(self, trim, rng):
         """Estimator for one start, with randomness of its own."""

@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 
 from .._checks import warn
 from .._sklearn import fit_context
-from .._typing import Features, Formulation, Init, NumberOfStarts, RandomState
+from .._typing import Formulation, Init, NumberOfStarts, RandomState
 from ..linear._robust_scale import (
     INLIER_FRACTION,
     OUTLIER_CUTOFF,
@@ -101,8 +101,8 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
 
     def fits(
         self,
-        X: Features,
-        y: ArrayLike,
+        X: Any,
+        y: NDArray[Any],
         epsilons: Sequence[float],
         sample_weight: ArrayLike | None = None,
         sigma: ArrayLike | None = None,
@@ -110,6 +110,7 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
     ) -> Iterator[Self]:
         """Yield a fitted copy of the estimator for each epsilon, from one start.
 
+        X and y are as `_validate` returns them: paths of folds are many.
         For the epsilon `look_at` there is another minimum, too, if the search met one.
         """
         problem, start = self._start_path(X, y, min(epsilons), sample_weight, sigma)
@@ -122,7 +123,7 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
 
     @fit_context(prefer_skip_nested_validation=True)
     def _start_path(self, X, y, smallest_epsilon, sample_weight, sigma):
-        X, y = self._validate(X, y)
+        self.n_features_in_ = X.shape[1]
         problem = self._problem(X, y, sample_weight, sigma)
         return problem, self._find_start(problem, smallest_epsilon)
 

@@ -99,12 +99,12 @@ def soft_lts_path(
     for value, name in ((X, "X"), (y, "y"), (epsilons, "epsilons")):
         refuse_lazy(value, name)
     epsilons = check_grid(epsilons, model.formulation, np.size(y))
+    X, y = model._validate(X, y)
     path = []
     for fit in model.fits(X, y, epsilons, sample_weight, sigma):
         path.append((fit.coef_, fit.intercept_, fit.scale_, fit.objective_))
-    y = np.ravel(y).astype(np.float64)
     weight = check_frequencies(sample_weight, y.size, False)
-    warn_of_data(fit, y, weight, fit._n_coefs, less_trim)
+    warn_of_data(fit, y.astype(np.float64), weight, fit._n_coefs, less_trim)
     return SoftLTSPath(epsilons, *(np.array(part) for part in zip(*path, strict=True)))
 
 

@@ -1,5 +1,6 @@
 """Residuals, outliers and weights of any rows, by the rule of a fitted linear model."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,6 +32,7 @@ class NewRowsMixin:
     scale_: float
     inlier_weight_: NDArray[np.float64]
     _rule: RowRule
+    _validate: Callable[..., tuple[Any, NDArray[Any]]]
 
     def standardized_residuals(
         self, X: Any, y: ArrayLike, sigma: ArrayLike | None = None
@@ -182,7 +184,7 @@ class NewRowsMixin:
     def _residuals(self, X, y, sigma, which) -> NDArray[np.float64]:
         """Residuals in units of sigma, from the raw or the final coefficients."""
         check_is_fitted(self)
-        X, y = self._validate(X, y, reset=False)  # type: ignore[attr-defined]
+        X, y = self._validate(X, y, reset=False)
         coef, intercept = getattr(self._rule, which)
         with np.errstate(over="ignore"):
             residual = y - (X.astype(np.float64, copy=False) @ coef + intercept)

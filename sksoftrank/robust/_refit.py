@@ -1,5 +1,6 @@
 """Refitting of any estimator with the selection weights of its own losses."""
 
+import math
 import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, NamedTuple, Self
@@ -33,6 +34,7 @@ from .._sklearn import (
     refuse_other_arrays,
 )
 from .._typing import CV, Estimator, Features, RandomState
+from ..losses._choices import trimmed_gradient
 from ._fold_fits import CloneFits, prepare, whole_repeats, with_few_values
 from ._ignored import GroupSharesMixin, warn_of_ignored_group
 
@@ -382,6 +384,17 @@ def _training_weight(row_weight, weight, strata, train):
 def part_trimmed(selection, weight):
     """The part of the weight that a selection leaves out."""
     return max(0.0, float(1 - (weight @ selection) / weight.sum()))
+
+
+def trimmed(losses, kept, epsilon, weight):
+    """Value and choice of `selection_trimmed_loss`, or say that a loss is infinite."""
+    value, _, selection = trimmed_gradient(losses, weight, kept, epsilon)
+    if not math.isfinite(value):
+        raise ValueError(
+            "estimator must predict values of which the losses are finite, got some "
+            "that overflow; in other units of y they may not."
+        )
+    return value, selection
 
 
 def n_kept(total, trim):

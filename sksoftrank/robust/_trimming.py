@@ -14,7 +14,6 @@ from ..linear._robust_scale import (
     lts_scale,
     reweighted_scale,
 )
-from ..losses import selection_trimmed_loss
 from ._label_noise import SIGNIFICANT
 from ._outlying_rows import (
     centre_of_most,
@@ -26,7 +25,7 @@ from ._outlying_rows import (
 )
 from ._problem import EXACT_FIT
 from ._readings import read_predictions
-from ._refit import SoftTrimmed, n_kept, part_trimmed
+from ._refit import SoftTrimmed, n_kept, part_trimmed, trimmed
 from ._spread import SpreadByLevel, spread_by_level
 from ._trimmed_rows import (
     RowRule,
@@ -262,8 +261,7 @@ class SoftTrimmedRegressor(TrimmedRowsMixin, RegressorMixin, SoftTrimmed):
 
         def choose(prediction, scale=1.0, epsilon=0.0):
             losses = 0.5 * (residuals(prediction) / scale) ** 2
-            value, _, selection = selection_trimmed_loss(losses, kept, epsilon, weight)
-            return value, selection
+            return trimmed(losses, kept, epsilon, weight)
 
         def refit(selection):
             return read(selection, trim)

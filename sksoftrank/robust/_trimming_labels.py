@@ -16,10 +16,9 @@ from sklearn.utils.validation import check_is_fitted
 from .._checks import warn
 from .._sklearn import ClassifierMixin
 from .._typing import CV, Estimator, Features, RandomState
-from ..losses import selection_trimmed_loss
 from ._label_noise import LabelledRows, LabelNoise
 from ._readings import SMALLEST_PROBABILITY, read_scores
-from ._refit import SoftTrimmed, estimator_has, n_kept, part_trimmed
+from ._refit import SoftTrimmed, estimator_has, n_kept, part_trimmed, trimmed
 
 
 class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
@@ -410,7 +409,7 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
             for k, total in enumerate(totals):
                 of_class = label == k
                 kept = n_kept(total, trim)
-                value, _, selection[of_class] = selection_trimmed_loss(
+                value, selection[of_class] = trimmed(
                     losses[of_class], kept, epsilons[k], weight[of_class]
                 )
                 objective += kept * value
