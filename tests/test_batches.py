@@ -61,7 +61,7 @@ def cut(edges, *arrays):
 def from_scale_of(model, X, y, sample_weight=None, sigma=None):
     """The minimum in memory, in the same unit of epsilon, next to that of a fit."""
     local = model.to_local()
-    problem = local._problem(X, y, sample_weight, sigma)
+    problem = local._problem(X, y, *local._check_rows(y, sample_weight, sigma))
     fit = smooth_fit(
         problem,
         model.start_scale_ / problem.scale_unit,
@@ -191,7 +191,8 @@ def test_the_hard_fit_is_a_local_minimum(few_drawn, alpha, has_weight):
     weight = weight if has_weight else None
     model = SoftLTSRegressor(random_state=0, epsilon=0, alpha=alpha)
     model.fit_batches(cut([5, 7000], X, y, weight))
-    problem = model.to_local()._problem(X, y, weight, None)
+    local = model.to_local()
+    problem = local._problem(X, y, *local._check_rows(y, weight, None))
     z = problem.coordinates(model.coef_, model.intercept_)
     # No concentration step in memory moves it.
     moved = problem._concentrate(Start(z, 0, None), max_iter=100, tol=0.0)

@@ -349,6 +349,8 @@ def test_weights_in_any_layout():
 
 
 def problem_of(X, y, sample_weight=None, alpha=0.0):
+    if sample_weight is not None:
+        sample_weight = np.asarray(sample_weight, dtype=np.float64)
     return RobustProblem(X, y, sample_weight, trim=0.5, alpha=alpha, fit_intercept=True)
 
 

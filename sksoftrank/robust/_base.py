@@ -13,8 +13,9 @@ from .._sklearn import (
     RegressorMixin,
     validate_data,
 )
-from .._typing import Features
+from .._typing import Features, Formulation
 from ..linear._models import FEATURES, LinearModelMixin
+from ._frequencies import check_frequencies
 from ._ignored import GroupSharesMixin
 from ._new_rows import NewRowsMixin
 from ._unseen import undetermined_axes, undetermined_features
@@ -30,6 +31,7 @@ class RobustLinearModel(
 ):
     """Base class of the robust linear regressors."""
 
+    formulation: Formulation
     coef_: NDArray[np.floating]
     intercept_: float
     scale_: float
@@ -96,6 +98,12 @@ class RobustLinearModel(
         if given != y.dtype:  # None among objects became NaN
             assert_all_finite(y, input_name="y")
         return X, y
+
+    def _check_rows(self, y, sample_weight, sigma):
+        """Weights and standard deviations of the rows of a fit, checked."""
+        whole = self.formulation == "sort"
+        weight = check_frequencies(sample_weight, y.size, whole)
+        return weight, None if sigma is None else check_sigma(sigma, y.size)
 
     def _find_undetermined(self, problem, selection):
         """Axes that nothing tells; sets which coefficients are lost."""

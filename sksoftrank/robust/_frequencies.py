@@ -5,12 +5,12 @@ from numbers import Real
 
 import numpy as np
 
-from .._checks import as_frequencies, check_sigma, check_weights
+from .._checks import check_weights
 from ..losses._trimmed import MAX_REPEATS
 
 
 def check_frequencies(sample_weight, n_samples, whole):
-    """Sample weights as frequencies, in float64."""
+    """Sample weights in float64, or what is wrong with them."""
     if sample_weight is None:
         return np.ones(n_samples)
     if isinstance(sample_weight, Real):
@@ -29,7 +29,7 @@ def check_frequencies(sample_weight, n_samples, whole):
             f'formulation="sort", which counts positions, got {weight.sum():g}; '
             'formulation="selection" takes any sum.'
         )
-    return as_frequencies(weight)
+    return weight
 
 
 def row_scale_of(sigma, weight):
@@ -40,7 +40,6 @@ def row_scale_of(sigma, weight):
     """
     if sigma is None:
         return None, 1.0
-    sigma = check_sigma(sigma, weight.size)
     largest = sigma.max()
     relative = sigma / largest
     if relative.min() == 1:

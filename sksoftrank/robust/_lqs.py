@@ -241,7 +241,7 @@ class SoftLQSRegressor(RobustLinearModel):
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
-        self.formulation = formulation
+        self.formulation: Formulation = formulation
         self.quantile = quantile
         self.epsilon = epsilon
         self.alpha = alpha
@@ -287,12 +287,10 @@ class SoftLQSRegressor(RobustLinearModel):
         problem = RobustProblem(
             X,
             y,
-            sample_weight,
-            sigma,
+            *self._check_rows(y, sample_weight, sigma),
             trim=1 - self.quantile,
             alpha=self.alpha,
             fit_intercept=self.fit_intercept,
-            whole_weights=self.formulation == "sort",
         )
         metadata = {"sample_weight": sample_weight, "sigma": sigma}
         callbacks = FitCallbacks(self, X, y, metadata)

@@ -358,7 +358,7 @@ class SoftLTSRegressor(LTSFits):
         X, y = self._validate(X, y, reset=not is_warm)
         metadata = {"sample_weight": sample_weight, "sigma": sigma}
         callbacks = FitCallbacks(self, X, y, metadata)
-        problem = self._problem(X, y, sample_weight, sigma)
+        problem = self._problem(X, y, *self._check_rows(y, sample_weight, sigma))
         self._report(
             f"search: {y.size} rows, {problem.n_coefs} coefficients, "
             f"{problem.n_kept:g} rows to keep"

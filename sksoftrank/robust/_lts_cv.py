@@ -10,7 +10,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
-from .._checks import check_sigma, warn
+from .._checks import as_frequencies, warn
 from .._sklearn import FitCallbacks, StrOptions, fit_context
 from .._typing import CV, Features, Formulation, Init, NumberOfStarts, RandomState
 from ._auto_epsilon import DEFAULT
@@ -27,7 +27,6 @@ from ._fold_scores import (
     score_folds,
     undefined_scores,
 )
-from ._frequencies import check_frequencies
 from ._intervals import IntervalsMixin
 from ._lts import SoftLTSRegressor
 from ._lts_path import check_grid, check_sorted
@@ -206,7 +205,7 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
         self.trims = trims
         self.scoring = scoring
         self.cv = cv
-        self.formulation = formulation
+        self.formulation: Formulation = formulation
         self.alpha = alpha
         self.fit_intercept = fit_intercept
         self.reweight = reweight
@@ -250,10 +249,11 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
             The fitted estimator.
         """
         X, y = self._validate(X, y)
-        weight = check_frequencies(sample_weight, y.size, self.formulation == "sort")
+        weight, sigma = self._check_rows(y, sample_weight, sigma)
+        weight = as_frequencies(weight)
         weights = {} if sample_weight is None else {"sample_weight": weight}
         if sigma is not None:
-            weights["sigma"] = check_sigma(sigma, y.size)
+            weights["sigma"] = sigma
         self.epsilons_ = check_grid(self.epsilons, self.formulation, y.size)
         self.trims_ = check_sorted(self.trims, "trims", 0.5)
         rng = check_random_state(self.random_state)

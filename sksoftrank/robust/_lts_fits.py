@@ -5,12 +5,12 @@ from copy import copy
 from typing import Any, Literal, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from .._checks import warn
 from .._sklearn import fit_context
-from .._typing import Formulation, Init, NumberOfStarts, RandomState
+from .._typing import Init, NumberOfStarts, RandomState
 from ..linear._robust_scale import (
     INLIER_FRACTION,
     OUTLIER_CUTOFF,
@@ -36,7 +36,6 @@ TRIMMING_OF_FEW = 15.0
 class LTSFits(IntervalsMixin, RobustLinearModel):
     """Base class of the soft LTS regressor: what a fit consists of."""
 
-    formulation: Formulation
     trim: float
     epsilon: float | Literal["auto"]
     alpha: float
@@ -76,16 +75,15 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
     def _control(self):
         return {"max_iter": self.max_iter, "tol": self.tol}
 
-    def _problem(self, X, y, sample_weight, sigma):
+    def _problem(self, X, y, weight, sigma):
         return RobustProblem(
             X,
             y,
-            sample_weight,
+            weight,
             sigma,
             trim=self.trim,
             alpha=self.alpha,
             fit_intercept=self.fit_intercept,
-            whole_weights=self.formulation == "sort",
         )
 
     def _find_start(self, problem, smallest_epsilon):
@@ -104,13 +102,13 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
         X: Any,
         y: NDArray[Any],
         epsilons: Sequence[float],
-        sample_weight: ArrayLike | None = None,
-        sigma: ArrayLike | None = None,
+        sample_weight: NDArray[np.float64] | None = None,
+        sigma: NDArray[np.float64] | None = None,
         look_at: float | None = None,
     ) -> Iterator[Self]:
         """Yield a fitted copy of the estimator for each epsilon, from one start.
 
-        X and y are as `_validate` returns them: paths of folds are many.
+        The data have been checked: paths of folds are many.
         For the epsilon `look_at` there is another minimum, too, if the search met one.
         """
         problem, start = self._start_path(X, y, min(epsilons), sample_weight, sigma)

@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._checks import as_frequencies
 from .._sklearn import check_array, refuse_lazy
 from .._typing import Features
 from ._data_warnings import (
     less_trim,
     warn_of_data,
 )
-from ._frequencies import check_frequencies
 from ._lts import SoftLTSRegressor
 
 
@@ -100,11 +100,13 @@ def soft_lts_path(
         refuse_lazy(value, name)
     epsilons = check_grid(epsilons, model.formulation, np.size(y))
     X, y = model._validate(X, y)
+    weight, sigma = model._check_rows(y, sample_weight, sigma)
     path = []
-    for fit in model.fits(X, y, epsilons, sample_weight, sigma):
+    for fit in model.fits(X, y, epsilons, weight, sigma):
         path.append((fit.coef_, fit.intercept_, fit.scale_, fit.objective_))
-    weight = check_frequencies(sample_weight, y.size, False)
-    warn_of_data(fit, y.astype(np.float64), weight, fit._n_coefs, less_trim)
+    warn_of_data(
+        fit, y.astype(np.float64), as_frequencies(weight), fit._n_coefs, less_trim
+    )
     return SoftLTSPath(epsilons, *(np.array(part) for part in zip(*path, strict=True)))
 
 

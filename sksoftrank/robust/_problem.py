@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from .._checks import warn
+from .._checks import as_frequencies, warn
 from ..linear._design import MAX_WHITENED_RANK, LinearDesign
 from ..linear._robust_scale import (
     INLIER_FRACTION,
@@ -17,7 +17,7 @@ from ..linear._robust_scale import (
     weighted_quantile,
 )
 from ._far_rows import near_weight
-from ._frequencies import check_frequencies, row_scale_of
+from ._frequencies import row_scale_of
 from ._ignored import warn_of_ignored_group
 from ._lts_search import Start, least_squares_start, lts_search
 from ._lts_steps import concentrate
@@ -59,15 +59,13 @@ class RobustProblem:
         Features.
     y : ndarray of shape (n_samples,)
         Targets.
-    sample_weight : array-like of shape (n_samples,) or None
-        Frequencies.
-    sigma : array-like of shape (n_samples,) or None
-        Relative standard deviations of the errors: residuals, targets and features are
+    sample_weight : ndarray of shape (n_samples,) or None
+        Checked weights, to be read as frequencies.
+    sigma : ndarray of shape (n_samples,) or None
+        Checked standard deviations of the errors: residuals, targets and features are
         in units of these, divided by their mean in the sense of `row_scale_of`.
     trim, alpha, fit_intercept
         As in `SoftLTSRegressor`.
-    whole_weights : bool
-        Whether the weights must be whole numbers, with a limited sum.
 
     Attributes
     ----------
@@ -98,12 +96,12 @@ class RobustProblem:
         trim,
         alpha,
         fit_intercept,
-        whole_weights=False,
         eps=None,
     ):
         self.trim, self.alpha, self.fit_intercept = trim, alpha, bool(fit_intercept)
         self.eps = float(np.finfo(X.dtype).eps if eps is None else eps)
-        weight = check_frequencies(sample_weight, y.size, whole_weights)
+        ones = sample_weight is None
+        weight = np.ones(y.size) if ones else as_frequencies(sample_weight)
         self._row_scale, sigma_unit = row_scale_of(sigma, weight)
         if sparse.issparse(X) and X.shape[0] * X.shape[1] <= MAX_DENSE_SIZE:
             X = X.toarray()
