@@ -17,6 +17,7 @@ from ._checks import (
     check_regularization,
     check_values,
     exact_differences,
+    nonfinite_error,
 )
 from ._jacobian import Jacobian
 from ._rows import Slices
@@ -347,7 +348,6 @@ def soft_spearman(
         y = check_values(y, "y")  # no text, no dates
     values = np.column_stack([X, y])
     is_missing = np.isnan(values)
-    check_finite(values[~is_missing] if omits_nan else values, "X and y")
     if groups is not None:
         return _mean_scores(values, is_missing, groups, epsilon, regularization)
     scores, pvalues = np.full((2, X.shape[1]), np.nan)
@@ -378,6 +378,8 @@ def _correlations(
     n_samples = len(values)
     if epsilon > 0:  # hard ranks have no unit
         values, _ = _in_interquartile_ranges(values, "X and y")
+    else:
+        check_finite(values, "X and y")
     unit, *_ = _unit_ranks(values, epsilon / n_samples, regularization)
     return np.clip(unit[:, :-1].T @ unit[:, -1], -1.0, 1.0)
 
@@ -414,6 +416,8 @@ def _mean_scores(
 def _in_interquartile_ranges(values, name):
     """Columns in units of their interquartile ranges, and these."""
     scale = np.array([interquartile_range(column) for column in values.T])
+    if np.isinf(scale).any():
+        raise nonfinite_error(values, name)
     with np.errstate(over="ignore"):
         values = values / scale
     name = f"{name}, in units of their interquartile ranges,"

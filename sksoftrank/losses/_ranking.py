@@ -440,7 +440,7 @@ def _check_rows(scores, truth, name, groups=None):
     is_unranked = np.isnan(truth)
     if is_unranked.any():
         check_all(scores[~is_unranked], "scores")
-        scores = np.where(is_unranked, 0.0, scores)
+        return np.where(is_unranked, 0.0, scores), truth
     return check_all(scores, "scores"), truth
 
 

@@ -110,7 +110,7 @@ def selection_trimmed_loss(
     >>> selection_trimmed_loss(losses, 2, epsilon=2)[2]
     array([1.  , 0.75, 0.25, 0.  ])
     """
-    losses = _check_losses(losses)
+    losses = check_finite(_check_losses(losses), "losses")
     epsilon = check_epsilon(epsilon)
     sample_weight, total = _check_sample_weight(sample_weight, losses.size)
     _check_n_kept(n_kept, total, "n_kept")
@@ -253,7 +253,7 @@ def selection_quantile_loss(
     >>> gradient
     array([0.25, 0.25, 0.25, 0.25, 0.  ])
     """
-    losses = _check_losses(losses)
+    losses = check_finite(_check_losses(losses), "losses")
     epsilon = check_epsilon(epsilon)
     sample_weight, total = _check_sample_weight(sample_weight, losses.size)
     _check_n_kept(n_kept, total, "n_kept")
@@ -324,7 +324,7 @@ def sorted_quantile_loss(
 
 
 def _check_losses(losses):
-    losses = check_finite(check_exact(losses, "losses"), "losses")
+    losses = check_exact(losses, "losses")
     if losses.ndim != 1 or losses.size == 0:
         raise ValueError(
             f"losses must be a non-empty 1-D array, got shape {losses.shape}."
@@ -341,7 +341,7 @@ def _check_sample_weight(sample_weight, n_losses, name="sample_weight"):
 
 
 def _check_counts(counts, losses, epsilon):
-    """Return the counts, or None for ones, and their sum."""
+    """Return the counts, or None for ones, and their sum; the losses are finite."""
     counts, total = _check_sample_weight(counts, losses.size, "counts")
     if counts is not None:
         if (counts != np.floor(counts)).any():
@@ -350,8 +350,7 @@ def _check_counts(counts, losses, epsilon):
             raise ValueError(
                 f"counts must sum to at most {MAX_REPEATS:g}, got {total:g}."
             )
-    if epsilon > 0:
-        check_finite(losses, "losses", factor=total * total)
+    check_finite(losses, "losses", factor=total * total if epsilon > 0 else 1.0)
     return counts, total
 
 

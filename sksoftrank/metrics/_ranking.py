@@ -299,6 +299,11 @@ def ndcg_score(
     if groups is not None:
         y_score = exact_within(y_score, "y_score", groups)
     y_score = check_rankings(y_score, "y_score")
+    return _ndcg(y_true, y_score, k, sample_weight, groups)
+
+
+def _ndcg(y_true, y_score, k, sample_weight, groups=None):
+    """`ndcg_score` of arrays that have been checked."""
     ranked = check_both(y_true, y_score)
     if groups is not None:
         check_flat(y_true, "y_true")
@@ -375,7 +380,7 @@ def ndcg_score_of_ranks(
     ranks = rankdata(check_rankings(y_true, "y_true"), axis=-1, nan_policy="omit")
     n_ranked = (~np.isnan(ranks)).sum(axis=-1, keepdims=True)
     scores = -check_rankings(y_pred, "y_pred")
-    return ndcg_score(n_ranked - ranks, scores, k=k, sample_weight=sample_weight)
+    return _ndcg(n_ranked - ranks, scores, k, sample_weight)
 
 
 def _score_groups(name, functions, arguments, average):
