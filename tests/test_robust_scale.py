@@ -35,12 +35,10 @@ def with_ones(X, fit_intercept=True):
     return np.column_stack([X, np.ones(len(X))]) if fit_intercept else X
 
 
-def all_errors(
-    X, residual, weight, selection, slope=None, *, alpha=0.0, intercept=True
-):
+def all_errors(X, residual, weight, p, slope=None, *, alpha=0.0, intercept=True):
     """`coefficient_errors` in one array, the intercept last."""
     design = LinearDesign(X, weight, fit_intercept=intercept, alpha=alpha)
-    errors = coefficient_errors(design, residual, weight, selection, slope)
+    errors = coefficient_errors(design, residual, weight, p, slope)
     coef, last = errors.coefficients()
     return np.append(coef, last) if intercept else coef
 
@@ -334,13 +332,13 @@ def test_r2_with_factors_of_the_rows():
 @INTERCEPTS
 def test_standard_errors_of_0_1_weights_are_those_of_least_squares(fit_intercept):
     X, residual, weight = linear_data()
-    selection = (np.arange(40) % 3 > 0).astype(float)
-    repeats = (weight * selection).astype(int)
+    p = (np.arange(40) % 3 > 0).astype(float)
+    repeats = (weight * p).astype(int)
     rows = np.repeat(with_ones(X, fit_intercept), repeats, axis=0)
     variance = np.repeat(residual, repeats) @ np.repeat(residual, repeats)
     variance /= len(rows) - rows.shape[1]
     expected = np.sqrt(variance * np.diag(np.linalg.inv(rows.T @ rows)))
-    errors = all_errors(X, residual, weight, selection, intercept=fit_intercept)
+    errors = all_errors(X, residual, weight, p, intercept=fit_intercept)
     assert_allclose(errors, expected, rtol=1e-11)
 
 
@@ -359,7 +357,7 @@ def test_standard_errors_of_soft_weights(alpha, fit_intercept):
     X, residual, weight = linear_data()
     loss = 0.5 * (residual / 0.9) ** 2
     w = selection_trimmed_loss(loss, 0.6 * weight.sum(), 1.0, weight)[2]
-    slope = rs.selection_slope(residual, w, 1.0, 0.9)
+    slope = rs.choice_slope(residual, w, 1.0, 0.9)
     errors = all_errors(
         X, residual, weight, w, slope, alpha=alpha, intercept=fit_intercept
     )
@@ -395,7 +393,7 @@ def test_standard_errors_are_the_spread_of_the_estimates(outliers):
             scaled = np.sqrt(w)[:, None] * with_ones(X)
             coef = np.linalg.lstsq(scaled, np.sqrt(w) * y, rcond=None)[0]
             residual = y - with_ones(X) @ coef
-        slope = rs.selection_slope(residual, w, 10.0, 1.0)
+        slope = rs.choice_slope(residual, w, 10.0, 1.0)
         ratios.append(coef / all_errors(X, residual, ones, w, slope))
     # The true coefficients are 0, so these are t statistics.
     assert_allclose(np.mean(np.square(ratios)), 1.0, atol=0.2)
@@ -404,24 +402,24 @@ def test_standard_errors_are_the_spread_of_the_estimates(outliers):
 def test_selection_slope_is_a_derivative():
     losses = np.array([0.0, 0.2, 0.9, 1.4, 2.0, 4.0, 30.0])
     epsilon, scale = 2.0, 0.7
-    selection = selection_trimmed_loss(losses, 4, epsilon)[2]
-    threshold = losses[2] + epsilon * selection[2]
+    p = selection_trimmed_loss(losses, 4, epsilon)[2]
+    threshold = losses[2] + epsilon * p[2]
     residual = scale * np.sqrt(2 * losses)
 
     def psi(r):
         return r * np.clip((threshold - 0.5 * (r / scale) ** 2) / epsilon, 0, 1)
 
-    assert_allclose(psi(residual), selection * residual, rtol=1e-12)
-    assert 0 < np.count_nonzero((selection > 0) & (selection < 1)) < 6
+    assert_allclose(psi(residual), p * residual, rtol=1e-12)
+    assert 0 < np.count_nonzero((p > 0) & (p < 1)) < 6
     numeric = (psi(residual + 1e-6) - psi(residual - 1e-6)) / 2e-6
-    slope = rs.selection_slope(residual, selection, epsilon, scale)
+    slope = rs.choice_slope(residual, p, epsilon, scale)
     assert_allclose(slope, numeric, rtol=1e-8, atol=1e-9)
 
 
 def test_slope_of_a_hard_selection_is_the_selection():
-    selection = np.array([1.0, 0.0, 1.0])
-    slope = rs.selection_slope(np.ones(3), selection, 0.0, 1.0)
-    assert_array_equal(slope, selection)
+    p = np.array([1.0, 0.0, 1.0])
+    slope = rs.choice_slope(np.ones(3), p, 0.0, 1.0)
+    assert_array_equal(slope, p)
 
 
 def test_standard_errors_leave_out_leverage_of_outliers():
@@ -429,8 +427,8 @@ def test_standard_errors_leave_out_leverage_of_outliers():
     ones = np.ones(40)
     good = all_errors(X, residual, ones, ones)
     X, residual = np.vstack([X, X + 1e4]), np.append(residual, residual + 1e4)
-    selection = np.append(ones, 0 * ones)
-    errors = all_errors(X, residual, np.ones(80), selection)
+    p = np.append(ones, 0 * ones)
+    errors = all_errors(X, residual, np.ones(80), p)
     assert_allclose(errors, good, rtol=1e-6)
 
 

@@ -107,5 +107,5 @@ def _choose(residual, weight, n_kept):
     """Half the sum of the kept squares, what is kept of the weights, and the limit."""
     losses = 0.5 * residual**2
     plain = None if (weight == 1).all() else weight
-    value, selection, threshold = trimmed_choice(losses, plain, n_kept, 0.0)
-    return value * n_kept, weight * selection, float(threshold)
+    value, p, threshold = trimmed_choice(losses, plain, n_kept, 0.0)
+    return value * n_kept, weight * p, float(threshold)

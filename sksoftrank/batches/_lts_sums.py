@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from ..linear._design import LinearDesign
-from ..linear._robust_scale import inlier_mask, selection_slope
+from ..linear._robust_scale import choice_slope, inlier_mask
 from ._blocks import (
     Block,
     Floats,
@@ -223,7 +223,7 @@ def choice_of_rows(chunk: Chunk, z: Floats, threshold: float, epsilon: float) ->
     """Sums of the choice p over the rows, of which `ErrorSums` are made."""
     _, weight, residual, loss = kept_rows(chunk, z, threshold)
     p = np.clip((threshold - loss) / epsilon, 0.0, 1.0)
-    slope = selection_slope(residual, p, epsilon, 1.0)
+    slope = choice_slope(residual, p, epsilon, 1.0)
     kept = weight * p
     return (
         kept.sum(),

@@ -247,12 +247,12 @@ def _concentrate_constant(y, row_scale, weight, n_kept, constant, max_steps=1000
     return last
 
 
-def selection_slope(residual, selection, epsilon, scale):
-    """Derivative of ``selection * residual`` by the residual, at a fixed threshold.
+def choice_slope(residual, p, epsilon, scale):
+    """Derivative of ``p * residual`` by the residual, at a fixed threshold.
 
     For the selection of losses ``(residual / scale)**2 / 2`` under "selection".
     """
-    soft = (selection > 0) & (selection < 1)
-    slope = selection.astype(np.float64)
+    soft = (p > 0) & (p < 1)
+    slope = p.astype(np.float64)
     slope[soft] -= (residual[soft] / scale) ** 2 / epsilon
     return slope

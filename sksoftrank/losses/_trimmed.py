@@ -1,7 +1,7 @@
 """Trimmed losses and quantiles of losses, smoothed in two ways.
 
 The functions take raw losses, so they serve any model, and they return ``(value,
-gradient, selection)``: the smoothed mean or quantile, its derivatives by the losses,
+gradient, p)``: the smoothed mean or quantile, its derivatives by the losses,
 and how much of each loss is kept or averaged.
 """
 
@@ -67,8 +67,8 @@ def selection_trimmed_loss(
     value : float
         The smoothed trimmed mean, in units of the losses.
     gradient : ndarray of shape (n,)
-        Derivatives of the value by the losses, ``a * selection / n_kept``.
-    selection : ndarray of shape (n,)
+        Derivatives of the value by the losses, ``a * p / n_kept``.
+    p : ndarray of shape (n,)
         The choice p, also for losses of weight 0.
 
     Raises
@@ -104,8 +104,8 @@ def selection_trimmed_loss(
     --------
     >>> from sksoftrank.losses import selection_trimmed_loss
     >>> losses = [0.0, 1.0, 2.0, 1000.0]
-    >>> value, gradient, selection = selection_trimmed_loss(losses, 2, epsilon=0)
-    >>> value, selection
+    >>> value, gradient, p = selection_trimmed_loss(losses, 2, epsilon=0)
+    >>> value, p
     (0.5, array([1., 1., 0., 0.]))
     >>> selection_trimmed_loss(losses, 2, epsilon=2)[2]
     array([1.  , 0.75, 0.25, 0.  ])
@@ -148,7 +148,7 @@ def sorted_trimmed_loss(
     gradient : ndarray of shape (n,)
         Derivatives of the value by the losses. At the kinks of this piecewise linear
         function they are those of adjacent pieces, the same for equal losses.
-    selection : ndarray of shape (n,)
+    p : ndarray of shape (n,)
         Part of each loss that is kept, in [0, 1]: ``gradient * n_kept / counts``, or
         interpolated from the neighbouring losses where the count is 0.
 
@@ -216,9 +216,9 @@ def selection_quantile_loss(
     value : float
         The smooth quantile, in units of the losses.
     gradient : ndarray of shape (n,)
-        Derivatives of the value by the losses, ``a * selection`` divided by its sum,
+        Derivatives of the value by the losses, ``a * p`` divided by its sum,
         with the weights a. At a kink they are the same for equal losses.
-    selection : ndarray of shape (n,)
+    p : ndarray of shape (n,)
         1 for the losses that are averaged, else 0, also for losses of weight 0.
 
     Raises
@@ -247,8 +247,8 @@ def selection_quantile_loss(
     >>> losses = [0.0, 1.0, 2.0, 3.0, 1000.0]
     >>> selection_quantile_loss(losses, 2.5, epsilon=0)[0]
     2.0
-    >>> value, gradient, selection = selection_quantile_loss(losses, 2.5, epsilon=5)
-    >>> value, selection
+    >>> value, gradient, p = selection_quantile_loss(losses, 2.5, epsilon=5)
+    >>> value, p
     (2.125, array([1., 1., 1., 1., 0.]))
     >>> gradient
     array([0.25, 0.25, 0.25, 0.25, 0.  ])
@@ -288,10 +288,10 @@ def sorted_quantile_loss(
     value : float
         The entry, in units of the losses.
     gradient : ndarray of shape (n,)
-        Derivatives of the value by the losses, ``counts * selection`` divided by its
+        Derivatives of the value by the losses, ``counts * p`` divided by its
         sum. At the kinks of this piecewise linear function they are those of adjacent
         pieces, the same for equal losses.
-    selection : ndarray of shape (n,)
+    p : ndarray of shape (n,)
         Part of each loss that is averaged, in [0, 1]; interpolated from the
         neighbouring losses where the count is 0.
 
@@ -312,7 +312,7 @@ def sorted_quantile_loss(
     >>> losses = [0.0, 1.0, 2.0, 1000.0]
     >>> sorted_quantile_loss(losses, 3, epsilon=0.001)[0]
     2.0
-    >>> value, gradient, selection = sorted_quantile_loss(losses, 3, epsilon=0.002)
+    >>> value, gradient, p = sorted_quantile_loss(losses, 3, epsilon=0.002)
     >>> value, gradient
     (251.0, array([0. , 0. , 0.5, 0.5]))
     """

@@ -87,7 +87,7 @@ def choose_epsilon(
         good = inlier_mask(residual, raw_scale, zero=problem.zero)
         scales.append(problem.reweighted_scale(residual, good, "soft", INLIER_FRACTION))
         if epsilon == EPSILONS[0]:
-            kept = problem.weight * fit.selection
+            kept = problem.weight * fit.p
     measure = _Distance(problem.design, kept)
     scale = float(np.median(scales[:N_SCALES]))
     q = problem.n_coefs

@@ -105,11 +105,11 @@ class RobustLinearModel(
         weight = check_frequencies(sample_weight, y.size, whole)
         return weight, None if sigma is None else check_sigma(sigma, y.size)
 
-    def _find_undetermined(self, problem, selection):
+    def _find_undetermined(self, problem, p):
         """Axes that nothing tells; sets which coefficients are lost."""
         design = problem.design
         # A hard fit keeps half of the rows: the others that agree tell as much.
-        kept = problem.weight * ((selection > 0) | self.inlier_mask_)
+        kept = problem.weight * ((p > 0) | self.inlier_mask_)
         if not kept.any():  # more rows are fitted exactly than are to be kept
             kept = problem.weight
         axes = undetermined_axes(design, problem.weight, kept)

@@ -112,10 +112,10 @@ class CoefficientErrors(NamedTuple):
         )
 
 
-def coefficient_errors(design, residual, weight, selection, slope=None):
+def coefficient_errors(design, residual, weight, p, slope=None):
     """Standard errors of the coefficients and of the intercept.
 
-    They are those of an M-estimator with weights w = `selection` of the residuals r,
+    They are those of an M-estimator with weights w = `p` of the residuals r,
     psi(r) = w r and psi' = `slope`, for errors that do not depend on the features. With
     sums weighted by `weight`, G = sum(w x x'), Q = sum(w) times the penalty on the mean
     loss, and n_w = sum(w)^2 / sum(w^2), the number of observations that the weights are
@@ -128,7 +128,7 @@ def coefficient_errors(design, residual, weight, selection, slope=None):
     The mean slope times G, in place of sum(psi' x x'), leaves outliers in the features
     out of it. K is the correction for small samples of [1]_. For fixed weights of 0 and
     1 and no penalty, these are the standard errors of least squares on the rows of
-    weight 1. A slope of a nearly hard selection (``epsilon`` below about 3) is not that
+    weight 1. A slope of a nearly hard choice (``epsilon`` below about 3) is not that
     of the population, because the fit seeks it out: the errors are then too small.
 
     Parameters
@@ -139,10 +139,10 @@ def coefficient_errors(design, residual, weight, selection, slope=None):
         Residuals.
     weight : ndarray of shape (n_samples,)
         Frequencies.
-    selection : ndarray of shape (n_samples,)
+    p : ndarray of shape (n_samples,)
         Weights of the squared residuals, in [0, 1].
     slope : ndarray of shape (n_samples,), default=None
-        `selection_slope`. None means fixed weights: ``slope = selection``.
+        `choice_slope`. None means fixed weights: ``slope = p``.
 
     Returns
     -------
@@ -154,14 +154,14 @@ def coefficient_errors(design, residual, weight, selection, slope=None):
     ----------
     .. [1] P. J. Huber, "Robust Statistics", Wiley, 1981, section 7.6.
     """
-    slope = selection if slope is None else slope
-    kept = weight * selection
-    total, used = kept.sum(), weight * (selection > 0)
+    slope = p if slope is None else slope
+    kept = weight * p
+    total, used = kept.sum(), weight * (p > 0)
     mean = used @ slope / used.sum()
     moments = ChoiceMoments(
         total,
-        total**2 / (kept @ selection),
-        kept @ (selection * residual**2),
+        total**2 / (kept @ p),
+        kept @ (p * residual**2),
         weight @ slope,
         mean,
         used @ (slope - mean) ** 2 / used.sum(),

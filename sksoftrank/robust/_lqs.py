@@ -385,7 +385,7 @@ class SoftLQSRegressor(RobustLinearModel):
         self.scale_ = float(scale) * problem.scale_unit
         self.inlier_mask_ = inlier_mask(residual, scale, zero=problem.zero)
         self.support_ = problem.support(residual)
-        selection = squares.selection(residual)
+        p = squares.choice(residual)
         if squares.is_exact:
             weights = weights_up_to(0.0)  # of those that are no rounding errors
         elif self.formulation == "selection" and self.epsilon > 0:
@@ -393,9 +393,9 @@ class SoftLQSRegressor(RobustLinearModel):
         else:
             counted = problem.weight > 0
             losses = 0.5 * (residual[counted] / squares.unit) ** 2
-            weights = step_weights(losses, selection[counted])
+            weights = step_weights(losses, p[counted])
         coefs = problem.coefficients(z)
         self._set_rule(problem, weights, residual, squares.unit, coefs, coefs)
         self._lost = np.zeros(problem.design.X.shape[1], dtype=bool)
         if problem.design.basis.ndim == 2:
-            self._find_undetermined(problem, selection)
+            self._find_undetermined(problem, p)

@@ -14,9 +14,9 @@ from .._typing import Init, NumberOfStarts, RandomState
 from ..linear._robust_scale import (
     INLIER_FRACTION,
     OUTLIER_CUTOFF,
+    choice_slope,
     inlier_mask,
     robust_r2,
-    selection_slope,
 )
 from ._auto_epsilon import DEFAULT, choose_epsilon
 from ._base import RobustLinearModel, tells
@@ -193,7 +193,7 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
     def _set_final(self, problem, fit, residual, raw_scale, s0):
         """Set what depends on whether the fit is reweighted."""
         epsilon = self.epsilon_
-        z, selection, slope = fit.z, fit.selection, None
+        z, p, slope = fit.z, fit.p, None
         raw, good = residual, inlier_mask(residual, raw_scale, zero=problem.zero)
         bound = None
         if not problem.weight @ good:  # "sort" that broke down fits none
@@ -206,8 +206,8 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
         # Also the rows on the plane of an exact fit are worth a least-squares fit.
         elif self.reweight or s0 == 0:
             bound = OUTLIER_CUTOFF * raw_scale or problem.zero
-            selection = good.astype(np.float64)
-            z = problem.least_squares(z, residual, selection)
+            p = good.astype(np.float64)
+            z = problem.least_squares(z, residual, p)
             residual = problem.residual(z)
             scale = problem.reweighted_scale(residual, good, "reweighted")
         elif epsilon == 0:
@@ -215,7 +215,7 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
         else:
             scale = problem.reweighted_scale(residual, good, "soft", INLIER_FRACTION)
             if self.formulation == "selection":
-                slope = selection_slope(residual, selection, epsilon, s0)
+                slope = choice_slope(residual, p, epsilon, s0)
         self.scale_ = scale * problem.scale_unit
         self.inlier_mask_ = inlier_mask(residual, scale, zero=problem.zero)
         self.coef_, self.intercept_ = problem.coefficients(z)
@@ -227,7 +227,7 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
         else:
             counted = problem.weight > 0
             losses = 0.5 * (raw[counted] / unit) ** 2
-            weights = step_weights(losses, selection[counted])
+            weights = step_weights(losses, p[counted])
         before, after = (problem.coefficients(z) for z in (fit.z, z))
         self._set_rule(problem, weights, raw, unit, before, after)
         # Hard trimming makes the residuals of its choice small: they tell no error.
@@ -235,15 +235,15 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
         is_chosen_hard = epsilon == 0 and not self.reweight and s0 > 0
         if problem.design.basis.ndim == 2 and not is_chosen_hard:
             errors = coefficient_errors(
-                problem.design, residual, problem.weight, selection, slope
+                problem.design, residual, problem.weight, p, slope
             ).scaled(problem.unit if scale > 0 else 0.0)
             if slope is not None:
                 n = problem.weight.sum()
                 trimmed = TRIMMING * (1 - problem.n_kept / n)
                 errors = errors.scaled(1 + trimmed / n * (1 + TRIMMING_OF_FEW / n))
-        self._set_errors(problem, selection, errors)
+        self._set_errors(problem, p, errors)
 
-    def _set_errors(self, problem, selection, errors: Any) -> None:
+    def _set_errors(self, problem, p, errors: Any) -> None:
         """Set the standard errors, infinite for coefficients that nothing tells."""
         design = problem.design
         self._lost = np.zeros(design.X.shape[1], dtype=bool)
@@ -256,7 +256,7 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
             return
         stderr: Any = self.stderr_
         if problem.has_lone_rows or errors is None or np.isinf(stderr).any():
-            axes = self._find_undetermined(problem, selection)
+            axes = self._find_undetermined(problem, p)
             if errors is not None:
                 stderr[self._lost] = np.inf
                 self._errors = errors.without(axes, noise_along(axes, design))

@@ -103,8 +103,8 @@ def _smooth(rows, z, scale):
     """Reweighted fits of the smoothed objective from z on, and their masses."""
     for _ in range(N_SMOOTH):
         losses = 0.5 * rows.losses(z[None])[0] / scale**2
-        selection = trimmed_choice(losses, rows.weight, rows.n_kept, EPSILON)[1]
-        masses = selection * rows.unit_weight
+        p = trimmed_choice(losses, rows.weight, rows.n_kept, EPSILON)[1]
+        masses = p * rows.unit_weight
         z = rows.fit(masses[None])[0]
     return z, masses
 

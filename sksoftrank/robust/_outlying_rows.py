@@ -49,8 +49,8 @@ def centre_of_most(
     """Constant predictions in the middle of the rows that `select` keeps for them."""
     level = float(weighted_quantile(y, weight, 0.5))
     for _ in range(n_steps):
-        selection = weight * select(np.full(y.size, level))
-        last, level = level, float(np.average(y, weights=selection))
+        p = weight * select(np.full(y.size, level))
+        last, level = level, float(np.average(y, weights=p))
         if level == last:
             break
     return np.full(y.size, level)

@@ -330,9 +330,9 @@ class RobustProblem:
         ignored = ~model.inlier_mask_ & (self.weight > 0)  # far rows are no group
         warn_of_ignored_group(model, X, ignored, np.abs(residual), plain)
 
-    def least_squares(self, z, residual, selection):
+    def least_squares(self, z, residual, p):
         """Least squares with weights, given coordinates and their residuals."""
-        row_weight = self.weight * selection
+        row_weight = self.weight * p
         row_weight /= row_weight.sum()
         gradient = self.design.penalty * z
         gradient -= self.design.pull_back(row_weight * residual)

@@ -58,7 +58,7 @@ class QuantileSquares(TrimmedSquares):
         )
         return result
 
-    def selection(self, residual):
+    def choice(self, residual):
         """Selection of the trimmed mean of the same losses."""
         residual = np.where(np.abs(residual) <= self.zero, 0.0, residual / self.unit)
         return super().trim(0.5 * residual**2)[2]

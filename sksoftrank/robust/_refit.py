@@ -1,4 +1,4 @@
-"""Refitting of any estimator with the selection weights of its own losses."""
+"""Refitting of any estimator with the soft choice among its own losses."""
 
 import math
 import warnings
@@ -52,7 +52,7 @@ class _State(NamedTuple):
 
     reading: np.ndarray
     objective: float
-    selection: np.ndarray
+    p: np.ndarray
 
 
 def estimator_has(method):
@@ -68,7 +68,7 @@ def estimator_has(method):
 class SoftTrimmed(
     CallbackSupportMixin, GroupSharesMixin, MetaEstimatorMixin, BaseEstimator
 ):
-    """What the regressor and the classifier share: refitting with selection weights."""
+    """What the regressor and the classifier share: refits weighed by a choice."""
 
     _parameter_constraints: ClassVar[dict] = {
         "estimator": [HasMethods(["fit", "predict"]), None],
@@ -171,12 +171,12 @@ class SoftTrimmed(
         fits = CloneFits(estimator, params, repeats, self.n_jobs)
         X_folds, reader = with_few_values(estimator, X, weight), self._reader()
 
-        def read(selection, trim, y=y):
+        def read(p, trim, y=y):
             """What fits with these weights say of the rows that they have not seen.
 
-            The mean of the selection is ``1 - trim``.
+            The mean of p is ``1 - trim``.
             """
-            row_weight = weight * selection / (1 - trim)
+            row_weight = weight * p / (1 - trim)
             callbacks.begin_iteration()
             folds = [
                 (train, _training_weight(row_weight, weight, strata, train), test)
@@ -355,20 +355,20 @@ class SoftTrimmed(
         """
         state = _State(reading, *choose(reading))
         for _ in range(self.max_iter):
-            reading = read(state.selection)
+            reading = read(state.p)
             last, state = state, _State(reading, *choose(reading))
             self.n_iter_ += 1
             if self.verbose > 1:
                 self._report(f"refit {self.n_iter_}, objective {state.objective:.6g}")
             if self._is_stopped or state.objective >= (1 - self.tol) * last.objective:
                 best = min(last, state, key=lambda state: state.objective)
-                return best.reading, best.selection
+                return best.reading, best.p
         warn(
             f"{type(self).__name__} did not settle in max_iter={self.max_iter} refits: "
             f"the objective still falls by more than the fraction tol={self.tol}.",
             ConvergenceWarning,
         )
-        return state.reading, state.selection
+        return state.reading, state.p
 
 
 def _training_weight(row_weight, weight, strata, train):
@@ -381,20 +381,20 @@ def _training_weight(row_weight, weight, strata, train):
     return np.where(is_lost[strata], weight[train], row_weight[train])
 
 
-def part_trimmed(selection, weight):
-    """The part of the weight that a selection leaves out."""
-    return max(0.0, float(1 - (weight @ selection) / weight.sum()))
+def part_trimmed(p, weight):
+    """The part of the weight that a choice p leaves out."""
+    return max(0.0, float(1 - (weight @ p) / weight.sum()))
 
 
 def trimmed(losses, kept, epsilon, weight):
     """Value and choice of `selection_trimmed_loss`, or say that a loss is infinite."""
-    value, _, selection = trimmed_gradient(losses, weight, kept, epsilon)
+    value, _, p = trimmed_gradient(losses, weight, kept, epsilon)
     if not math.isfinite(value):
         raise ValueError(
             "estimator must predict values of which the losses are finite, got some "
             "that overflow; in other units of y they may not."
         )
-    return value, selection
+    return value, p
 
 
 def n_kept(total, trim):

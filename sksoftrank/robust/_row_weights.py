@@ -12,7 +12,7 @@ DIGITS = 12
 
 
 class SelectionWeights(NamedTuple):
-    """Weights of a soft selection, ``clip((threshold - loss) / epsilon, 0, 1)``."""
+    """Weights of a soft choice, ``clip((threshold - loss) / epsilon, 0, 1)``."""
 
     threshold: float
     epsilon: float
@@ -40,9 +40,9 @@ class StepWeights(NamedTuple):
         return self.values[np.searchsorted(self.bounds, losses)]
 
 
-def step_weights(losses: Values, selection: Values) -> StepWeights:
-    """The steps of a selection that falls with the losses, bounds half way between."""
-    values, code = np.unique(-selection.round(DIGITS), return_inverse=True)
+def step_weights(losses: Values, p: Values) -> StepWeights:
+    """The steps of a choice p that falls with the losses, bounds half way between."""
+    values, code = np.unique(-p.round(DIGITS), return_inverse=True)
     smallest, largest = np.full((2, values.size), np.inf)
     np.minimum.at(smallest, code, losses)
     largest = -largest

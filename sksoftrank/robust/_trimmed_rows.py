@@ -41,16 +41,14 @@ class WeightRule(NamedTuple):
         return np.asarray(weight / full, dtype=np.float64)
 
 
-def rule_of_selection(
-    losses: Array, selection: Array, epsilon: float, scale: float
-) -> WeightRule:
-    """The rule that has led from these losses to this selection of the rows."""
-    between = (selection > 0) & (selection < 1)
+def rule_of_choice(losses: Array, p: Array, epsilon: float, scale: float) -> WeightRule:
+    """The rule that has led from these losses to this choice of the rows."""
+    between = (p > 0) & (p < 1)
     if epsilon > 0 and between.any():
-        row = np.argmax(between * selection)
-        threshold = losses[row] + epsilon * selection[row]
+        row = np.argmax(between * p)
+        threshold = losses[row] + epsilon * p[row]
     else:  # in the middle of the gap
-        ends = losses[selection > 0].max(), losses[selection == 0].min(initial=np.inf)
+        ends = losses[p > 0].max(), losses[p == 0].min(initial=np.inf)
         threshold = ends[0] if np.isinf(ends[1]) else np.mean(ends)
         epsilon = 0.0
     return WeightRule(scale, float(threshold), epsilon, False)

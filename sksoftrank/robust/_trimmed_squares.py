@@ -30,24 +30,24 @@ class TrimmedSquares:
         self.epsilon = epsilon
         self.formulation = formulation
         self._total = float(weight.sum())
-        self.threshold = math.nan  # of the last selection: the next one is near
+        self.threshold = math.nan  # of the last choice: the next one is near
 
     def evaluate(self, z):
-        """Value, gradient, weights of the squares / 2, and selection."""
+        """Value, gradient, weights of the squares / 2, and p."""
         residual = self.y - self.design.predict(z)
         losses = np.square(residual)
         losses *= 0.5
-        value, row_weight, selection = self.trim(losses)
+        value, row_weight, p = self.trim(losses)
         penalty_gradient = self.design.penalty * z
         residual *= row_weight
         gradient = penalty_gradient - self.design.pull_back(residual)
-        return value + 0.5 * penalty_gradient @ z, gradient, row_weight, selection
+        return value + 0.5 * penalty_gradient @ z, gradient, row_weight, p
 
     def trim(self, losses):
-        """Value and gradient of the trimmed loss, and selection."""
+        """Value and gradient of the trimmed loss, and p."""
         if self.formulation == "sort":
             return sorted_choice(losses, self.weight, int(self.n_kept), self.epsilon)
-        value, selection, self.threshold = trimmed_choice(
+        value, p, self.threshold = trimmed_choice(
             losses,
             self.weight,
             self.n_kept,
@@ -55,10 +55,10 @@ class TrimmedSquares:
             total=self._total,
             guess=self.threshold,
         )
-        row_weight = selection / self.n_kept
+        row_weight = p / self.n_kept
         if self.weight is not None:
             row_weight *= self.weight
-        return value, row_weight, selection
+        return value, row_weight, p
 
     def minimize(self, z, *, max_iter, tol, report=None, after=None):
         """L-BFGS, then reweighted least squares, from z on.
@@ -128,10 +128,10 @@ class SoftFit(NamedTuple):
 
     z: np.ndarray
     objective: float  # in units of `RobustProblem.unit` squared
-    selection: np.ndarray
+    p: np.ndarray
     n_iter: int
     message: str | None
-    threshold: float = math.nan  # of the selection, not of "sort"
+    threshold: float = math.nan  # of the choice, not of "sort"
 
 
 def smooth_fit(
@@ -146,8 +146,8 @@ def smooth_fit(
         hard = problem.trimmed_squares()
         residual = problem.residual(z)
         residual[np.abs(residual) <= problem.zero] = 0.0
-        selection = hard.trim(0.5 * residual**2)[2]
-        return SoftFit(z, hard.evaluate(z)[0], selection, 0, None)
+        p = hard.trim(0.5 * residual**2)[2]
+        return SoftFit(z, hard.evaluate(z)[0], p, 0, None)
     squares = problem.trimmed_squares(s0, float(epsilon), formulation)
     z, n_iter, message = squares.minimize(
         z / s0,
@@ -156,6 +156,6 @@ def smooth_fit(
         report=report,
         after=None if after is None else lambda z: after(z * s0),
     )
-    value, _, _, selection = squares.evaluate(z)
+    value, _, _, p = squares.evaluate(z)
     objective = s0 * s0 * value
-    return SoftFit(z * s0, objective, selection, n_iter, message, squares.threshold)
+    return SoftFit(z * s0, objective, p, n_iter, message, squares.threshold)

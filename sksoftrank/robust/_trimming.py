@@ -32,7 +32,7 @@ from ._trimmed_rows import (
     TrimmedRowsMixin,
     WeightRule,
     good_errors,
-    rule_of_selection,
+    rule_of_choice,
 )
 from ._trimming_labels import SoftTrimmedClassifier
 
@@ -49,7 +49,7 @@ UNITS = (1e-6, 1e30)
 class SoftTrimmedRegressor(TrimmedRowsMixin, RegressorMixin, SoftTrimmed):
     """Refit any regressor without the observations that it predicts worst.
 
-    The estimator is fitted again and again with the selection weights of its own
+    The estimator is fitted again and again with the soft choice among its own
     squared errors as sample weights, until these settle. That makes robust what takes
     sample weights: gradient boosting, forests, kernel methods, or a pipeline of them.
 
@@ -151,7 +151,7 @@ class SoftTrimmedRegressor(TrimmedRowsMixin, RegressorMixin, SoftTrimmed):
     fit to all data to one to a good half, and to a scale s0 of its errors. The second
     gives each observation the weight ``clip((t - error**2 / (2 s0**2)) / epsilon, 0,
     1)``, with t such that the weights sum to h, and so regains most of the efficiency.
-    A phase ends when its objective (the selection-trimmed mean of the squared errors)
+    A phase ends when its objective (the soft trimmed mean of the squared errors)
     falls no more. With sample weights the sums are weighted.
 
     With ``trim="auto"`` these phases, with half of the rows, tell what is an outlier.
@@ -238,7 +238,7 @@ class SoftTrimmedRegressor(TrimmedRowsMixin, RegressorMixin, SoftTrimmed):
         return read_predictions
 
     def _settle(self, read, y, weight):
-        """Set the scale and the mask; return the selection, first and last errors."""
+        """Set the scale and the mask; return p, first and last errors."""
         y = y.astype(np.float64)
         trim = self._first_trim()
         kept = n_kept(weight.sum(), trim)
@@ -263,8 +263,8 @@ class SoftTrimmedRegressor(TrimmedRowsMixin, RegressorMixin, SoftTrimmed):
             losses = 0.5 * (residuals(prediction) / scale) ** 2
             return trimmed(losses, kept, epsilon, weight)
 
-        def refit(selection):
-            return read(selection, trim)
+        def refit(p):
+            return read(p, trim)
 
         spreads: list[SpreadByLevel] = []
         spread = np.ones(y.size)
@@ -284,12 +284,12 @@ class SoftTrimmedRegressor(TrimmedRowsMixin, RegressorMixin, SoftTrimmed):
         if self.relative:
             spreads.append(spread_around(start))
             spread = spreads[0](start / unit)
-        prediction, selection = self._iterate(refit, choose, start)
+        prediction, p = self._iterate(refit, choose, start)
         if self.trim == "auto" and has_many_outliers(residuals(prediction), weight):
             other = centre_of_most(lambda level: choose(level)[1], y, weight)
-            other, other_selection = self._iterate(refit, choose, other)
+            other, other_p = self._iterate(refit, choose, other)
             if choose(other)[0] < choose(prediction)[0]:
-                prediction, selection = other, other_selection
+                prediction, p = other, other_p
         if self.relative:
             spreads.append(spread_around(prediction))
             spread = np.maximum(spread, spreads[1](prediction / unit))
@@ -297,7 +297,7 @@ class SoftTrimmedRegressor(TrimmedRowsMixin, RegressorMixin, SoftTrimmed):
         scale = lts_scale(residuals(prediction), weight, kept)
         if scale > 0 and self.epsilon > 0:
             soft, soft_scale = self.epsilon, scale
-            prediction, selection = self._iterate(
+            prediction, p = self._iterate(
                 refit,
                 lambda prediction: choose(prediction, soft_scale, soft),
                 prediction,
@@ -316,8 +316,8 @@ class SoftTrimmedRegressor(TrimmedRowsMixin, RegressorMixin, SoftTrimmed):
                 residuals(prediction) / (scale or 1.0), mask, spread > 1, weight
             )
             spread[spread > 1] *= factor
-            prediction, selection = self._iterate(
-                lambda selection: read(selection, part_trimmed(selection, weight)),
+            prediction, p = self._iterate(
+                lambda p: read(p, part_trimmed(p, weight)),
                 lambda prediction: choose_inliers(residuals(prediction), scale, weight),
                 prediction,
             )
@@ -331,13 +331,13 @@ class SoftTrimmedRegressor(TrimmedRowsMixin, RegressorMixin, SoftTrimmed):
                 weight,
                 evidence=0.0 if are_outliers else SIGNIFICANT,
             ):
-                prediction, selection = start, np.ones(y.size)
-            self.trim_ = part_trimmed(selection, weight)
+                prediction, p = start, np.ones(y.size)
+            self.trim_ = part_trimmed(p, weight)
             weigh = WeightRule(scale, 0.0, 0.0, True)
             mask, scale = mask_and_scale()
         else:
             losses = 0.5 * (residuals(prediction) / soft_scale) ** 2
-            weigh = rule_of_selection(losses, selection, soft, soft_scale)
+            weigh = rule_of_choice(losses, p, soft, soft_scale)
         self.inlier_mask_, self.scale_ = mask, unit * scale
         is_trimmed = self.trim_ > 0
         self._rule = RowRule(
@@ -350,5 +350,5 @@ class SoftTrimmedRegressor(TrimmedRowsMixin, RegressorMixin, SoftTrimmed):
             *good_errors(residuals(prediction), mask, weight, is_trimmed),
         )
         self.relative_spread_ = spread
-        first, last = (np.abs((y - p) / unit) for p in (start, prediction))
-        return selection, first, last
+        first, last = (np.abs((y - own) / unit) for own in (start, prediction))
+        return p, first, last

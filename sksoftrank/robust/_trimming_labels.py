@@ -24,7 +24,7 @@ from ._refit import SoftTrimmed, estimator_has, n_kept, part_trimmed, trimmed
 class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
     """Refit any classifier without the observations that it predicts worst.
 
-    The estimator is fitted again and again with the selection weights of its own
+    The estimator is fitted again and again with the soft choice among its own
     losses as sample weights, until these settle. That makes it robust to wrong labels.
 
     Parameters
@@ -138,7 +138,7 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
     The weight is ``clip((t - loss) / epsilon, 0, 1)`` with a threshold t for each class
     such that the weights of its observations sum to the part ``1 - trim``: classes keep
     their shares, and none vanishes, however rare or hard it is. Refits end when the
-    objective (the sum over classes of selection-trimmed losses) falls no more.
+    objective (the sum over classes of soft trimmed losses) falls no more.
 
     With `relative`, epsilon is multiplied for each class by ``(q / log(2))**3``, where
     q is the 30 % quantile of its losses in the first fits, if that is above log(2): if
@@ -397,7 +397,7 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
         return splits
 
     def _settle(self, read, y, weight):
-        """Set what is known of the labels; return the selection, first, last losses."""
+        """Set what is known of the labels; return p, first and last losses."""
         rows = LabelledRows(self._strata(y), weight, self._method())
         label, trim = rows.label, self._first_trim()
         totals = np.bincount(label, weight)
@@ -405,49 +405,47 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
 
         def choose(scores):
             losses = rows.losses(scores)
-            objective, selection = 0.0, np.zeros(label.size)
+            objective, p = 0.0, np.zeros(label.size)
             for k, total in enumerate(totals):
                 of_class = label == k
                 kept = n_kept(total, trim)
-                value, selection[of_class] = trimmed(
+                value, p[of_class] = trimmed(
                     losses[of_class], kept, epsilons[k], weight[of_class]
                 )
                 objective += kept * value
-            return objective, selection
+            return objective, p
 
         start = read(np.full(label.size, 1 - trim), trim)
         everything, best = np.ones(label.size), None
         if self.trim == "auto" and rows.are_right(start):
-            last, selection = start, everything
+            last, p = start, everything
         else:
             if self.relative:
                 epsilons *= rows.hardness(start) ** 3
-            last, selection = self._iterate(
-                lambda selection: read(selection, trim), choose, start
-            )
+            last, p = self._iterate(lambda p: read(p, trim), choose, start)
             if self.trim == "auto" and rows.has_probabilities:
                 right = rows.right_probability(last)
                 soft = read(right, part_trimmed(right, weight))
                 self.n_iter_ += 1
                 best = rows.best(start, last, soft)
                 if best == "soft":
-                    last, selection = soft, right
+                    last, p = soft, right
             elif self.trim == "auto":
                 best = "half" if rows.are_better(start, last) else None
             if self.trim == "auto" and best is None:
-                last, selection = start, everything
-        self._set_noise(rows, last, selection)
+                last, p = start, everything
+        self._set_noise(rows, last, p)
         if self.trim == "auto" and best == "half" and rows.has_probabilities:
             self.temperature_ = max(1.0, self._noise.temperature)
-        return selection, rows.losses(start), rows.losses(last)
+        return p, rows.losses(start), rows.losses(last)
 
-    def _set_noise(self, rows, scores, selection):
-        """Set what the last scores of the rows and the selection say."""
-        self.trim_, self.inlier_mask_ = self._first_trim(), selection > 0
+    def _set_noise(self, rows, scores, p):
+        """Set what the last scores of the rows and p say."""
+        self.trim_, self.inlier_mask_ = self._first_trim(), p > 0
         self.temperature_ = 1.0
         if self.trim == "auto":
-            self.trim_ = part_trimmed(selection, rows.weight)
-            self.inlier_mask_ = selection > 0.5
+            self.trim_ = part_trimmed(p, rows.weight)
+            self.inlier_mask_ = p > 0.5
         self.noise_rate_ = self.wrong_label_probability_ = None
         if not rows.has_probabilities:
             return
