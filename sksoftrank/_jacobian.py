@@ -13,7 +13,7 @@ from . import _isotonic
 from ._rows import Slices, first_places, in_order, rounded, unsorted
 
 # Above this order `toarray` would fill the memory of an ordinary machine.
-MAX_DENSE_SIZE = 10_000
+LARGEST_DENSE = 10_000
 
 
 class Jacobian(LinearOperator):
@@ -229,7 +229,7 @@ class Jacobian(LinearOperator):
         ValueError
             If a side is longer than 10 000.
         """
-        if max(self.shape) > MAX_DENSE_SIZE:
+        if max(self.shape) > LARGEST_DENSE:
             raise ValueError(
                 f"toarray is for Jacobians of at most {MAX_DENSE_SIZE} x "
                 f"{MAX_DENSE_SIZE} entries, got {self.shape[0]} x {self.shape[1]}; "

@@ -15,7 +15,7 @@ from ._blocks import Strength
 NEWTON_STEPS = 2
 
 # Logits beyond are as good as infinite.
-FARTHEST = 1e4
+LARGEST_LOGIT = 1e4
 
 
 class Choice:
@@ -183,7 +183,7 @@ def _logistic(
         offset = offset - xp.where(is_flat, xp.zeros_like(more), more / slope)
     # The value is that of the kernel.
     offset = solved + (offset - xp.detach(offset))
-    step = xp.clip(offset - distance, -FARTHEST, FARTHEST)
+    step = xp.clip(offset - distance, -LARGEST_LOGIT, LARGEST_LOGIT)
     part, left = xp.sigmoid(logit + step), xp.sigmoid(-logit - step)
     # From the end, 0 or 1, that is nearer to the share.
     is_low = share <= 0.5

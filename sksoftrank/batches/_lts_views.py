@@ -11,7 +11,7 @@ from ._lts_sums import PenaltySums, View, penalty_sums
 
 # Rows of the drawn ones that are far have no value nearer than so many times the
 # distance of the others; of features without such rows values are far beyond this many.
-GAP = 100.0
+FAR_FACTOR = 100.0
 FAR_OF_ALL = 1e6
 
 
@@ -53,6 +53,6 @@ def near_limits(problem: RobustProblem, facts: Facts) -> tuple[Floats, Floats]:
     reach = np.abs(X[near] - centre).max(axis=0, initial=0.0)
     largest = np.abs(X - centre).max(axis=0, initial=0.0)
     all_reach = np.maximum(facts.high - centre, centre - facts.low)
-    is_cut = (largest > GAP * reach) | (all_reach > FAR_OF_ALL * reach)
-    distance = np.where(is_cut & (reach > 0), math.sqrt(GAP) * reach, np.inf)
+    is_cut = (largest > FAR_FACTOR * reach) | (all_reach > FAR_OF_ALL * reach)
+    distance = np.where(is_cut & (reach > 0), math.sqrt(FAR_FACTOR) * reach, np.inf)
     return centre - distance, centre + distance

@@ -13,14 +13,14 @@ from ._cells import Bracket, CellSums, choice_sums, solve_threshold
 from ._lts_sums import Task, newton_sums
 
 # A value may rise by this part of it by rounding.
-ROUNDING = 1e-11
+VALUE_ROUNDING = 1e-11
 
 # Curvatures below this part of that of least squares with the same weights are none.
 FLAT = 1e-3
 
 # The threshold is looked for within so many squares of the last step, relative to it.
 # The first is that of the drawn rows.
-SPREAD = 10.0
+THRESHOLD_RANGE = 10.0
 FIRST_WIDTH = 0.03
 SMALLEST_WIDTH = 1e-8
 
@@ -101,7 +101,7 @@ def minimise(
         # What varies by rounding only tells no slope.
         slope = np.abs(gradient - unknown @ (unknown.T @ gradient)).max(initial=0.0)
         report(f"objective {value:.10g}, slope {slope:.1e}")
-        if value > last_value * (1 + ROUNDING):  # half of the way, then
+        if value > last_value * (1 + VALUE_ROUNDING):  # half of the way, then
             step = 0.5 * step
             z = last_z + step
             width, is_last = max(width, FIRST_WIDTH * new), False
@@ -118,7 +118,9 @@ def minimise(
             z, change = last_z, 0.0
         is_last = converged or slope < NEARLY_THERE
         threshold = new + change
-        width = max(SPREAD * float(step @ step), SMALLEST_WIDTH) * max(new, 1.0)
+        width = max(THRESHOLD_RANGE * float(step @ step), SMALLEST_WIDTH) * max(
+            new, 1.0
+        )
     message = f"{max_iter} Newton steps were not enough."
     if not is_last:
         found = read(extra(z, threshold))

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 # A row of y has the ranks of labels; so much less may be left by the features of a
 # row's order before y is taken for orders. Of rankings it is .89 or more.
-LARGEST_RATIO = 0.85
+LARGEST_LEFT = 0.85
 # Rows for each coefficient, and largest number of rows, to judge this by.
 ROWS_PER_COEFFICIENT = 5
 MAX_ROWS = 1000
@@ -113,7 +113,7 @@ def look_like_orders(X, ranks):
     targets = np.hstack([ranks, np.argsort(ranks, axis=1) + 1.0])
     fitted = design @ np.linalg.lstsq(design, targets, rcond=None)[0]
     left = ((targets - fitted) ** 2).reshape(len(X), 2, -1).sum(axis=(0, 2))
-    return bool(left[1] < LARGEST_RATIO * left[0])
+    return bool(left[1] < LARGEST_LEFT * left[0])
 
 
 def looks_like_zeros_for_unranked(y):

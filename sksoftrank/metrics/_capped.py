@@ -10,14 +10,14 @@ from .._sklearn import Interval, validate_params
 from .._typing import ScorerFunction
 from ._trimmed import check_targets, in_sigmas, makes_scorers
 
-CAP = Interval(Real, 0, None, closed="neither")
+CAP_RANGE = Interval(Real, 0, None, closed="neither")
 
 
 @validate_params(
     {
         "y_true": ["array-like"],
         "y_pred": ["array-like"],
-        "cap": [CAP],
+        "cap": [CAP_RANGE],
         "sample_weight": ["array-like", None],
         "sigma": ["array-like", None],
     },
@@ -81,7 +81,7 @@ def capped_mean_squared_error(
 
 
 @makes_scorers
-@validate_params({"cap": [CAP]}, prefer_skip_nested_validation=True)
+@validate_params({"cap": [CAP_RANGE]}, prefer_skip_nested_validation=True)
 def capped_scorer(cap: float) -> ScorerFunction:
     """Make a scorer of regressors from minus the `capped_mean_squared_error`.
 

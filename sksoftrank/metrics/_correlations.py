@@ -4,8 +4,8 @@ import numpy as np
 from scipy.stats import kendalltau, rankdata, weightedtau
 from sklearn.utils import gen_batches
 
-# Pairs of labels are compared in batches of about this many, which stay in cache.
-BATCH_SIZE = 2**15
+from ..losses._ranking import BATCH_SIZE
+
 # Rows of more labels are sorted one by one: from there on faster than all pairs.
 MAX_PAIRED = 100
 

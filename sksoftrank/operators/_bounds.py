@@ -19,7 +19,7 @@ from ._choice import WeightedRows
 from ._location import check_cut, check_fractions
 
 # What each operator takes beside epsilon.
-OPERATORS = {
+ARGUMENTS = {
     "rank": None,
     "sort": None,
     "topk": "k",
@@ -142,11 +142,11 @@ def epsilon_bounds(
     >>> print(f"{hard:.6g} {single:.6g}")
     0.25 0.5
     """
-    if not isinstance(operator, str) or operator not in OPERATORS:
-        options = ", ".join(repr(name) for name in OPERATORS)
+    if not isinstance(operator, str) or operator not in ARGUMENTS:
+        options = ", ".join(repr(name) for name in ARGUMENTS)
         raise ValueError(f"operator must be one of {options}, got {operator!r}.")
     for name, value in (("k", k), ("q", q), ("cut", cut)):
-        if value is not None and name != OPERATORS[operator]:
+        if value is not None and name != ARGUMENTS[operator]:
             raise ValueError(f"{name} is not for operator={operator!r}, got {value!r}.")
     allowed = ("quadratic", "entropic", "kl")[: 3 if operator == "rank" else 2]
     check_regularization(regularization, allowed)
@@ -157,7 +157,7 @@ def epsilon_bounds(
     slices = Slices(values.shape, axis)
     if slices.length == 0 and operator not in ("rank", "sort"):
         raise ValueError("values must not be empty along axis for a choice of them.")
-    if OPERATORS[operator] is None:
+    if ARGUMENTS[operator] is None:
         if weights is not None:
             raise ValueError(f"weights are not for operator={operator!r}.")
         x = slices.to_rows(values).astype(np.float64, copy=False)

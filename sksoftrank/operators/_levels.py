@@ -7,7 +7,7 @@ import numpy as np
 from .._levels import quantile_rows
 
 # From so many levels on a sort pays.
-MANY = 16
+MANY_LEVELS = 16
 
 
 def many_quantiles(data, q, epsilon, is_logistic):
@@ -17,7 +17,7 @@ def many_quantiles(data, q, epsilon, is_logistic):
     """
     weights = data.kernel_weights
     is_hard = epsilon == 0
-    if q.size < MANY or not len(data.rows) or data.infinite is not None:
+    if q.size < MANY_LEVELS or not len(data.rows) or data.infinite is not None:
         return None
     if is_logistic and not is_hard:
         return None

@@ -19,10 +19,10 @@ from ._choice import WeightedRows
 from ._window_mean import WindowMean
 
 # Choices and parts of more windows than this are not kept, but found again.
-FEW = 8
+MAX_KEPT = 8
 
 # Derivatives in tiny weights are as good as infinite, but products with 0 are 0.
-LARGEST = 1e290
+LARGEST_SLOPE = 1e290
 
 
 class Location:
@@ -116,7 +116,7 @@ class Location:
             if mean is None:
                 low, high, growth = self._window(k)
                 mean = WindowMean(self.data, low, high, growth, self.epsilon, self.kind)
-                if self._count <= FEW:
+                if self._count <= MAX_KEPT:
                     self._means[k] = mean
             yield mean
 
@@ -137,7 +137,7 @@ class Location:
             # Common factors of such weights do nothing.
             common = np.sum(data.weights * change, axis=1, keepdims=True) / data.total
             change = np.where(data.scale == 1, change, data.scale * (change - common))
-        return data.is_kept * np.clip(change, -LARGEST, LARGEST)
+        return data.is_kept * np.clip(change, -LARGEST_SLOPE, LARGEST_SLOPE)
 
     def _join(self, parts):
         return np.hstack(parts) if parts else np.empty((self.slices.count, 0))
@@ -163,7 +163,7 @@ class Location:
                 yield matrix
 
         def each_matrix():
-            if not kept and self._count <= FEW:
+            if not kept and self._count <= MAX_KEPT:
                 kept.extend(find_matrices())
             return kept or find_matrices()
 

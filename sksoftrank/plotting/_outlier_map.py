@@ -43,7 +43,7 @@ REGIONS = (
 LABEL_WIDTH, LABEL_HEIGHT = 6.0, 11.0
 
 # Beyond the cut-offs the axes are logarithmic if values reach this many of them.
-FAR = 20.0
+LOGARITHMIC_FROM = 20.0
 
 
 class OutlierMapDisplay:
@@ -353,9 +353,9 @@ class OutlierMapDisplay:
                 self.scatters_[number] = ax.scatter(
                     distance[rows], residual[rows], **(style | kwargs)
                 )
-        if distance.max() > FAR * self.distance_cutoff:
+        if distance.max() > LOGARITHMIC_FROM * self.distance_cutoff:
             ax.set_xscale("symlog", linthresh=self.distance_cutoff)
-        if np.abs(residual).max() > FAR * self.residual_cutoff:
+        if np.abs(residual).max() > LOGARITHMIC_FROM * self.residual_cutoff:
             ax.set_yscale("symlog", linthresh=self.residual_cutoff)
         ax.set_xlim(left=0)
         ax.margins(x=0.08)

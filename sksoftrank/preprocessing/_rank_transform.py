@@ -12,7 +12,7 @@ from .._typing import Features, OutputDistribution, RandomState
 from ._soft_cdf_transformer import SoftCDFTransformer
 
 # Normal scores are limited to those of this probability, as in QuantileTransformer.
-SMALLEST_PROBABILITY = 1e-7
+SCORE_LIMIT = 1e-7
 
 # So many quantiles of a target tell all of weights without end.
 LARGEST_TARGET = 2**20
@@ -182,7 +182,7 @@ class SoftRankTransformer(SoftCDFTransformer):
         u = u + (0.5 - u) * self._shrinkage(j)
         if self.output_distribution == "uniform":
             return u
-        return ndtri(np.clip(u, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY))
+        return ndtri(np.clip(u, SCORE_LIMIT, 1 - SCORE_LIMIT))
 
     def _quantile_slope(self, u, j):
         stretch = 1 - self._shrinkage(j)
@@ -190,7 +190,7 @@ class SoftRankTransformer(SoftCDFTransformer):
             return stretch
         score = self._quantile(u, j)
         slope = stretch * np.sqrt(2 * np.pi) * np.exp(0.5 * score**2)
-        is_limited = np.abs(score) >= -ndtri(SMALLEST_PROBABILITY)
+        is_limited = np.abs(score) >= -ndtri(SCORE_LIMIT)
         return np.where(is_limited, 0.0, slope)
 
     def _probability(self, y, j):

@@ -21,12 +21,12 @@ from ..operators._by_group import GroupLayout
 Floats = NDArray[np.float64]
 
 # Standard deviations in the range from the lowest to the highest level.
-SPREAD = math.sqrt(12)
+LEVEL_RANGE = math.sqrt(12)
 LOG_2 = math.log(2)
 # Of as many the discounts are added one by one.
 MANY_PLACES = 2**20
 # Only the order of targets counts, and sums of differences of larger ones overflow.
-LARGE = 1e290
+LARGE_TARGET = 1e290
 
 
 class GroupedRows:
@@ -81,13 +81,13 @@ class GroupedRows:
         ]
         self.is_weighted = counts is not None
         y = y[layout.order]
-        if np.abs(y).max() > LARGE:
+        if np.abs(y).max() > LARGE_TARGET:
             y = np.unique(y, return_inverse=True)[1].astype(np.float64)
         if counts is None:
             self.counts = np.ones(y.size)
             self.total = size[self.number].astype(np.float64)
             hard = GroupRanks(layout, 0.0, "quadratic", descending=False)
-            self.level = SPREAD * ((hard(y) - 0.5) / self.total - 0.5)
+            self.level = LEVEL_RANGE * ((hard(y) - 0.5) / self.total - 0.5)
         else:
             self.counts = counts[layout.order].astype(np.float64)
             self.total = self.sums(self.counts)[self.number]
@@ -111,7 +111,7 @@ def _levels(y: Floats, counts: Floats) -> Floats:
     _, place = np.unique(y, return_inverse=True)
     mass = np.bincount(place, counts)
     middle = (np.cumsum(mass) - 0.5 * mass) / mass.sum()
-    return SPREAD * (middle[place] - 0.5)
+    return LEVEL_RANGE * (middle[place] - 0.5)
 
 
 class SoftLevels:
@@ -126,16 +126,16 @@ class SoftLevels:
             (part.stop - part.start) // groups.size
             for groups, part in rows.layout.buckets
         ]
-        epsilons = SPREAD * epsilon / np.array(sizes)
+        epsilons = LEVEL_RANGE * epsilon / np.array(sizes)
         self._ranks = GroupRanks(rows.layout, epsilons, "quadratic", descending=False)
 
     def __call__(self, scores: Floats) -> Floats:
         """The levels."""
-        return SPREAD * ((self._ranks(scores) - 0.5) / self._rows.total - 0.5)
+        return LEVEL_RANGE * ((self._ranks(scores) - 0.5) / self._rows.total - 0.5)
 
     def pull_back(self, gradient: Floats) -> Floats:
         """The gradient in the scores of the last call."""
-        return self._ranks.pull_back(SPREAD * gradient / self._rows.total)
+        return self._ranks.pull_back(LEVEL_RANGE * gradient / self._rows.total)
 
 
 class WeightedSoftLevels:
@@ -152,7 +152,7 @@ class WeightedSoftLevels:
         for part in self._rows.parts:
             order = np.argsort(scores[part], kind="stable")
             mass = self._rows.counts[part][order]
-            middle = SPREAD * ((np.cumsum(mass) - 0.5 * mass) / mass.sum() - 0.5)
+            middle = LEVEL_RANGE * ((np.cumsum(mass) - 0.5 * mass) / mass.sum() - 0.5)
             own = scores[part][order]
             own = own - own.mean()
             fitted = isotonic_regression(own - self._epsilon * middle, weights=mass)
@@ -229,10 +229,12 @@ class NDCGObjective:
     def __call__(self, scores: Floats) -> tuple[float, Floats]:
         """Value and gradient at scores of shape (n_used, 1)."""
         total = self._rows.total
-        ranks = total * (0.5 - self._levels(scores[:, 0]) / SPREAD) + 0.5
+        ranks = total * (0.5 - self._levels(scores[:, 0]) / LEVEL_RANGE) + 0.5
         ranks = np.maximum(ranks, 0.5)  # but for rounding, of huge frequencies
         value, gradient = discount_ranks(ranks, self._total, self._gain, self._k)
-        return float(value), self._levels.pull_back(-total / SPREAD * gradient)[:, None]
+        return float(value), self._levels.pull_back(-total / LEVEL_RANGE * gradient)[
+            :, None
+        ]
 
 
 class Tethered:

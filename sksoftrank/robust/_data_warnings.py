@@ -12,7 +12,7 @@ FOLLOWED = 2 / 3
 LESS_OFTEN = 1 / 3
 
 # Of so few rows for each coefficient nothing can be said.
-FEW = 10
+FEW_ROWS = 10
 
 
 class FollowedValues(NamedTuple):
@@ -88,7 +88,7 @@ def followed_values(model, y, weight, n_coefs):
 
 def has_few_rows(weight, n_coefs):
     """Whether there are too few rows to warn of their targets."""
-    return np.count_nonzero(weight) <= FEW * max(n_coefs, 1)
+    return np.count_nonzero(weight) <= FEW_ROWS * max(n_coefs, 1)
 
 
 def _frequent_values(y, weight):

@@ -26,7 +26,7 @@ from ._lts_starts import (
     subset_fits,
 )
 from ._lts_steps import concentrate
-from ._other_minimum import other_fits
+from ._other_minimum import DIFFERENT, other_fits
 
 # Larger data are not tested for an exact fit of all rows.
 MAX_INTERPOLATED = 10_000
@@ -80,13 +80,12 @@ QUICK = Effort(n_best=3, n_minima=1, n_rounds=1, n_parts=12)
 
 # Rounds end after so many that find nothing better, or after fewer: as many as there
 # are fits of nearly the best objective.
-PATIENCE = 5
+MAX_IDLE_ROUNDS = 5
 NEARLY_BEST = 1.1
 
 # A second fit goes on from samples to all rows if its objective is at most this much
-# larger, and at least this fraction of the kept rows is different.
+# larger, and enough of the kept rows are different.
 RIVAL = 1.1
-DIFFERENT = 0.5
 
 # Next, larger and larger samples are fitted, each this much larger than the last.
 GROWTH = 10
@@ -349,7 +348,7 @@ def _improve(rows, z, effort, rng):
     stale = 0
     for _ in range(effort.n_rounds):
         n_rivals = int(np.count_nonzero(value <= NEARLY_BEST * value[0]))
-        if stale >= min(PATIENCE, n_rivals) or value[0] <= EXACT_SQUARES:
+        if stale >= min(MAX_IDLE_ROUNDS, n_rivals) or value[0] <= EXACT_SQUARES:
             break
         masses = rows.select(rows.losses(z))
         parts = subset_fits(rows, masses, effort.n_parts, n_drawn, rng)

@@ -22,7 +22,7 @@ WIDER = (0.65, 0.75)
 DIFFERENT = 0.5
 
 # Fits that go on, and their concentration steps.
-N_BEST = 5
+N_OTHERS = 5
 N_STEPS = 8
 
 # A smoothed fit to few rows: its epsilon, and steps of reweighted least squares.
@@ -81,7 +81,7 @@ def other_fits(rows: TrimmedRows, pool, best):
             keeping.n_kept = max(np.floor(part * rows.total), rows.n_kept)
         if len(some) == 0:
             continue
-        some, _ = best_fits(some, keeping.evaluate(some), N_BEST)
+        some, _ = best_fits(some, keeping.evaluate(some), N_OTHERS)
         some = keeping.concentrate(some, N_STEPS, MOMENTUM)
         n_fits += len(some) * N_STEPS
         some, _ = best_fits(some, keeping.evaluate(some), 1)

@@ -22,25 +22,25 @@ Array = NDArray[np.float64]
 IN_FULL, NOT_AT_ALL = 0.5 * OUTLIER_CUTOFF**2, 0.5 * 3.4**2
 
 # Errors beyond so many scales count alike where two fits are compared.
-CAP = 3.0
+ERROR_CAP = 3.0
 
 # A part from which on outliers may have spoilt the first fit.
-MANY = 0.2
+MANY_OUTLIERS = 0.2
 
 # Errors beyond so many scales are no chance, and so many of them no tail.
-FAR = 5.0
+IMPROBABLE = 5.0
 FAR_PART = 0.02
 
 # Standard errors by which a group may have more outliers than the other rows, and the
 # largest factor of its spread that makes up for more.
 MORE_OUTLIERS = 3.0
-LARGEST_FACTOR = 3.0
+LARGEST_SPREAD_FACTOR = 3.0
 
 
 def has_many_outliers(residual: Array, weight: Array) -> bool:
     """Whether so many residuals are outlying that the start may be to blame."""
     good = inlier_mask(residual, lts_scale(residual, weight, 0.5 * weight.sum()))
-    return bool(np.average(good, weights=weight) < 1 - MANY)
+    return bool(np.average(good, weights=weight) < 1 - MANY_OUTLIERS)
 
 
 def centre_of_most(
@@ -83,12 +83,12 @@ def group_factor(
     part = np.average(mask[~group], weights=weight[~group])
     part -= MORE_OUTLIERS * np.sqrt(part * (1 - part) / max(weight[group].sum(), 1))
     size = weighted_quantile(np.abs(residual[group]), weight[group], max(part, 0))
-    return float(np.clip(size / OUTLIER_CUTOFF, 1, LARGEST_FACTOR))
+    return float(np.clip(size / OUTLIER_CUTOFF, 1, LARGEST_SPREAD_FACTOR))
 
 
 def has_far_rows(residual: Array, group: NDArray[np.bool_], weight: Array) -> bool:
     """Whether there are outliers for sure, outside of a group of a larger spread."""
-    far = (np.abs(residual) > FAR) & ~group
+    far = (np.abs(residual) > IMPROBABLE) & ~group
     return bool(np.average(far, weights=weight) > FAR_PART)
 
 
@@ -99,7 +99,7 @@ def is_better(
 
     By more than `evidence` standard errors of the mean of their squares.
     """
-    cap = CAP * scale
+    cap = ERROR_CAP * scale
     if not cap.any():  # an exact fit
         return bool(np.count_nonzero(last) < np.count_nonzero(first))
     worse, better = (np.minimum(np.abs(error), cap) ** 2 for error in (first, last))

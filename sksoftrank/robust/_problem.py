@@ -40,7 +40,7 @@ SCALE_ROUNDS = 2
 MAX_DENSE_SIZE = 10**6
 
 # How often the directions that the kept rows do not see are looked for.
-MAX_ROUNDS = 5
+MAX_UNSEEN_ROUNDS = 5
 
 # The squares of residuals over this range are all representable, also where the scale
 # of the residuals is that much smaller than that of y.
@@ -191,7 +191,7 @@ class RobustProblem:
         value = self.hard_objective(start) if is_hard else np.inf
         rounding = max(start.z @ self.design.noise @ start.z, self.zero**2)
         n_unseen, lone = math.inf, None
-        for _ in range(MAX_ROUNDS):
+        for _ in range(MAX_UNSEEN_ROUNDS):
             kept = self._kept_weight(start.z)
             gram = start.gram
             if gram is None:

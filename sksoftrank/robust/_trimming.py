@@ -40,7 +40,7 @@ from ._trimming_labels import SoftTrimmedClassifier
 __all__ = ["SoftTrimmedClassifier", "SoftTrimmedRegressor"]
 
 # Sizes of y are squared.
-LARGEST = 1e140
+LARGEST_TARGET = 1e140
 
 # Beyond these, trees find nothing to split, or single precision overflows.
 UNITS = (1e-6, 1e30)
@@ -225,7 +225,7 @@ class SoftTrimmedRegressor(TrimmedRowsMixin, RegressorMixin, SoftTrimmed):
             ensure_min_samples=0,  # of X and y the estimator says it
         )
         largest = np.abs(y.astype(np.float64)).max(initial=0.0)
-        if largest > LARGEST:
+        if largest > LARGEST_TARGET:
             raise ValueError(
                 f"y must hold values of a size of at most {LARGEST:g}, got {largest:g}."
             )

@@ -22,7 +22,7 @@ EPS = np.finfo(np.float64).eps
 TINY = np.finfo(np.float64).tiny
 
 # Rounding errors of K change the sum of a plan by up to this times its largest entry.
-ROUNDING = 4 * EPS
+PLAN_ROUNDING = 4 * EPS
 
 # Levels of weights that differ by less are one: what sums of weights lose by rounding.
 SAME_LEVEL = 1e-12
@@ -69,7 +69,7 @@ def solve(K, a, b, tol, max_iter):
     """
     phi = _first_scalings(K, a, b)
     W, c, error = _evaluate(phi, K, a, b)
-    goal = np.maximum(tol, ROUNDING * np.abs(K).max(axis=(1, 2)))
+    goal = np.maximum(tol, PLAN_ROUNDING * np.abs(K).max(axis=(1, 2)))
     for _ in range(max_iter):
         is_active = error > goal
         if not is_active.any():

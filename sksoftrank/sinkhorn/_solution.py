@@ -24,7 +24,7 @@ from ._transport import TransportMeans, make_cost
 
 # The power of 2 below which products with values, over epsilons, do not overflow on the
 # way.
-LARGE = 960
+LARGEST_EXPONENT = 960
 
 
 class SinkhornOperator:
@@ -116,7 +116,7 @@ class SinkhornOperator:
 def _multiply_moderately(multiply, size, rows, *, transpose):
     """A product, which is linear in `rows`, with smaller ones if it could overflow."""
     largest = np.abs(rows).max(axis=1, initial=0)
-    shift = np.frexp(largest)[1] + np.frexp(size)[1] - LARGE
+    shift = np.frexp(largest)[1] + np.frexp(size)[1] - LARGEST_EXPONENT
     if not (shift > 0).any():
         return multiply(rows, transpose=transpose)
     shift = np.maximum(shift, 0)[:, None]

@@ -22,7 +22,7 @@ CONSTANT = 1e-15
 
 # Values without weight may lie far outside the range of the others. In units of it they
 # are taken to be at most this far, so that products do not overflow.
-FAR = 1e100
+OUTERMOST = 1e100
 
 
 def weighted_ends(rows, weights):
@@ -128,7 +128,7 @@ class SquashedSlices:
         # Relative to the lowest, which is exact for equal values.
         with np.errstate(over="ignore"):
             z = (values - lowest) / np.maximum(spread, SMALLEST)
-        z = np.clip(z, -FAR, FAR)
+        z = np.clip(z, -OUTERMOST, OUTERMOST)
         z -= np.einsum("rc,rc->r", self._shares, z)[:, None]
         deviation = np.sqrt(np.einsum("rc,rc,rc->r", self._shares, z, z))[:, None]
         is_constant = deviation <= CONSTANT

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ._entropic_plan import (
-    ROUNDING,
+    PLAN_ROUNDING,
     ColumnLaplacian,
     conditionals,
     hard_conditionals,
@@ -17,7 +17,7 @@ from ._entropic_plan import (
 from ._squashing import weighted_ends
 
 # Plans are treated in batches of about this many entries, which stay in cache.
-BATCH_SIZE = 2**17
+PLAN_BATCH = 2**17
 
 # Relative accuracy of the linear systems behind a derivative.
 DERIVATIVE_RTOL = 1e-13
@@ -135,7 +135,7 @@ class TransportMeans:
         used = self._milestones[milestone_weights > 0]
         ends = np.hstack([used[0] - highest, used[-1] - lowest])
         largest = np.abs(self._value(ends)).max(axis=1)
-        return self._epsilon <= ROUNDING * largest
+        return self._epsilon <= PLAN_ROUNDING * largest
 
     def solve(self, tol, max_iter):
         """Find the plans and the means under them."""
@@ -208,7 +208,7 @@ class TransportMeans:
     def _batches(self):
         """Indices of slices, and whether their plans are hard."""
         size = max(
-            1, BATCH_SIZE // max(1, self._points.shape[1] * len(self._milestones))
+            1, PLAN_BATCH // max(1, self._points.shape[1] * len(self._milestones))
         )
         for is_hard in (False, True):
             slices = np.flatnonzero(self._is_hard == is_hard)
@@ -245,7 +245,9 @@ class TransportMeans:
         K = self._scaled_cost(batch)
         W = conditionals(self._phi[batch], K)
         # Far rows without weight, where rounding hides how their costs differ.
-        is_lost = (self._rows[0][batch] == 0) & (ROUNDING * np.abs(K).max(axis=2) > 1)
+        is_lost = (self._rows[0][batch] == 0) & (
+            PLAN_ROUNDING * np.abs(K).max(axis=2) > 1
+        )
         if is_lost.any():
             W[is_lost] = self._hard_conditionals(batch)[is_lost]
         return W
