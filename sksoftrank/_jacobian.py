@@ -231,8 +231,8 @@ class Jacobian(LinearOperator):
         """
         if max(self.shape) > LARGEST_DENSE:
             raise ValueError(
-                f"toarray is for Jacobians of at most {MAX_DENSE_SIZE} x "
-                f"{MAX_DENSE_SIZE} entries, got {self.shape[0]} x {self.shape[1]}; "
+                f"toarray is for Jacobians of at most {LARGEST_DENSE} x "
+                f"{LARGEST_DENSE} entries, got {self.shape[0]} x {self.shape[1]}; "
                 f"use jvp or vjp."
             )
         if 0 in self.shape:  # SciPy multiplies at least one column

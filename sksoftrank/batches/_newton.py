@@ -118,9 +118,8 @@ def minimise(
             z, change = last_z, 0.0
         is_last = converged or slope < NEARLY_THERE
         threshold = new + change
-        width = max(THRESHOLD_RANGE * float(step @ step), SMALLEST_WIDTH) * max(
-            new, 1.0
-        )
+        width = max(THRESHOLD_RANGE * float(step @ step), SMALLEST_WIDTH)
+        width *= max(new, 1.0)
     message = f"{max_iter} Newton steps were not enough."
     if not is_last:
         found = read(extra(z, threshold))

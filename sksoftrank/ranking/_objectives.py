@@ -232,9 +232,8 @@ class NDCGObjective:
         ranks = total * (0.5 - self._levels(scores[:, 0]) / LEVEL_RANGE) + 0.5
         ranks = np.maximum(ranks, 0.5)  # but for rounding, of huge frequencies
         value, gradient = discount_ranks(ranks, self._total, self._gain, self._k)
-        return float(value), self._levels.pull_back(-total / LEVEL_RANGE * gradient)[
-            :, None
-        ]
+        gradient = -total / LEVEL_RANGE * gradient
+        return float(value), self._levels.pull_back(gradient)[:, None]
 
 
 class Tethered:

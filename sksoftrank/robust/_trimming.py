@@ -227,7 +227,8 @@ class SoftTrimmedRegressor(TrimmedRowsMixin, RegressorMixin, SoftTrimmed):
         largest = np.abs(y.astype(np.float64)).max(initial=0.0)
         if largest > LARGEST_TARGET:
             raise ValueError(
-                f"y must hold values of a size of at most {LARGEST:g}, got {largest:g}."
+                f"y must hold values of a size of at most {LARGEST_TARGET:g}, got "
+                f"{largest:g}."
             )
         return y
 

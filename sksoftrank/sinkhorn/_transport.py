@@ -245,9 +245,8 @@ class TransportMeans:
         K = self._scaled_cost(batch)
         W = conditionals(self._phi[batch], K)
         # Far rows without weight, where rounding hides how their costs differ.
-        is_lost = (self._rows[0][batch] == 0) & (
-            PLAN_ROUNDING * np.abs(K).max(axis=2) > 1
-        )
+        is_far = PLAN_ROUNDING * np.abs(K).max(axis=2) > 1
+        is_lost = (self._rows[0][batch] == 0) & is_far
         if is_lost.any():
             W[is_lost] = self._hard_conditionals(batch)[is_lost]
         return W
