@@ -323,7 +323,7 @@ def test_steps_on_all_rows_agree_with_those_next_to_the_boundary():
         residual = y - design.predict(z)
         _, row_weight, _ = selection_trimmed_loss(residual**2, n_kept, 0.0, weight)
         gradient = design.penalty * z - design.pull_back(row_weight * residual)
-        z = z + design.newton_step(gradient, row_weight)
+        z = z + design.newton_step(z, y, gradient, row_weight)
     start = np.array([0.3, 0.0, 0.0, 0.1])
     found, value, _, message, _ = concentrate(
         design, y, weight, n_kept, start, max_iter=1000, tol=1e-10

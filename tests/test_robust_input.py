@@ -165,12 +165,27 @@ def test_dummy_column_of_outliers_only(epsilon, container):
     assert_array_equal(model.inlier_weight_[residual > 1e3], 0)
 
 
+def test_least_squares_steps_in_many_coordinates_that_are_correlated(monkeypatch):
+    monkeypatch.setattr(_design, "MAX_WHITENED_RANK", 1)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2)) @ rng.normal(size=(2, 20))
+    X += 1e-3 * rng.normal(size=X.shape)
+    y = X @ rng.normal(size=20) + rng.normal(size=300)
+    weight = np.full(300, 1 / 300)
+    design = _design.LinearDesign(X, np.ones(300), fit_intercept=True, alpha=0.0)
+    gradient = -design.pull_back(weight * y)
+    step = design.newton_step(np.zeros(gradient.size), y, gradient, weight)
+    expected = LinearRegression().fit(X, y).predict(X)
+    assert_allclose(design.predict(step), expected, rtol=0, atol=1e-5)
+
+
 def test_least_squares_steps_leave_undetermined_directions():
     X, y, _ = contaminated(outliers=0)
     D = np.column_stack([X, np.arange(150) < 4.0])
     weight = (np.arange(150) >= 4) / 146
     design = _design.LinearDesign(D, np.ones(150), fit_intercept=True, alpha=0.0)
-    step = design.newton_step(-design.pull_back(weight * y), weight)
+    gradient = -design.pull_back(weight * y)
+    step = design.newton_step(np.zeros(gradient.size), y, gradient, weight)
     expected = LinearRegression().fit(X[4:], y[4:]).predict(X[4:])
     assert_allclose(design.predict(step)[4:], expected, rtol=1e-10)
     undetermined = design.coordinates(np.array([0, 0, 0, 1.0]), 0.0)

@@ -270,11 +270,13 @@ def test_classes_keep_their_shares(base, n_classes, trim, epsilon):
 @pytest.mark.parametrize("cv", [3, "train"])
 def test_large_epsilon_is_the_estimator_itself(cv):
     X, y, _, _ = make_contaminated_regression(80, 3, random_state=0)
-    model = SoftTrimmedRegressor(Ridge(5.0), epsilon=1e12, cv=cv).fit(X, y)
+    model = SoftTrimmedRegressor(Ridge(5.0), trim=0.5, epsilon=1e12, cv=cv).fit(X, y)
     ridge = Ridge(5.0).fit(X, y)
     assert_allclose(model.predict(X), ridge.predict(X), rtol=1e-6)
     label = (y > np.median(y)).astype(int)
-    classifier = SoftTrimmedClassifier(LogisticRegression(C=0.1), epsilon=1e12, cv=cv)
+    classifier = SoftTrimmedClassifier(
+        LogisticRegression(C=0.1), trim=0.5, epsilon=1e12, cv=cv
+    )
     logistic = LogisticRegression(C=0.1).fit(X, label)
     proba = classifier.fit(X, label).predict_proba(X)
     assert_allclose(proba, logistic.predict_proba(X), rtol=0, atol=1e-4)

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.linalg import LinearOperator, minres
+from scipy.sparse.linalg import LinearOperator, lsmr
 from sklearn.utils import gen_batches
+from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from ._algebra import (
     EPS,
@@ -27,6 +28,9 @@ MAX_WHITENED_RANK = 500
 # Sparse features are whitened where the products of dense rows, n * p * min(n, p), are
 # no more than this: about two seconds of work.
 MAX_DENSIFIED_WORK = 1e10
+
+# Relative tolerance of least-squares steps in more coordinates.
+STEP_TOLERANCE = 1e-10
 
 # Dense rows are centred a chunk at a time, of about this many numbers (1 MB).
 CHUNK_SIZE = 2**17
@@ -266,21 +270,26 @@ class LinearDesign:
             gradient[np.abs(gradient) <= limit] = 0.0
         return gradient
 
-    def newton_step(self, gradient, row_weight):
+    def newton_step(self, z, y, gradient, row_weight):
         """Step from z to the minimum of the weighted, penalised sum of squares / 2.
 
-        `gradient` is the gradient of that function at z. Directions that the rows of
-        positive weight do not determine are left as they are.
+        The squares are those of y less predictions, `gradient` is the gradient of that
+        function at z. Directions that the rows of positive weight do not determine are
+        left as they are.
         """
         if self.basis.ndim == 1:
-            hessian = LinearOperator(
-                (gradient.size, gradient.size),
-                matvec=lambda z: (
-                    self.pull_back(row_weight * self.predict(z)) + self.penalty * z
+            root, ridge = np.sqrt(row_weight), np.sqrt(self.penalty)
+            rows = LinearOperator(
+                (root.size + z.size, z.size),
+                matvec=lambda v: np.append(root * self.predict(v), ridge * v),
+                rmatvec=lambda u: (
+                    self.pull_back(root * u[: root.size]) + ridge * u[root.size :]
                 ),
                 dtype=np.float64,
             )
-            return minres(hessian, -gradient, rtol=1e-8)[0]
+            target = np.append(root * (y - self.predict(z)), -ridge * z)
+            tolerance = {"atol": STEP_TOLERANCE, "btol": STEP_TOLERANCE, "conlim": 0}
+            return lsmr(rows, target, **tolerance, maxiter=4 * z.size)[0]
 
         hessian = self.gram(row_weight) + np.diag(self.penalty)
         return -determined_inverse(hessian, self.noise)[0] @ gradient
@@ -348,34 +357,21 @@ class LinearDesign:
     def _mean_square(self, weight):
         """Weighted mean square of the centred features."""
         if sparse.issparse(self.X):
-            mean, square = self._sparse_moments(weight)
-        else:
-            mean, square = 0.0, 0.0
-            for chunk, w in self._centred_chunks(weight):
-                mean += w @ chunk
-                square += w @ chunk**2
+            used = weight > 0
+            X = self.X if used.all() else self.X[used]
+            if not X.has_canonical_format:
+                X = X.copy()
+                X.sum_duplicates()
+            mean, square = mean_variance_axis(X, axis=0, weights=weight[used])
+            return square if self.fit_intercept else square + mean**2
+        mean, square = 0.0, 0.0
+        for chunk, w in self._centred_chunks(weight):
+            mean += w @ chunk
+            square += w @ chunk**2
         if not self.fit_intercept:
             return square
         # Without the error of the mean: else a column of equal numbers would vary.
         return np.maximum(square - mean**2, 0.0)
-
-    def _sparse_moments(self, weight):
-        """Weighted means of the centred features and of their squares, for sparse X."""
-        entries = self.X.tocoo()
-        if not self.X.has_canonical_format:
-            entries.sum_duplicates()
-        row, column = entries.row, entries.col
-        deviation = entries.data - self.mean[column]
-
-        def column_sums(values):
-            return np.bincount(column, values, minlength=self.mean.size)
-
-        # No weight is left for zeros where there are none, not even by rounding.
-        is_full = column_sums(weight[row] > 0) == np.count_nonzero(weight)
-        rest = np.where(is_full, 0.0, np.maximum(1 - column_sums(weight[row]), 0.0))
-        mean = column_sums(weight[row] * deviation) - rest * self.mean
-        square = column_sums(weight[row] * deviation**2) + rest * self.mean**2
-        return mean, square
 
     def _root_gram(self, weight, centred):
         """R with R.T @ R the weighted Gram matrix of the features around `mean`.

@@ -93,9 +93,9 @@ class RobustLinearModel(
         return super().score(X, y, sample_weight)
 
     def _validate(self, X, y, reset=True):
-        given = getattr(y, "dtype", None)
+        is_float = getattr(getattr(y, "dtype", None), "kind", "O") == "f"
         X, y = validate_data(self, X, y, y_numeric=True, reset=reset, **FEATURES)
-        if given != y.dtype:  # None among objects became NaN
+        if not is_float:  # None among objects became NaN
             assert_all_finite(y, input_name="y")
         return X, y
 

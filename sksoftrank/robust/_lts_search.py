@@ -198,7 +198,7 @@ def _weighted_fit(design, y, weight, z):
     row_weight = weight / weight.sum()
     residual = y - design.predict(z)
     gradient = design.penalty * z - design.pull_back(row_weight * residual)
-    return z + design.newton_step(gradient, row_weight)
+    return z + design.newton_step(z, y, gradient, row_weight)
 
 
 def _search_dense(design, y, sample_weight, n_kept, n_init, rng, n_jobs, thorough):

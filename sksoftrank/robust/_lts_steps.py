@@ -44,7 +44,7 @@ def concentrate(design, y, sample_weight, n_kept, z, *, max_iter, tol):
             return z, value, n_fits, message, gram
         last_value, last_slope, last_z = value, slope, z
         if design.basis.ndim == 1:
-            z = z + design.newton_step(gradient, row_weight)
+            z = z + design.newton_step(z, y, gradient, row_weight)
             n_fits += 1
         else:
             gram = _update_gram(design, gram, last_weight, row_weight)

@@ -336,7 +336,7 @@ class RobustProblem:
         row_weight /= row_weight.sum()
         gradient = self.design.penalty * z
         gradient -= self.design.pull_back(row_weight * residual)
-        return z + self.design.newton_step(gradient, row_weight)
+        return z + self.design.newton_step(z, self.y, gradient, row_weight)
 
     def coefficients(self, z):
         """Coefficients and intercept in the units of the user."""

@@ -119,7 +119,7 @@ class TrimmedSquares:
                     z, n_iter, f"{max_iter} reweighted fits were not enough."
                 )
             last_value, last_slope, last_z = value, slope, z
-            z = z + self.design.newton_step(gradient, row_weight)
+            z = z + self.design.newton_step(z, self.y, gradient, row_weight)
         return Minimum(z, n_iter, None)
 
 
