@@ -13,7 +13,7 @@ from scipy import sparse
 
 from sksoftrank.linear._design import LinearDesign
 from sksoftrank.losses import selection_trimmed_loss
-from sksoftrank.robust._lts_rows import TrimmedRows, select
+from sksoftrank.robust._lts_rows import Equations, TrimmedRows, select
 from sksoftrank.robust._lts_search import least_squares_start, lts_search
 from sksoftrank.robust._lts_starts import (
     elemental_fits,
@@ -127,8 +127,7 @@ def test_exchange_is_the_best_of_all(n_kept, weighted, seed, alpha):
     z = rows.concentrate(elemental_fits(rows, 1, np.random.RandomState(2)), 30)
     losses = rows.losses(z)
     mass = rows._whole(rows.select(losses)[0])
-    gram, _ = rows.normal_equations(mass[None])
-    change = rows._exchange(z[0], losses[0], mass, gram[0])
+    change = rows._exchange(z[0], losses[0], mass, Equations(rows, mass))
 
     before = weighted_squares(rows, mass)
     best = before

@@ -41,7 +41,7 @@ def determined_inverse(hessian, noise):
     `noise` is that of the `LinearDesign`, for a Hessian of rows that weigh about 1.
     """
     curvature, axes = np.linalg.eigh(hessian)
-    rounding = NOISE**2 * np.einsum("ji,jk,ki->i", axes, noise, axes)
+    rounding = NOISE**2 * np.einsum("ji,ji->i", axes, noise @ axes)
     rounding = np.maximum(rounding, curvature.max(initial=0.0) * GRAM_ROUNDING)
     determined = curvature > rounding
     known = axes[:, determined]

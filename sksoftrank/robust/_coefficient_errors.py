@@ -220,4 +220,4 @@ def _errors(design, factor, unknown, df):
 
 def noise_along(axes, design):
     """Limits of the rounding errors of a row along axes of the coordinates."""
-    return NOISE * np.sqrt(np.einsum("ij,ik,kj->j", axes, design.noise, axes))
+    return NOISE * np.sqrt(np.einsum("ij,ij->j", axes, design.noise @ axes))

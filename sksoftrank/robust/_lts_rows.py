@@ -2,6 +2,7 @@
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 
@@ -16,11 +17,24 @@ MOMENTUM = 0.5
 EXACT_SQUARES = 1e-20
 EXACT_ROW = 1e-14
 
+TINY = np.finfo(np.float64).tiny
+
 # Fits closer than this in their objectives count as the same.
 SAME = 1e-9
 
-# Products of columns are stored for designs of up to this many coordinates.
-MAX_PRODUCTS_RANK = 64
+# Products of columns are stored for designs of up to this many coordinates. With more,
+# the fits of a search come from conjugate gradients: so many steps for all of them at
+# once, each as dear as two products with the rows, until what is left to gain is this
+# part of the objective. A fit that needs more gets a Gram matrix of its own.
+MAX_PRODUCTS_RANK = 30
+MAX_GRADIENTS = 12
+NOTHING_TO_GAIN = 1e-2
+
+# Rows that change sides between two Gram matrices of which the inverse is updated, as a
+# part of the coordinates; and updates until it is computed anew.
+MAX_UPDATED = 0.2
+MAX_UPDATES = 30
+SMALLEST_REST = 1e-6  # of a Gram matrix without the rows that leave, in its own units
 
 # Rows on either side that are considered for an exchange.
 MAX_EXCHANGED = 64
@@ -106,7 +120,7 @@ class TrimmedRows:
         """Half the mean of the kept losses, and the penalty, of each fit."""
         value = np.einsum("ij,ij->i", losses, masses) / self.n_kept
         if self.penalty is not None:
-            value += np.einsum("ij,jk,ik->i", z, self.penalty, z)
+            value += np.einsum("ij,ij->i", z @ self.penalty, z)
         return 0.5 * np.where(np.isfinite(value), value, np.inf)
 
     def normal_equations(self, masses):
@@ -115,7 +129,9 @@ class TrimmedRows:
         if q > MAX_PRODUCTS_RANK:
             gram = np.empty((len(masses), q, q))
             for i, mass in enumerate(masses):
-                np.matmul(self.rows.T * mass, self.rows, out=gram[i])
+                kept = np.flatnonzero(mass)
+                some = self.rows[kept] * np.sqrt(mass[kept, None])
+                np.matmul(some.T, some, out=gram[i])
             right = (masses * self.y) @ self.rows
         else:
             upper = _upper_triangle(q)
@@ -135,9 +151,57 @@ class TrimmedRows:
             gram += masses.sum(axis=1)[:, None, None] * self.penalty
         return gram, right
 
-    def fit(self, masses):
-        """Least squares with these masses."""
-        return solve(*self.normal_equations(masses))
+    def fit(self, masses, start=None):
+        """Least squares with these masses, by conjugate gradients from `start` on."""
+        if self.n_coordinates <= MAX_PRODUCTS_RANK:
+            return solve(*self.normal_equations(masses))
+        if start is None:
+            start = np.zeros((len(masses), self.n_coordinates))
+        z, is_good = self._conjugate_gradients(masses, start)
+        for i in np.flatnonzero(~is_good):
+            z[i] = solve(*self.normal_equations(masses[i : i + 1]))[0]
+        return z
+
+    def _conjugate_gradients(self, masses, z):
+        """Least squares with these masses to a few digits, and where that was reached.
+
+        Coordinates are white on some half of the rows, so nearly on another.
+        """
+        z, is_good = z.copy(), np.zeros(len(z), dtype=bool)
+        total = masses.sum(axis=1)
+        residual = self.y - z @ self.rows.T
+        kept = residual * masses
+        value = np.einsum("ij,ij->i", residual, kept)
+        descent = kept @ self.rows
+        if self.penalty is not None:
+            pull = total[:, None] * (z @ self.penalty)
+            value += np.einsum("ij,ij->i", z, pull)
+            descent -= pull
+        square = np.einsum("ij,ij->i", descent, descent)
+        active, direction = np.arange(len(z)), descent.copy()
+        for n_steps in range(MAX_GRADIENTS + 1):
+            good = square <= NOTHING_TO_GAIN * total * value
+            is_good[active[good]] = True
+            going = ~good & np.isfinite(square)
+            if n_steps == MAX_GRADIENTS or not going.any():
+                break
+            if not going.all():
+                active, total, value = active[going], total[going], value[going]
+                square, masses = square[going], masses[going]
+                descent, direction = descent[going], direction[going]
+            ahead = direction @ self.rows.T
+            ahead *= masses
+            ahead = ahead @ self.rows
+            if self.penalty is not None:
+                ahead += total[:, None] * (direction @ self.penalty)
+            curvature = np.einsum("ij,ij->i", direction, ahead)
+            length = square / np.maximum(curvature, TINY)
+            z[active] += length[:, None] * direction
+            descent -= length[:, None] * ahead
+            value = np.maximum(value - length * square, 0.0)
+            last, square = square, np.einsum("ij,ij->i", descent, descent)
+            direction = descent + (square / last)[:, None] * direction
+        return z, is_good
 
     def concentrate(self, z, n_steps, momentum=0.0):
         """Repeat least squares on the rows that each fit keeps.
@@ -148,7 +212,7 @@ class TrimmedRows:
         last = z
         for _ in range(n_steps):
             ahead = z + momentum * (z - last)
-            last, z = z, self.fit(self.select(self.losses(ahead)))
+            last, z = z, self.fit(self.select(self.losses(ahead)), ahead)
         return z
 
     def evaluate(self, z):
@@ -166,12 +230,12 @@ class TrimmedRows:
         another (Hawkins 1994) is tried.
         """
         mass = self._whole(self.select(self.losses(z[None]))[0])
-        gram, right = self.normal_equations(mass[None])
+        equations = Equations(self, mass)
         best = np.inf
         n_steps = 0
         while n_steps < max_steps:
             n_steps += 1
-            new = solve(gram.copy(), right)
+            new = equations.solution()[None]
             losses = self.losses(new)
             kept = self.select(losses)
             value = self.objective(new, losses, kept)[0]
@@ -180,18 +244,14 @@ class TrimmedRows:
             best, z = value, new[0]
             change = self._whole(kept[0]) - mass
             if losses[0] @ change >= -ROUNDING * best * self.n_kept:
-                change = self._exchange(z, losses[0], mass, gram[0])
+                change = self._exchange(z, losses[0], mass, equations)
                 if change is None:
                     break
             mass = mass + change
-            changed = np.flatnonzero(change)
-            rows = self.rows[changed]
-            weighted = rows.T * change[changed]
-            gram = gram + weighted @ rows
-            right = right + weighted @ self.y[changed]
+            equations.update(change)
         return z, best, n_steps
 
-    def _exchange(self, z, losses, mass, gram):
+    def _exchange(self, z, losses, mass, equations):
         """Change of the masses in the exchange that lowers the objective most, or None.
 
         Adding a row j to least squares and removing a row i changes the sum of squares
@@ -199,12 +259,8 @@ class TrimmedRows:
         and leverage with j added: ``s_i = r_i - h_ij r_j / (1 + h_jj)`` and
         ``g_ii = h_ii - h_ij^2 / (1 + h_jj)``.
         """
+        leverage = equations.leverage()
         residual = self.y - self.rows @ z
-        gram = gram.copy()
-        add_ridge(gram[None])
-        inverse = np.linalg.inv(gram)
-        projected = self.rows @ inverse
-        leverage = np.einsum("ij,ij->i", projected, self.rows)
         cost = losses / (1 + leverage)
         gain = losses / np.maximum(1 - leverage, EPS)
         inside = np.flatnonzero(mass)
@@ -217,7 +273,7 @@ class TrimmedRows:
             outside = outside[:MAX_EXCHANGED]
         if inside.size == 0 or outside.size == 0:
             return None
-        cross = projected[inside] @ self.rows[outside].T
+        cross = self.rows[inside] @ equations.inverse @ self.rows[outside].T
         ratio = cross / (1 + leverage[outside])
         square = (residual[inside, None] - ratio * residual[outside]) ** 2
         square /= np.maximum(1 - leverage[inside, None] + ratio * cross, EPS)
@@ -239,6 +295,75 @@ class TrimmedRows:
             before = np.cumsum(weight) - weight
             mass[shared] = np.clip(mass[shared].sum() - before, 0, weight)
         return mass
+
+
+class Equations:
+    """Normal equations of least squares with masses that change a little at a time.
+
+    Parameters
+    ----------
+    trimmed : TrimmedRows
+    mass : ndarray of shape (n_rows,)
+        The first masses.
+
+    Attributes
+    ----------
+    inverse : ndarray of shape (n_coordinates, n_coordinates)
+        Of the Gram matrix, after a call of `leverage`.
+    """
+
+    def __init__(self, trimmed, mass):
+        self._rows, self._y = trimmed.rows, trimmed.y
+        gram, right = trimmed.normal_equations(mass[None])
+        self._gram, self._right = gram[0], right[0]
+        self.inverse: Any = None
+        self._leverage: Any = None
+        self._n_updates = 0
+
+    def solution(self):
+        """Least squares."""
+        if self.inverse is None:
+            return solve(self._gram[None].copy(), self._right[None])[0]
+        z = self.inverse @ self._right
+        return z + self.inverse @ (self._right - self._gram @ z)
+
+    def leverage(self):
+        """Products of each row with the inverse and itself."""
+        if self.inverse is None:
+            gram = self._gram.copy()
+            add_ridge(gram[None])
+            self.inverse = np.linalg.inv(gram)
+            solved = self._rows @ self.inverse
+            self._leverage = np.einsum("ij,ij->i", solved, self._rows)
+            self._n_updates = 0
+        return self._leverage
+
+    def update(self, change):
+        """Change the masses."""
+        changed = np.flatnonzero(change)
+        rows, size = self._rows[changed], change[changed]
+        weighted = rows.T * size
+        self._gram = self._gram + weighted @ rows
+        self._right = self._right + weighted @ self._y[changed]
+        if self.inverse is None:
+            return
+        self._n_updates += 1
+        inverse, self.inverse = self.inverse, None
+        n_coordinates = len(inverse)
+        if (
+            n_coordinates <= MAX_PRODUCTS_RANK
+            or changed.size > MAX_UPDATED * n_coordinates
+            or self._n_updates > MAX_UPDATES
+        ):
+            return
+        solved = inverse @ rows.T
+        inner = np.eye(changed.size) + size[:, None] * (rows @ solved)
+        if np.linalg.svd(inner, compute_uv=False)[-1] < SMALLEST_REST:
+            return
+        inner = np.linalg.inv(inner) * size
+        self.inverse = inverse - solved @ inner @ solved.T
+        seen = self._rows @ solved
+        self._leverage = self._leverage - np.einsum("ij,ij->i", seen @ inner, seen)
 
 
 def select(losses, n_kept, weight):
@@ -267,7 +392,7 @@ def select(losses, n_kept, weight):
     tied = (losses[open_] == boundary[open_]) * weight
     below = masses[open_] - tied
     share = n_kept - below.sum(axis=1)
-    share /= np.maximum(tied.sum(axis=1), np.finfo(np.float64).tiny)
+    share /= np.maximum(tied.sum(axis=1), TINY)
     masses[open_] = below + np.clip(share, 0, 1)[:, None] * tied
     return masses
 
@@ -285,7 +410,7 @@ def add_ridge(gram):
     """Make singular matrices regular, and change others little, in place."""
     diagonal = np.einsum("ijj->ij", gram)  # a view
     size = diagonal.mean(axis=1, keepdims=True)
-    diagonal += 1e-13 * size + np.finfo(np.float64).tiny
+    diagonal += 1e-13 * size + TINY
 
 
 def best_fits(z, value, n_best):
@@ -310,7 +435,7 @@ def white_axes(rows, mass, keep_rank=False, noise=None):
     s = np.append(s, np.zeros(len(axes) - s.size))
     varies = s > s.max(initial=0.0) * max(rows.shape) * EPS
     if noise is not None:
-        square = np.einsum("ij,jk,ik->i", axes, noise, axes)
+        square = np.einsum("ij,ij->i", axes @ noise, axes)
         varies &= s[: len(axes)] > NOISE * np.sqrt(np.maximum(square, 0.0))
     if keep_rank:
         return axes.T / np.where(varies, s, 1.0)

@@ -42,6 +42,10 @@ N_INIT_SMALL = 300
 N_INIT_SPARSE = 10
 CHUNK_OF_STARTS = 100
 
+# With more coordinates than this hardly any rows drawn at random are clean: by default
+# there are no such starts.
+MAX_ELEMENTAL_RANK = 64
+
 # Bootstrap samples of small data.
 N_SAMPLES = 8
 
@@ -277,6 +281,8 @@ def _search_groups(groups, rows, n_init, rng, n_jobs):
     """The best fits of each group, in the coordinates of `rows`, and their number."""
     if n_init == "auto":
         n_init = N_INIT_SMALL if _is_small(rows) else N_INIT
+        if rows.n_coordinates > MAX_ELEMENTAL_RANK:
+            n_init = 0
     starts = [_deterministic_fits] * len(groups)
     if _is_small(rows):
         starts.append(partial(_resampled_fits, seed=rng.randint(2**31 - 1)))

@@ -51,7 +51,7 @@ def projection_fits(rows, huber):
     fitted = white.T @ (weight[:, None] * fitted)
     fitted /= np.maximum(np.linalg.norm(fitted, axis=0), np.finfo(np.float64).tiny)
     found = [fitted, _extreme_axes(axes)]
-    axes = np.hstack([fitted, axes])
+    axes = np.hstack([fitted, _extreme_axes(axes)])
     for kurtosis in (False, True):
         extreme, size = _extreme_projections(white, weight, axes, kurtosis)
         size[: fitted.shape[1]] = np.inf
@@ -175,9 +175,28 @@ def elemental_fits(rows, n_fits, rng):
 
 
 def _independent_rows(rows, n_fits, rng):
+    """Indices of the first drawn rows of each fit that do not depend on others."""
     q = rows.n_coordinates
     cumulated = np.cumsum(rows.unit_weight)
-    index = draw(cumulated, rng.random_sample((n_fits, q + 4)))
+    spare = 4 + q * q // (2 * rows.y.size)
+    index = draw(cumulated, rng.random_sample((n_fits, q + spare)))
+    same = index[:, :, None] == index[:, None, :]
+    is_new = ~np.tril(same, -1).any(axis=2)  # no row twice
+    count = np.cumsum(is_new, axis=1)
+    good = count[:, -1] >= q
+    first = is_new & (count <= q)
+    chosen = np.zeros((n_fits, q), dtype=np.intp)
+    chosen[good] = index[good][first[good]].reshape(-1, q)
+    drawn = np.swapaxes(rows.rows[chosen], 1, 2)
+    rest = np.abs(np.diagonal(np.linalg.qr(drawn, mode="r"), axis1=1, axis2=2))
+    good &= (rest > DEPENDENT * np.linalg.norm(drawn, axis=1)).all(axis=1)
+    if not good.all():
+        chosen[~good] = _redrawn_rows(rows, index[~good], rng)
+    return chosen
+
+
+def _redrawn_rows(rows, index, rng):
+    n_fits, q = len(index), rows.n_coordinates
     basis = np.zeros((n_fits, q, q))
     chosen = np.zeros((n_fits, q), dtype=np.intp)
     count = np.zeros(n_fits, dtype=np.intp)

@@ -105,7 +105,7 @@ def _smooth(rows, z, scale):
         losses = 0.5 * rows.losses(z[None])[0] / scale**2
         p = trimmed_choice(losses, rows.weight, rows.n_kept, EPSILON)[1]
         masses = p * rows.unit_weight
-        z = rows.fit(masses[None])[0]
+        z = rows.fit(masses[None], z[None])[0]
     return z, masses
 
 
