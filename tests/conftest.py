@@ -1,6 +1,8 @@
-"""What tests need of PyTorch and JAX, in the same words; examples of Hypothesis."""
+"""Which tests are slow; what tests need of PyTorch and JAX, in the same words."""
 
+import gc
 from importlib.util import find_spec
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +18,56 @@ def pytest_configure(config):
     """Fewer examples where the slow tests are left out."""
     is_quick = config.getoption("markexpr") == "not slow"
     settings.load_profile("quick" if is_quick else "all")
+
+
+needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="needs torch")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file():
+    """Tests have no examples to collect."""
+    found = yield
+    return [collector for collector in found if type(collector) is pytest.Module]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """The mark `slow`, before it is asked for, and skipped examples.
+
+    Of a test with several parameters so many cases are left without the mark that each
+    value of each parameter occurs; the slow ones are the other combinations.
+    """
+    for item in items:
+        # The examples of `sksoftrank._autodiff` are those of PyTorch.
+        if "_autodiff/_public_" in item.nodeid:
+            item.add_marker(needs_torch)
+        # JAX compiles for seconds.
+        if "::sksoftrank.jax." in item.nodeid and "soft_rank" not in item.nodeid:
+            item.add_marker(pytest.mark.slow)
+    for _, cases in groupby(items, lambda item: item.nodeid.partition("[")[0]):
+        mark_combinations([case for case in cases if hasattr(case, "callspec")])
+
+
+def mark_combinations(cases):
+    """Marks as slow the cases that bring no new value of a parameter."""
+    left = [
+        (case, {(name, id(value)) for name, value in case.callspec.params.items()})
+        for case in cases
+        if not any(case.iter_markers("slow")) and not any(case.iter_markers("skipif"))
+    ]
+    new = set().union(*(values for _, values in left))
+    while new:
+        chosen = max(left, key=lambda pair: len(pair[1] & new))
+        new -= chosen[1]
+        left.remove(chosen)
+    for case, _ in left:
+        case.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish():
+    """What is collected stays: garbage need not be looked for in it."""
+    gc.collect()
+    gc.freeze()
 
 
 class Framework(NamedTuple):
@@ -54,15 +106,7 @@ def jax_framework():
     return Framework("jax", soft, jax.numpy.asarray, gradient)
 
 
-def pytest_collection_modifyitems(items):
-    """The examples of `sksoftrank._autodiff` are those of PyTorch."""
-    if find_spec("torch") is None:
-        for item in items:
-            if "_autodiff/_public_" in item.nodeid:
-                item.add_marker(pytest.mark.skip(reason="needs torch"))
-
-
-@pytest.fixture(params=["torch", "jax"])
+@pytest.fixture(params=[pytest.param("torch", marks=needs_torch), "jax"])
 def framework(request):
     """Each of them, in float64."""
     if request.param == "torch":

@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from itertools import starmap
 
 import numpy as np
 import pytest
 from framework_cases import VALUES
+from marks import slow
 from numpy.testing import assert_allclose
 from scipy.stats import norm
 
@@ -36,7 +38,10 @@ LOSSES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "of_numpy", "arguments", "options"), LOSSES)
+@pytest.mark.parametrize(
+    ("name", "of_numpy", "arguments", "options"),
+    [LOSSES[0], *starmap(slow, LOSSES[1:])],
+)
 def test_losses(framework, name, of_numpy, arguments, options):
     function = getattr(framework.soft, name)
     expected, gradient = getattr(losses, of_numpy)(VALUES, *arguments, **options)
@@ -47,6 +52,7 @@ def test_losses(framework, name, of_numpy, arguments, options):
     assert_allclose(np.asarray(found), gradient, rtol=0, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weight", [None, np.linspace(0.5, 2, 7)])
 @pytest.mark.parametrize("epsilon", [0.0, 0.5, 100.0])
 def test_trimmed_loss(framework, epsilon, weight):
@@ -68,6 +74,7 @@ WEIGHTED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("regularization", ["quadratic", "entropic"])
 @pytest.mark.parametrize("scale", [1.0, 0.01])
 @pytest.mark.parametrize(("name", "arguments", "options"), WEIGHTED)
@@ -97,6 +104,7 @@ def test_weights_have_derivatives(
     assert_allclose(np.asarray(gradient), expected, rtol=1e-10, atol=1e-12 / scale)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epsilon", [0.0, 0.7])
 @pytest.mark.parametrize("regularization", ["quadratic", "entropic"])
 def test_levels_have_derivatives(framework, regularization, epsilon):
@@ -128,6 +136,7 @@ WITH_NAN = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("regularization", ["quadratic", "entropic"])
 @pytest.mark.parametrize(("name", "arguments", "options"), WITH_NAN)
 def test_nan(framework, name, arguments, options, regularization):

@@ -62,6 +62,7 @@ def test_names_and_words_are_those_of_the_framework(framework):
         assert framework.name in types
 
 
+@pytest.mark.slow
 def test_examples(framework):
     runner = doctest.DocTestRunner()
     for name, function in functions(framework.soft).items():
@@ -124,6 +125,7 @@ CALLS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "values", "arguments", "options"), CALLS)
 def test_options(framework, name, values, arguments, options):
     expected, jacobian = getattr(sksoftrank, name)(
@@ -163,6 +165,7 @@ def zeroed(result, is_number):
     return jnp.where(is_number, result, 0.0)
 
 
+@pytest.mark.slow
 def test_options_are_traced(framework):
     """What eager code looks at and traced code can't is the same."""
     soft = framework.soft
@@ -184,6 +187,7 @@ def test_options_are_traced(framework):
     assert_allclose(float(traced), float(f(x)), rtol=1e-14)
 
 
+@pytest.mark.slow
 def test_epsilon_and_k_by_row_have_derivatives(framework):
     k = np.array([0.5, 2.2, 3.3])
     for regularization in ("quadratic", "entropic"):

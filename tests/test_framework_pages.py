@@ -14,6 +14,7 @@ def test_every_page_is_tested():
 
 
 # The frameworks warn of their own old names.
+@pytest.mark.slow
 @pytest.mark.filterwarnings(
     "ignore::DeprecationWarning",
     "ignore::FutureWarning",
