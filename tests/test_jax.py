@@ -2,12 +2,8 @@
 
 import numpy as np
 import pytest
-from framework_cases import (
-    CASES,
-    VALUES,
-    N,
-    each,
-)
+from framework_cases import CASES, VALUES, N, each
+from marks import slow
 from numpy.testing import assert_allclose
 
 import sksoftrank
@@ -18,8 +14,12 @@ from jax import numpy as jnp  # noqa: E402
 from sksoftrank import jax as soft  # noqa: E402
 
 # The formulas are those of PyTorch, which has all cases: here one a regularization.
-cases_for_jax = each(
-    {(case.function, case.options["regularization"]): case for case in CASES}.values()
+CASES = {(case.function, case.options["regularization"]): case for case in CASES}
+# Compiling takes seconds.
+QUICK = [("isotonic_projection", "quadratic"), ("soft_sort", "entropic")]
+cases_for_jax = each(CASES.values())
+slow_cases_for_jax = each(
+    case if key in QUICK else slow(case) for key, case in CASES.items()
 )
 
 
@@ -41,7 +41,7 @@ def assert_close(found, expected, tolerance=1e-12):
     assert_allclose(found, expected, rtol=0, atol=tolerance * scale)
 
 
-@cases_for_jax
+@slow_cases_for_jax
 def test_every_transformation(case):
     f = case.of(soft, jnp.asarray)
     expected, jacobian = case.expected(VALUES)
@@ -96,6 +96,7 @@ def test_every_transformation(case):
     assert_close(f(x), expected, 1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("regularization", ["quadratic", "entropic"])
 @pytest.mark.parametrize("name", ["soft_rank", "soft_sort", "soft_median"])
 def test_epsilon_is_differentiable(name, regularization):
@@ -120,7 +121,7 @@ def test_epsilon_is_differentiable(name, regularization):
     assert_close(batched, rows, 1e-14)
 
 
-@cases_for_jax
+@slow_cases_for_jax
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_types_of_floats(case, dtype):
     f = case.of(soft, lambda array: jnp.asarray(array, dtype=dtype))
@@ -133,7 +134,9 @@ def test_types_of_floats(case, dtype):
     assert_close(np.asarray(result, dtype=np.float64), expected, tolerance)
 
 
-@pytest.mark.parametrize("name", ["soft_rank", "soft_quantile", "isotonic_projection"])
+@pytest.mark.parametrize(
+    "name", ["isotonic_projection", slow("soft_rank"), slow("soft_quantile")]
+)
 def test_shapes_and_axes(name):
     arguments = ([0.2, 0.7],) if name == "soft_quantile" else ()
     for shape in ((N,), (2, N), (2, 3, N), (2, 2, 3, N)):
