@@ -40,6 +40,8 @@ ESTIMATORS = [
     for thing in PUBLIC
     if hasattr(thing, "fit") and not thing.__module__.startswith("sksoftrank.dask.")
 ]
+# In memory they are those that they are made of.
+OF_BATCHES = [c for c in ESTIMATORS if c.__module__.startswith("sksoftrank.batches.")]
 # Of those that fit many models: their default settings are among the slow tests.
 QUICK = {
     SoftLTSRegressorCV: {"epsilons": [10.0], "cv": 2, "init": "ls"},
@@ -51,7 +53,9 @@ QUICK = {
     # The solver of sparse features stops early, with repeats elsewhere.
     SoftTrimmedRegressor: {"estimator": Ridge(tol=1e-10), "cv": 2, "tol": 0.1},
 }
-QUICK_SETTINGS = [cls(**QUICK.get(cls, {})) for cls in ESTIMATORS]
+QUICK_SETTINGS = [
+    cls(**QUICK.get(cls, {})) for cls in ESTIMATORS if cls not in OF_BATCHES
+]
 
 
 def scaled(estimator):
@@ -62,7 +66,7 @@ def scaled(estimator):
 BOOSTING = {"max_iter": 20, "min_samples_leaf": 1, "max_leaf_nodes": 8}
 FAST = {"cv": 3, "tol": 0.1, "random_state": 0}
 OTHER_SETTINGS = [
-    *(cls() for cls in QUICK),
+    *(cls() for cls in [*QUICK, *OF_BATCHES]),
     SoftLTSRegressor(formulation="sort"),
     SoftLTSRegressor(formulation="sort", epsilon=0.01, trim=0.25, alpha=0.1),
     SoftLTSRegressor(epsilon=0, n_init=10),
@@ -147,7 +151,7 @@ NOT_CHECKED = {
 
 # Checks that do not apply (array API without its switch) warn that they are skipped,
 # and correlations of the single label that the checks give warn that there are none.
-# One test for all checks: a test for each would be six thousand.
+# One test for all checks of a setting: one for each would be five thousand tests.
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
 @pytest.mark.parametrize(

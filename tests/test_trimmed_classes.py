@@ -72,7 +72,7 @@ CLASSIFIERS = {
 
 @pytest.mark.parametrize(
     "classifier",
-    [name if name in ("linear", "top-k") else slow(name) for name in CLASSIFIERS],
+    [name if name == "linear" else slow(name) for name in CLASSIFIERS],
 )
 @pytest.mark.parametrize("n_classes", [slow(2), 3])
 def test_names_of_classes_change_nothing(n_classes, classifier):
