@@ -8,15 +8,18 @@ export OMP_NUM_THREADS ?= 1
 
 .PHONY: test test-slow test-all demo docs lint clean
 
+# Tests take from a millisecond to half a minute: idle cores take over what is left.
+PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
 # All but the tests with the mark `slow`, and fewer examples of Hypothesis.
 test: .venv/installed
-	$(BIN)/python -m pytest --numprocesses auto -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-slow: .venv/installed
-	$(BIN)/python -m pytest --numprocesses auto -m "slow or hypothesis"
+	$(PYTEST) -m "slow or hypothesis"
 
 test-all: .venv/installed
-	$(BIN)/python -m pytest --numprocesses auto
+	$(PYTEST)
 
 demo: .venv/demo
 	@echo "Fitting four regressions to tables with more and more wrong rows ..."

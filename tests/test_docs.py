@@ -48,20 +48,29 @@ def test_every_public_name_is_in_the_reference():
     assert {name for name in public if not name.isupper()} <= listed
 
 
-@pytest.mark.parametrize("name", WITH_FIGURES)
-def test_programs_on_pages_exist(name):
-    for program in re.findall(PROGRAM, WITH_FIGURES[name]):
-        assert (ROOT / program).is_file()
+def test_programs_on_pages_exist():
+    named = {
+        (name, program)
+        for name, text in WITH_FIGURES.items()
+        for program in re.findall(PROGRAM, text)
+    }
+    assert named
+    assert {pair for pair in named if not (ROOT / pair[1]).is_file()} == set()
 
 
-@pytest.mark.parametrize("name", WITH_FIGURES)
-def test_figures_name_their_program(name):
-    for image, text in re.findall(FIGURE, WITH_FIGURES[name]):
+def test_figures_name_their_program():
+    figures = [
+        (name, *figure)
+        for name, text in WITH_FIGURES.items()
+        for figure in re.findall(FIGURE, text)
+    ]
+    assert figures
+    for name, image, text in figures:
         programs = re.findall(PROGRAM, text)
-        assert len(programs) == 1
+        assert len(programs) == 1, (name, image)
         script = re.match(r"/auto_examples/images/sphx_glr_(\w+)_\d{3}\.png", image)
         if script is not None:
-            assert programs == [f"examples/{script[1]}.py"]
+            assert programs == [f"examples/{script[1]}.py"], (name, image)
 
 
 def test_every_image_is_shown_beside_a_command():
