@@ -231,6 +231,45 @@ def test_inputs_are_not_changed():
     assert_allclose(single[1], gradient, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("operator", ["quadratic", "entropic", "kl"])
+@pytest.mark.parametrize("n_classes", [2, 3, 26, 60, 150])
+def test_kernel_without_a_sort(operator, n_classes):
+    """The rank of one entry is that of `soft_rank`, near and far, tied and single."""
+    rng = np.random.default_rng(n_classes)
+    options = {"operator": operator, "growth": "bounded", "squashing": None}
+    shares = {1: 0.3, n_classes - 1: 0.7} if n_classes > 2 else {1: 1.0}
+    n_solved = 0
+    for epsilon in [0.0, 1e-3, 0.1, 1.0, 10.0]:
+        for size in [0.01, 1.0, 30.0]:
+            scores = size * rng.standard_normal((6, n_classes))
+            scores[1] = scores[1].round(1)
+            scores[2, ::2] = scores[2, 0]
+            scores[3] += 1e5
+            labels = rng.integers(n_classes, size=6)
+            weight = rng.integers(1, 3, 6) * 1.0
+            loss = _topk.TopKLoss(labels, weight, shares, epsilon, **options)
+            value, gradient = loss(scores)
+            kind, loss.kind = loss.kind, None
+            expected = loss(scores)
+            assert_allclose(value, expected[0], rtol=1e-12)
+            scale = np.abs(expected[1]).max()
+            assert_allclose(gradient, expected[1], rtol=0, atol=1e-9 * scale)
+            n_solved += not np.isnan(
+                _topk.topk_rows(
+                    scores,
+                    loss.labels,
+                    loss.weight,
+                    loss.table,
+                    epsilon,
+                    kind,
+                    True,
+                    gradient,
+                )
+            )
+    # More than 64 entries near the true one are left to `soft_rank`.
+    assert n_solved == 15 if n_classes <= 60 else 3 <= n_solved < 15
+
+
 # Bad input
 
 

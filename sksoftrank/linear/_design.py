@@ -1,6 +1,7 @@
 """Linear predictions in well-conditioned coordinates, without a copy of X."""
 
 from copy import copy
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,9 @@ MAX_DENSIFIED_WORK = 1e10
 
 # Relative tolerance of least-squares steps in more coordinates.
 STEP_TOLERANCE = 1e-10
+
+# Of as many predictions the loss is found at once (256 KB).
+CACHED = 2**15
 
 # Dense rows are centred a chunk at a time, of about this many numbers (1 MB).
 CHUNK_SIZE = 2**17
@@ -414,6 +418,8 @@ class PenalizedLoss:
     ----------
     loss : callable
         Takes predictions of shape (n_samples, n_outputs); returns value and gradient.
+        If it has a true attribute `is_by_row`, ``loss.of_rows(predictions, rows)``
+        does so for a slice of the rows.
     design : LinearDesign
     offset : ndarray of shape (n_samples, n_outputs), default=0.0
         What is added to the predictions.
@@ -428,12 +434,28 @@ class PenalizedLoss:
     def __call__(self, z):
         """Value and gradient at the raveled coordinates of all outputs."""
         z = z.reshape(self.design.n_coordinates, -1)
-        predictions = self.design.predict(z)
-        predictions += self.offset
-        value, row_gradient = self.loss(predictions)
         penalty_gradient = self.penalty * z
-        gradient = self.design.pull_back(row_gradient) + penalty_gradient
-        return value + 0.5 * np.vdot(penalty_gradient, z), gradient.ravel()
+        value, gradient = 0.5 * np.vdot(penalty_gradient, z), penalty_gradient
+        for loss, design, offset in self._parts(z.shape[1]):
+            predictions = design.predict(z)
+            predictions += offset
+            part, row_gradient = loss(predictions)
+            value += part
+            gradient += design.pull_back(row_gradient)
+        return value, gradient.ravel()
+
+    def _parts(self, n_outputs):
+        """Rows that stay in cache while they are predicted and their loss is found."""
+        design = self.design
+        if not getattr(self.loss, "is_by_row", False) or sparse.issparse(design.X):
+            yield self.loss, design, self.offset
+            return
+        # The coordinates are turned into coefficients once a part.
+        size = max(CACHED // n_outputs, 8 * design.n_coordinates)
+        for rows in gen_batches(len(design.X), size):
+            loss = partial(self.loss.of_rows, rows=rows)
+            offset = self.offset[rows] if np.ndim(self.offset) else self.offset
+            yield loss, design.take(rows), offset
 
 
 def _is_whitened(X, whiten_sparse):

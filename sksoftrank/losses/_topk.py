@@ -1,21 +1,24 @@
 """Top-k classification: a loss on the soft rank of the true class of each row."""
 
+import math
 from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, log_softmax
+from scipy.special import expit
 from sklearn.utils import gen_batches
 
 from .._checks import (
+    KINDS,
     as_array,
     check_differences,
     check_epsilon,
     check_exact,
     check_finite,
 )
+from .._true_ranks import topk_rows
 from .._typing import Growth, TopKOperator, TopKSquashing
 from ..operators import soft_rank
 from ..operators._by_group import check_flat, check_numbers, exact_within
@@ -35,10 +38,13 @@ OPERATORS = {
 }
 
 # Functions of the excess u >= 0 of a rank, and their derivatives.
-GROWTHS = {
+GROWTHS: dict[str, Any] = {
     "linear": (lambda u: u, np.ones_like),
     "bounded": (lambda u: u / (1 + u), lambda u: (1 + u) ** -2.0),
 }
+
+# Differences of scores up to which no exponential of them underflows.
+FAR = 600.0
 
 
 def soft_topk_loss(
@@ -214,69 +220,102 @@ class TopKLoss:
         layout=None,
     ):
         self.layout = layout
-        self.labels = labels
+        self.is_by_row = layout is None
+        self.labels = np.ascontiguousarray(labels, dtype=np.int64)
         self.weight = weight / (weight.sum() or 1.0)
         self.shares = shares
         self.epsilon = epsilon
+        self.table = np.array(list(shares.items()), dtype=np.float64)
         self.rank: Any = OPERATORS[operator]
-        self.growth: Any
-        self.slope: Any
-        self.growth, self.slope = GROWTHS[growth]
+        self.kind = KINDS.get(operator)
+        self.growth = growth
         self.squashing = squashing
 
     def __call__(self, scores):
         """Value and gradient."""
         value = 0.0
         gradient = np.zeros_like(scores)
-        for rows, index in self._batches(scores):
-            part, gradient[index] = self._of_rows(
-                scores[index], self.labels[rows], self.weight[rows]
-            )
+        if not scores.size:
+            return value, gradient
+        if self.layout is None:
+            size = max(1, BATCH_SIZE // scores.shape[1])
+            batches = ((rows, rows) for rows in gen_batches(len(scores), size))
+        else:
+            batches = self.layout.batches(BATCH_SIZE)
+        for rows, index in batches:
+            part, gradient[index] = self.of_rows(scores[index], rows)
             value += part
         return float(value), gradient
 
-    def _batches(self, scores):
-        """Rows, and where their scores are."""
-        if self.layout is not None:
-            yield from self.layout.batches(BATCH_SIZE)
-        elif len(scores):
-            for rows in gen_batches(len(scores), max(1, BATCH_SIZE // scores.shape[1])):
-                yield rows, rows
+    def of_rows(self, scores, rows):
+        """Value and gradient of some rows, a slice or an index."""
+        labels, weight = self.labels[rows], self.weight[rows]
+        if self.squashing is None:
+            return self._of_ranks(scores, labels, weight)
+        scores = expit(scores)
+        value, gradient = self._of_ranks(scores, labels, weight)
+        gradient *= scores * (1 - scores)
+        return value, gradient
 
-    def _of_rows(self, scores, labels, weight):
-        if self.squashing is not None:
-            scores = expit(scores)
+    def _of_ranks(self, scores, labels, weight):
+        if self.kind is not None:
+            gradient = np.empty(scores.shape)
+            value = topk_rows(
+                np.ascontiguousarray(scores),
+                labels,
+                weight,
+                self.table,
+                self.epsilon,
+                self.kind,
+                self.growth == "bounded",
+                gradient,
+            )
+            if not math.isnan(value):
+                return value, gradient
         ranks, jacobian = self.rank(
             scores, self.epsilon, descending=True, return_jacobian=True
         )
         true = np.arange(len(labels)), labels
+        growth, slope_at = GROWTHS[self.growth]
         value, slope = 0.0, np.zeros(len(labels))
         for k, share in self.shares.items():
             excess = np.maximum(ranks[true] - k, 0.0)
-            value += share * (weight @ self.growth(excess))
-            slope += share * (excess > 0) * self.slope(excess)
+            value += share * (weight @ growth(excess))
+            slope += share * (excess > 0) * slope_at(excess)
         rank_gradient = np.zeros_like(scores)
         rank_gradient[true] = weight * slope
-        gradient = jacobian.vjp(rank_gradient)
-        if self.squashing is not None:
-            gradient *= scores * (1 - scores)
-        return value, gradient
+        return value, jacobian.vjp(rank_gradient)
 
 
 class CrossEntropy:
     """Weighted mean of minus the log probabilities of the true classes."""
 
+    is_by_row = True
+
     def __init__(self, labels, weight):
-        self.true = np.arange(labels.size), labels
+        self.labels = labels
         self.weight = weight / weight.sum()
 
     def __call__(self, scores):
         """Value and gradient."""
-        log_probability = log_softmax(scores, axis=1)
-        value = -(self.weight @ log_probability[self.true])
-        gradient = np.exp(log_probability)
-        gradient[self.true] -= 1.0
-        gradient *= self.weight[:, None]
+        return self.of_rows(scores, slice(None))
+
+    def of_rows(self, scores, rows):
+        """Value and gradient of some rows, a slice."""
+        weight = self.weight[rows]
+        # A shift by row takes longer than the rest, and counts only where exponentials
+        # leave the range of numbers.
+        shift: Any = scores.max(initial=-np.inf)
+        if scores.min(initial=np.inf) < shift - FAR:
+            shift = scores.max(axis=1, keepdims=True)
+        scores = scores - shift
+        true = np.arange(len(scores)), self.labels[rows]
+        value = -(weight @ scores[true])
+        gradient = np.exp(scores, out=scores)
+        total = gradient @ np.ones(scores.shape[1])
+        value += weight @ np.log(total)
+        gradient *= (weight / total)[:, None]
+        gradient[true] -= weight
         return value, gradient
 
 
