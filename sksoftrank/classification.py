@@ -18,7 +18,7 @@ from ._sklearn import (
     fit_context,
 )
 from ._typing import Features, Growth, TopKOperator, TopKSquashing
-from .linear._design import LinearDesign, PenalizedLoss
+from .linear._design import LinearDesign
 from .linear._held_out import steps_that_pay
 from .linear._models import (
     ClassWeightsMixin,
@@ -29,6 +29,7 @@ from .linear._models import (
     score_attributes,
     stored_scores,
 )
+from .linear._penalized import PenalizedLoss
 from .losses._topk import GROWTHS, OPERATORS, CrossEntropy, TopKLoss, check_ks
 
 __all__ = ["SoftTopKClassifier"]

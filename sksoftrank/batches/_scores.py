@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..linear._design import LinearDesign, PenalizedLoss
+from ..linear._design import LinearDesign
+from ..linear._penalized import PenalizedLoss
 from ..linear._ranges import check_ranges
 from ._blocks import Block, Floats, Source, add, features
 from ._drawing import check_alike, names_of

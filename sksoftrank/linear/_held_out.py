@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from ..losses._topk import CrossEntropy
-from ._design import LinearDesign, PenalizedLoss
+from ._design import LinearDesign
 from ._models import lbfgs
+from ._penalized import PenalizedLoss
 
 Array = NDArray[np.float64]
 

@@ -21,8 +21,9 @@ from .._sklearn import (
     validate_data,
 )
 from ..linear._algebra import EPS, NOISE
-from ..linear._design import LinearDesign, PenalizedLoss
+from ..linear._design import LinearDesign
 from ..linear._models import FEATURES, LinearScoresMixin, lbfgs
+from ..linear._penalized import PenalizedLoss
 from ..losses._grouped import check_group_weight
 from ..metrics import ndcg_score, spearman_score
 from ..operators._by_group import GroupLayout, exact_within
