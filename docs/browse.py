@@ -21,6 +21,7 @@ from urllib.parse import unquote, urldefrag
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
+BROWSERS = ("chromium", "google-chrome")
 WIDTHS = (400, 1400)
 # What pans and is more than code, a table or a formula, and what is too wide in it: the
 # theme has a box for the whole article, and moving that is as bad as moving the page.
@@ -54,13 +55,17 @@ class QuietHandler(SimpleHTTPRequestHandler):
 
 def start_browser():
     """Chromium without a window, which keeps what the pages log."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    driver = shutil.which("chromedriver")
+    if browser is None or driver is None:
+        sys.exit("needs chromium (or google-chrome) and chromedriver on the path")
     options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
+    options.binary_location = browser
     # A scrollbar's width would hide the last pixels of panning; root has no sandbox.
     for argument in ("--headless=new", "--hide-scrollbars", "--no-sandbox"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    return webdriver.Chrome(options, Service(shutil.which("chromedriver")))
+    return webdriver.Chrome(options, Service(driver))
 
 
 def look_at(browser, address, screenshot=None):

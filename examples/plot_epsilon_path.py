@@ -8,6 +8,8 @@ Soft least trimmed squares leads from hard trimming (`epsilon` = 0) to least squ
 it.
 """
 
+# sphinx_gallery_thumbnail_number = 2
+
 import matplotlib.pyplot as plt
 import numpy as np
 

@@ -7,6 +7,8 @@ figures of Blondel et al. (2020): how the operators move with `epsilon`, and how
 answer when a single value moves.
 """
 
+# sphinx_gallery_thumbnail_number = 2
+
 import matplotlib.pyplot as plt
 import numpy as np
 

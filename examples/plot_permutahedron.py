@@ -7,6 +7,8 @@ permutations of a vector w. For three values it is a hexagon in a plane, and can
 drawn, as in Blondel et al. (2020).
 """
 
+# sphinx_gallery_thumbnail_number = 2
+
 from itertools import permutations
 
 import matplotlib.pyplot as plt

@@ -9,6 +9,8 @@ squared distance to the true ranks: Spearman's rank correlation, up to a linear 
 where ranks are hard.
 """
 
+# sphinx_gallery_thumbnail_number = 2
+
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import rankdata
