@@ -73,6 +73,8 @@ def write_index(app):
             if panel.is_file():
                 scale_image(panel, thumbnail, *size)
             image = f"      :img-top: images/thumb/{thumbnail.name}\n"
+            image += f"      :img-alt: A figure of {name}.py\n"
+            # What needs a framework is not run, and has no figure.
             image = image if name.startswith("plot_") else ""
             text.append(
                 CARD.format(title=title, name=name, image=image, sentence=sentence)
