@@ -63,7 +63,6 @@ from sksoftrank import (  # noqa: E402
     SoftLQSRegressor,
     SoftLTSRegressor,
     _exponentials,
-    _subnormals,
     epsilon_bounds,
     losses,
     soft_rank,
@@ -202,13 +201,6 @@ def call_regressors(rng):
         model.fit(X, y)
 
 
-def call_for_frameworks(rng):
-    """In a thread of theirs a call keeps subnormal numbers."""
-    entry = OPERATORS["soft_rank-quadratic"]
-    values = draw(rng, int(rng.choice(LENGTHS)))
-    _subnormals.call(entry.call, [values], {"epsilon": 1.0})
-
-
 def call_exponentials(rng):
     x = draw(rng, int(rng.choice(LENGTHS)))
     for is_minus_one in (False, True):
@@ -218,7 +210,6 @@ def call_exponentials(rng):
 OTHER_CALLS = [
     call_bounds,
     call_exponentials,
-    call_for_frameworks,
     call_groups,
     call_losses,
     call_many_quantiles,

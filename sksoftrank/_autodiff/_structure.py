@@ -5,28 +5,15 @@ like `epsilon` and masses, has a shape that is the beginning of that of the valu
 for all, or that of the leading axes, which `vmap` adds.
 """
 
-from functools import wraps
-
 import numpy as np
 
-from .. import _isotonic, _pav, _subnormals
+from .. import _isotonic, _pav
 from .._checks import check_epsilon, check_finite, nonfinite_error
 from .._rows import Slices, argsort_rows, first_places
 from ..operators._choice import Choice, WeightedRows
 from ..operators._rows import solve_rows, solve_rows_without_nan
 
 
-def _with_subnormals(function):
-    """The function, also in threads that turn subnormal numbers to zero."""
-
-    @wraps(function)
-    def call(*arguments, **options):
-        return _subnormals.call(function, arguments, options)
-
-    return call
-
-
-@_with_subnormals
 def solve_blocks(
     rows,
     epsilon,
@@ -51,7 +38,6 @@ def solve_blocks(
     return solved
 
 
-@_with_subnormals
 def blocks(values, epsilon, *, kind, is_sort, descending, omits_nan=False, n_jobs=None):
     """Order and blocks of soft ranks or sorts.
 
@@ -99,7 +85,6 @@ def solved_blocks(rows, solved, epsilon, is_sort):
     return order, first
 
 
-@_with_subnormals
 def descending_order(values, name):
     """The order from the largest value to the smallest, stable."""
     rows = _rows(values)
@@ -109,7 +94,6 @@ def descending_order(values, name):
     return found[0].reshape(values.shape)
 
 
-@_with_subnormals
 def isotonic_blocks(s, w, *, kind, project):
     """First places of the blocks of isotonic optimisation of `s` and `w`.
 
@@ -125,7 +109,6 @@ def isotonic_blocks(s, w, *, kind, project):
     return first_places(pools, n).reshape(s.shape)
 
 
-@_with_subnormals
 def choice(values, weights, mass, rest, epsilon, *, kind, name, demand):
     """The soft choice of the smallest values of total weight `mass`.
 
