@@ -129,7 +129,7 @@ def soft_quantile(
     .. math::
 
         D(p, g) = \frac{(p - g)^2}{2}, \qquad
-        D(p, g) = p \log \frac{p}{g} + (1 - p) \log \frac{1 - p}{1 - g} ,
+        D(p, g) = p\, \log \frac{p}{g} + (1 - p)\, \log \frac{1 - p}{1 - g} ,
 
     the latter for "entropic". The soft quantile is :math:`V(h + 1) - V(h)` for :math:`h
     = (A - 1)\, q`; with ``epsilon=0`` one or two values remain, interpolated linearly.

@@ -137,12 +137,12 @@ def soft_topk(
         \sum_i a_i p_i x_i - \varepsilon \sum_i a_i \varphi(p_i)
         \quad \text{over} \quad 0 \le p_i \le 1, \; \sum_i a_i p_i = k ,
 
-    where :math:`\varphi(p)` is :math:`p^2 / 2` or, for "entropic", :math:`p \log p + (1
-    - p) \log (1 - p)`. With the threshold t at which the sum is k they are :math:`(x_i
-    - t) / \varepsilon`, clipped to [0, 1], or the logistic function of that, the
-    Fermi-Dirac distribution. The quadratic ones are the projection of ``x / epsilon``
-    on the permutahedron of k ones and n - k zeros ([1]_, section 4). Nothing is sorted:
-    time is O(n).
+    where :math:`\varphi(p)` is :math:`p^2 / 2` or, for "entropic", :math:`p\,\log
+    p+(1-p)\,\log(1-p)`. With the threshold t at which the sum is k they are
+    :math:`(x_i-t)/\varepsilon`, clipped to [0, 1], or the logistic function of that,
+    the Fermi-Dirac distribution. The quadratic ones are the projection of ``x /
+    epsilon`` on the permutahedron of k ones and n - k zeros ([1]_, section 4). Nothing
+    is sorted: time is O(n).
 
     Which epsilon? Quadratic parts are hard up to the gap between the k-th and the next
     value (for whole k), and linear in all values, :math:`k / n + (x_i - \bar x) /
