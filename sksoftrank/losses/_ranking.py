@@ -190,7 +190,7 @@ def soft_ndcg_loss(
 
     Notes
     -----
-    Scores without ties give one minus ``sklearn.metrics.ndcg_score``, with the same k,
+    Scores without ties give one minus `sklearn.metrics.ndcg_score`, with the same k,
     once epsilon is small enough for hard ranks. That function averages the discounts of
     tied ranks, this one discounts their average.
 

@@ -97,7 +97,7 @@ def soft_rank(
         If True the largest value has rank 1, else the smallest.
     nan_policy : {"raise", "omit"}, default="raise"
         Whether NaN are an error, or are left out of the ranking and have the rank NaN,
-        as for ``scipy.stats.rankdata``.
+        as for `scipy.stats.rankdata`.
     straight_through : bool, default=False
         Whether the result is the hard one, that for ``epsilon=0``, while the derivative
         stays that for `epsilon`.
@@ -279,7 +279,7 @@ def soft_sort(
     descending : bool, default=False
         If True the largest value comes first.
     nan_policy : {"raise", "omit"}, default="raise"
-        Whether NaN are an error, or are left out and come last, where ``numpy.sort``
+        Whether NaN are an error, or are left out and come last, where `numpy.sort`
         puts them, also with ``descending=True``.
     straight_through : bool, default=False
         Whether the result is the hard one, that for ``epsilon=0``, while the derivative

@@ -276,7 +276,7 @@ def sinkhorn_quantile(
     Returns
     -------
     quantiles : ndarray
-        As for ``numpy.quantile``: of the shape of `values` without `axis`, with the
+        As for `numpy.quantile`: of the shape of `values` without `axis`, with the
         quantiles along a new first axis if `q` is not a scalar.
     jacobian : Jacobian
         The derivative in `values`, with methods ``jvp`` and ``vjp``. Only with
