@@ -61,6 +61,30 @@ cdef extern from *:
         }
     }
 
+    SK_SIMD static void sk_exp_steps(
+        const double *x, ptrdiff_t n, double origin, double unit, double start,
+        double slope, double *out
+    ) {
+        for (ptrdiff_t i = 0; i < n; i++) {
+            double p, s1, s2;
+            SK_REDUCE((x[i] - origin) / unit + (start + (double) (int) i) * slope,
+                      p, s1, s2)
+            out[i] = ((1.0 + p) * s1) * s2;
+        }
+    }
+
+    SK_SIMD static int sk_steps_exceed(
+        const double *x, ptrdiff_t n, double origin, double unit, double start,
+        double slope, double limit
+    ) {
+        int64_t fails = 0;
+        for (ptrdiff_t i = 0; i < n; i++) {
+            double y = (x[i] - origin) / unit + (start + (double) (int) i) * slope;
+            fails |= y > limit ? 0 : 1;
+        }
+        return !fails;
+    }
+
     SK_SIMD static void sk_expm1(const double *x, ptrdiff_t n, double *out) {
         for (ptrdiff_t i = 0; i < n; i++) {
             double p, s1, s2;
@@ -72,11 +96,31 @@ cdef extern from *:
     }
     """
     void sk_exp(const double* x, Py_ssize_t n, double* out) noexcept nogil
+    void sk_exp_steps(
+        const double* x, Py_ssize_t n, double origin, double unit, double start,
+        double slope, double* out) noexcept nogil
+    bint sk_steps_exceed(
+        const double* x, Py_ssize_t n, double origin, double unit, double start,
+        double slope, double limit) noexcept nogil
     void sk_expm1(const double* x, Py_ssize_t n, double* out) noexcept nogil
 
 
 cdef void exp_all(const double* x, Py_ssize_t n, double* out) noexcept nogil:
     sk_exp(x, n, out)
+
+
+cdef void exp_steps(
+    const double* x, Py_ssize_t n, double origin, double unit, double start,
+    double slope, double* out
+) noexcept nogil:
+    sk_exp_steps(x, n, origin, unit, start, slope, out)
+
+
+cdef bint steps_exceed(
+    const double* x, Py_ssize_t n, double origin, double unit, double start,
+    double slope, double limit
+) noexcept nogil:
+    return sk_steps_exceed(x, n, origin, unit, start, slope, limit)
 
 
 cdef void expm1_all(const double* x, Py_ssize_t n, double* out) noexcept nogil:

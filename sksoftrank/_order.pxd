@@ -13,6 +13,8 @@ from cython cimport floating
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from ._simd cimport SIMD_IS_DECLARED  # no-cython-lint
+
 cdef extern from *:
     """
     #if defined(__GNUC__)
@@ -20,12 +22,111 @@ cdef extern from *:
     #else
     #define sk_will_read(place)
     #endif
+
+    #include <stddef.h>
+    #include <stdint.h>
+    #include <string.h>
+
+    /* Extremes, and 0 or NaN; in lanes, which wait for no other. */
+    #define SK_SCAN(name, type) \\
+    SK_SIMD static void name( \\
+        const type *v, ptrdiff_t n, double *low, double *high, double *check \\
+    ) { \\
+        type lows[16], highs[16], checks[16]; \\
+        for (int j = 0; j < 16; j++) { \\
+            lows[j] = highs[j] = v[0]; \\
+            checks[j] = 0; \\
+        } \\
+        for (ptrdiff_t i = 0; i < n - n % 16; i += 16) \\
+            for (int j = 0; j < 16; j++) { \\
+                type y = v[i + j]; \\
+                lows[j] = y < lows[j] ? y : lows[j]; \\
+                highs[j] = y > highs[j] ? y : highs[j]; \\
+                checks[j] += y - y; \\
+            } \\
+        for (ptrdiff_t i = n - n % 16; i < n; i++) { \\
+            type y = v[i]; \\
+            lows[0] = y < lows[0] ? y : lows[0]; \\
+            highs[0] = y > highs[0] ? y : highs[0]; \\
+            checks[0] += y - y; \\
+        } \\
+        for (int j = 1; j < 16; j++) { \\
+            lows[0] = lows[j] < lows[0] ? lows[j] : lows[0]; \\
+            highs[0] = highs[j] > highs[0] ? highs[j] : highs[0]; \\
+            checks[0] += checks[j]; \\
+        } \\
+        *low = lows[0]; \\
+        *high = highs[0]; \\
+        *check = checks[0]; \\
+    }
+    SK_SCAN(sk_scan_float, float)
+    SK_SCAN(sk_scan_double, double)
+
+    /* Keys of the bits above a mask; whether all values are finite. */
+    SK_SIMD static int sk_pack_double(
+        const double *v, ptrdiff_t n, double turn, int64_t mask, int64_t *keys
+    ) {
+        int64_t exponent = (int64_t) 0x7FF << 52, bits;
+        uint64_t overflow = 0;
+        for (ptrdiff_t i = 0; i < n; i++) {
+            double value = turn * v[i] + 0.0; /* no -0.0 */
+            memcpy(&bits, &value, 8);
+            /* One more than the exponent of NaN or infinity carries into the top. */
+            overflow |= (uint64_t) (bits & exponent) + ((uint64_t) 1 << 52);
+            bits ^= (bits >> 63) & 0x7FFFFFFFFFFFFFFF;
+            keys[i] = (bits & ~mask) | i;
+        }
+        return !(overflow >> 63);
+    }
+
+    SK_SIMD static int sk_pack_float(
+        const float *v, ptrdiff_t n, float turn, int64_t *keys
+    ) {
+        int32_t bits;
+        uint32_t overflow = 0;
+        for (ptrdiff_t i = 0; i < n; i++) {
+            float value = turn * v[i] + 0.0f;
+            memcpy(&bits, &value, 4);
+            overflow |= (uint32_t) (bits & 0x7F800000) + 0x00800000u;
+            bits ^= (bits >> 31) & 0x7FFFFFFF;
+            keys[i] = (int64_t) ((uint64_t) (uint32_t) bits << 32) | i;
+        }
+        return !(overflow >> 31);
+    }
+
+    SK_SIMD static int sk_rises(const double *x, ptrdiff_t n) {
+        int64_t found = 0;
+        for (ptrdiff_t i = 1; i < n; i++)
+            found |= x[i] > x[i - 1] ? 1 : 0;
+        return found != 0;
+    }
+
+    SK_SIMD static void sk_mask(int64_t *keys, ptrdiff_t n, int64_t mask) {
+        for (ptrdiff_t i = 0; i < n; i++)
+            keys[i] &= mask;
+    }
     """
     void will_read "sk_will_read" (const void* place) noexcept nogil
+    void sk_scan_float(
+        const float* v, Py_ssize_t n, double* low, double* high, double* check
+    ) noexcept nogil
+    void sk_scan_double(
+        const double* v, Py_ssize_t n, double* low, double* high, double* check
+    ) noexcept nogil
+    bint sk_pack_double(
+        const double* v, Py_ssize_t n, double turn, int64_t mask, int64_t* keys
+    ) noexcept nogil
+    bint sk_pack_float(
+        const float* v, Py_ssize_t n, float turn, int64_t* keys) noexcept nogil
+    bint sk_rises(const double* x, Py_ssize_t n) noexcept nogil
+    void sk_mask(int64_t* keys, Py_ssize_t n, int64_t mask) noexcept nogil
 
 cdef enum:
-    # The cache is told so early what will be read.
+    # In longer rows the cache is told so early what will be read.
+    FAR_APART = 1 << 17
     AHEAD = 32
+    # So many keys are read at once, and again, one by one, where they need repairs.
+    STRETCH = 256
     # As many neighbours whose keys tie, out of order, are sorted rather than moved.
     LONG_RUN = 32
     # Of fewer of them, where repairs have taken too many moves before.
@@ -51,38 +152,15 @@ cdef inline bint scan_row(
     const floating* values, Py_ssize_t n, double sign, double* low, double* high,
 ) noexcept nogil:
     """Minimum and maximum of sign * values; False if the range is not finite."""
-    # Four accumulators each: the minima do not wait for one another.
-    cdef double low0, low1, low2, low3, high0, high1, high2, high3, check = 0.0, v
-    cdef Py_ssize_t i
-    low0 = low1 = low2 = low3 = high0 = high1 = high2 = high3 = values[0]
-    for i in range(0, n - 3, 4):
-        v = values[i]
-        low0 = v if v < low0 else low0
-        high0 = v if v > high0 else high0
-        check += v - v
-        v = values[i + 1]
-        low1 = v if v < low1 else low1
-        high1 = v if v > high1 else high1
-        check += v - v
-        v = values[i + 2]
-        low2 = v if v < low2 else low2
-        high2 = v if v > high2 else high2
-        check += v - v
-        v = values[i + 3]
-        low3 = v if v < low3 else low3
-        high3 = v if v > high3 else high3
-        check += v - v
-    for i in range(n - n % 4, n):
-        v = values[i]
-        low0 = v if v < low0 else low0
-        high0 = v if v > high0 else high0
-        check += v - v
-    low0 = min(min(low0, low1), min(low2, low3))
-    high0 = max(max(high0, high1), max(high2, high3))
-    low[0] = low0 if sign > 0 else -high0
-    high[0] = high0 if sign > 0 else -low0
+    cdef double least, largest, check
+    if floating is float:
+        sk_scan_float(values, n, &least, &largest, &check)
+    else:
+        sk_scan_double(values, n, &least, &largest, &check)
+    low[0] = least if sign > 0 else -largest
+    high[0] = largest if sign > 0 else -least
     # v - v is 0, or NaN for NaN and infinity.
-    check += (high0 - low0) - (high0 - low0)
+    check += (largest - least) - (largest - least)
     return check == 0.0
 
 
@@ -93,31 +171,20 @@ cdef inline bint pack_row(
 
     False if a value is not finite.
     """
-    cdef int64_t mask, bits, exponent = <int64_t> 0x7FF << 52
-    cdef uint64_t one = <uint64_t> 1 << 52, overflow = 0
-    cdef uint32_t short_overflow = 0
-    cdef int32_t short_bits
-    cdef float short_value
+    cdef int64_t mask = (<int64_t> 1 << n_index_bits(n)) - 1, bits
     cdef double value
     cdef Py_ssize_t i
-    if floating is float:
-        if n_index_bits(n) <= 32:
-            for i in range(n):
-                short_value = <float> -sign * values[i] + 0.0  # no -0.0
-                memcpy(&short_bits, &short_value, sizeof(short_bits))
-                # One more than the exponent of NaN or infinity carries into the top.
-                short_overflow |= (short_bits & 0x7F800000) + <uint32_t> 0x00800000
-                short_bits ^= (short_bits >> 31) & 0x7FFFFFFF
-                keys[i] = <int64_t> (<uint64_t> short_bits << 32) | i
-            return not short_overflow >> 31
-    mask = (<int64_t> 1 << n_index_bits(n)) - 1
+    cdef bint is_finite = True
+    if floating is double:
+        return sk_pack_double(values, n, -sign, mask, keys)
+    if n_index_bits(n) <= 32:
+        return sk_pack_float(values, n, <float> -sign, keys)
     for i in range(n):
         value = -sign * values[i] + 0.0
-        memcpy(&bits, &value, sizeof(bits))
-        overflow |= <uint64_t> (bits & exponent) + one
-        bits ^= (bits >> 63) & <int64_t> 0x7FFFFFFFFFFFFFFF
+        is_finite &= value - value == 0.0
+        bits = ordered_bits(value)
         keys[i] = (bits & ~mask) | i
-    return not overflow >> 63
+    return is_finite
 
 
 cdef inline bint is_bounded(
@@ -141,7 +208,7 @@ cdef inline Py_ssize_t unpack_row(
     """
     cdef int n_bits = n_index_bits(n)
     cdef int64_t mask = (<int64_t> 1 << n_bits) - 1, index
-    cdef Py_ssize_t i, j
+    cdef Py_ssize_t i, j, stop
     cdef double value
     cdef float short_value
     cdef int32_t short_bits
@@ -154,25 +221,36 @@ cdef inline Py_ssize_t unpack_row(
                 x[i] = -<double> short_value
                 keys[i] &= mask
             return n
-    for i in range(start, n):
-        index = keys[i] & mask
-        if i + AHEAD < n:
-            will_read(&values[keys[i + AHEAD] & mask])
-        value = sign * values[index]
-        if i > start and value > x[i - 1]:
-            j = run_to_sort(values, n, sign, keys, i, start, end, moves[0] > 3 * n)
-            if j < i:
-                return j
-            while j > 0 and value > x[j - 1]:
-                x[j] = x[j - 1]
-                keys[j] = keys[j - 1]
-                j -= 1
-            moves[0] += i - j
-            x[j] = value
-            keys[j] = index
-        else:
-            x[i] = value
-            keys[i] = index
+    i = start
+    while i < n:
+        stop = min(i + STRETCH, n)
+        for j in range(i, stop):
+            if n > FAR_APART and j + AHEAD < n:
+                will_read(&values[keys[j + AHEAD] & mask])
+            x[j] = sign * values[keys[j] & mask]
+        j = max(i - 1, start)
+        if not sk_rises(&x[j], stop - j):  # nearly always
+            sk_mask(&keys[i], stop - i, mask)
+            i = stop
+            continue
+        while i < stop:
+            index = keys[i] & mask
+            value = sign * values[index]
+            if i > start and value > x[i - 1]:
+                j = run_to_sort(values, n, sign, keys, i, start, end, moves[0] > 3 * n)
+                if j < i:
+                    return j
+                while j > 0 and value > x[j - 1]:
+                    x[j] = x[j - 1]
+                    keys[j] = keys[j - 1]
+                    j -= 1
+                moves[0] += i - j
+                x[j] = value
+                keys[j] = index
+            else:
+                x[i] = value
+                keys[i] = index
+            i += 1
     return n
 
 

@@ -24,12 +24,13 @@ Conventions
 import numpy as _np
 
 from cython cimport floating
-from libc.math cimport exp, expm1, log, log1p
+from libc.math cimport INFINITY, exp, expm1, log, log1p
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
 
 from ._environment cimport Environment, enter, leave
-from ._exponentials cimport exp_all
+from ._exponentials cimport exp_steps
 from ._order cimport is_bounded, pack_row, scan_row, unpack_row
 from ._pools cimport (
     pav_entropic_narrow_sort_row, pav_entropic_row, pav_quadratic_row,
@@ -46,14 +47,14 @@ cdef double ANCHOR_RANGE = 40.0
 
 # For h = 1: P(m) = sum_{j < m} exp(-j), constant from m = 38 on, and P(m) exp(m).
 cdef double RHO_SUM_EXP[64]
-cdef double RHO_SUM_EXP_UP[700]
+cdef double RHO_SUM_EXP_UP[710]
 
 
 cdef void fill_tables() noexcept:
     cdef Py_ssize_t m
     for m in range(64):
         RHO_SUM_EXP[m] = progression_sum_exp(m, 1.0)
-    for m in range(700):
+    for m in range(710):
         RHO_SUM_EXP_UP[m] = progression_sum_exp(m, 1.0) * exp(m)
 
 
@@ -65,7 +66,7 @@ cdef inline double rho_sum_exp(Py_ssize_t m) noexcept nogil:
 
 
 cdef inline double rho_sum_exp_up(Py_ssize_t m) noexcept nogil:
-    return RHO_SUM_EXP_UP[m] if m < 700 else exp(<double> m) * RHO_SUM_EXP[63]
+    return RHO_SUM_EXP_UP[m] if m < 710 else INFINITY
 
 
 cdef Py_ssize_t pav_anchored_rank_row(
@@ -144,13 +145,29 @@ cdef Py_ssize_t pav_anchored_rank_row(
 
 # --- ranks -------------------------------------------------------------------------
 
+cdef extern from *:
+    """
+    SK_SIMD static void sk_deviations(
+        const double *x, ptrdiff_t n, double origin, double unit, double mean,
+        double value, double *out
+    ) {
+        for (ptrdiff_t i = 0; i < n; i++)
+            out[i] = value + ((x[i] - origin) / unit - mean);
+    }
+    """
+    void sk_deviations(
+        const double* x, Py_ssize_t n, double origin, double unit, double mean,
+        double value, double* out) noexcept nogil
+
+
 cdef void write_rank_quadratic_row(
     const double* x, Py_ssize_t n, double epsilon, const int64_t* pools,
     const double* sums, const int64_t* order, floating* out,
 ) noexcept nogil:
     """r_i = mean(rho_B) + (x_i - mean(x_B)) / epsilon."""
-    cdef Py_ssize_t k = 0, i, first = 0, end = 0
+    cdef Py_ssize_t k = 0, i, j, first = 0, end = 0, size
     cdef double value, mean
+    cdef double[BLOCK] found
     while True:
         first = pools[2 * k]
         for i in range(end, first):
@@ -161,9 +178,13 @@ cdef void write_rank_quadratic_row(
         value = rho_sum(n, first, end - first) / (end - first)
         # Divided by epsilon first: means of subnormal numbers lose digits.
         mean = sums[k] / epsilon / (end - first)
-        for i in range(first, end):
-            out[order[i]] = <floating> (
-                value + ((x[i] - x[first]) / epsilon - mean))
+        i = first
+        while i < end:
+            size = min(end - i, <Py_ssize_t> BLOCK)
+            sk_deviations(&x[i], size, x[first], epsilon, mean, value, found)
+            for j in range(size):
+                out[order[i + j]] = <floating> found[j]
+            i += size
         k += 1
 
 
@@ -178,8 +199,10 @@ cdef void write_rank_entropic_row(
     e is NULL where the pools have no common anchor. weights (OUT, n, or NULL):
     softmax(x_B / epsilon) at pooled positions.
     """
-    cdef Py_ssize_t k = 0, i, first = 0, end = 0
-    cdef double value, anchor, total, term
+    cdef Py_ssize_t k = 0, i, j, first = 0, end = 0, size
+    cdef double value, anchor, inverse
+    cdef double[BLOCK] found
+    cdef const double* terms
     while True:
         first = pools[2 * k]
         for i in range(end, first):
@@ -187,25 +210,36 @@ cdef void write_rank_entropic_row(
         if first == n:
             break
         end = pools[2 * k + 1]
-        total = sums[k]
+        inverse = 1.0 / sums[k]
         anchor = x[first] if e == NULL else x[0]
         value = rho_sum(n, first, end - first)
         if not is_kl:
-            value = n - first + log(rho_sum_exp(end - first) / total)
-        for i in range(first, end):
-            if is_kl or weights != NULL:
-                term = exp((x[i] - anchor) / epsilon) if e == NULL else e[i]
-                term *= 1.0 / total
-                if weights != NULL:
-                    weights[i] = term
-            if is_kl:
-                out[order[i]] = <floating> (value * term)
-            else:
-                out[order[i]] = <floating> (value + (x[i] - anchor) / epsilon)
-        if is_kl and x[first] == x[end - 1]:
+            value = n - first + log(rho_sum_exp(end - first) / sums[k])
+        elif x[first] == x[end - 1]:
             # Ties alone: the hard rank, free of the rounding of term.
             for i in range(first, end):
                 out[order[i]] = <floating> (value / (end - first))
+        i = first
+        while i < end:
+            size = min(end - i, <Py_ssize_t> BLOCK)
+            if not is_kl:
+                sk_deviations(&x[i], size, anchor, epsilon, 0.0, value, found)
+                for j in range(size):
+                    out[order[i + j]] = <floating> found[j]
+            if is_kl or weights != NULL:
+                if e == NULL:
+                    exp_steps(&x[i], size, anchor, epsilon, 0.0, 0.0, found)
+                    terms = &found[0]
+                else:
+                    terms = &e[i]
+                for j in range(size):
+                    found[j] = terms[j] * inverse
+                if weights != NULL:
+                    memcpy(&weights[i], found, size * sizeof(double))
+                if is_kl and x[first] > x[end - 1]:
+                    for j in range(size):
+                        out[order[i + j]] = <floating> (value * found[j])
+            i += size
         k += 1
 
 
@@ -254,13 +288,18 @@ cdef void fill_exponentials(
     double* e,
 ) noexcept nogil:
     """e = exp((sign * values - anchor) / epsilon)."""
-    cdef Py_ssize_t start = 0, i, end
-    while start < n:
-        end = min(start + BLOCK, n)
-        for i in range(start, end):
-            e[i] = (sign * values[i] - anchor) / epsilon
-        exp_all(&e[start], end - start, &e[start])
-        start = end
+    cdef Py_ssize_t start = 0, i, size
+    cdef double[BLOCK] wide
+    if floating is double:
+        exp_steps(values, n, sign * anchor, sign * epsilon, 0.0, 0.0, e)
+    else:
+        while start < n:
+            size = min(n - start, <Py_ssize_t> BLOCK)
+            for i in range(size):
+                wide[i] = values[start + i]
+            exp_steps(
+                wide, size, sign * anchor, sign * epsilon, 0.0, 0.0, &e[start])
+            start += size
 
 
 cdef Py_ssize_t single_block_rank_row(
@@ -392,9 +431,11 @@ cdef void write_sort_entropic_row(
             value = log(sums[k] / size)
             total = sums[k]
         value = x_first + (value - progression_log_mean_exp(size, h))
+        if weights != NULL:
+            fill_exponentials(&out[first], size, sign, x_first, 1.0, &weights[first])
+            for i in range(first, end):
+                weights[i] /= total
         for i in range(first, end):
-            if weights != NULL:
-                weights[i] = exp(sign * out[i] - x_first) / total
             out[i] = <floating> (sign * (value - (i - first) * h))
         keep_order(first, end, n, sign, out)
         k += 1
@@ -468,16 +509,31 @@ cdef struct Ranks:
     bint has_order
     bint all_single  # all rows of a chunk are one block each
     bint is_finite
+    double low  # of the row that was scanned last
+    double high
 
 
-cdef inline bint spans_one_block(
-    const Ranks* ranks, const floating* values, Py_ssize_t size, Py_ssize_t n
+cdef bint spans_one_block(
+    Ranks* ranks, const floating* values, Py_ssize_t n
 ) noexcept nogil:
-    """Whether the first values of a row of n are as close as those of one block."""
+    """Whether the values of a row are as close as those of one block; their range."""
     cdef double low, high
-    return scan_row(values, size, ranks.sign, &low, &high) and is_single_block(
-        high - low, n, ranks.epsilon, ranks.kind, ranks.limit
-    ) and is_bounded(high - low, n, ranks.epsilon)
+    cdef Py_ssize_t start = 0, size = 64  # which mostly are enough to say no
+    ranks.low = INFINITY
+    ranks.high = -INFINITY
+    while start < n:
+        size = min(size, n - start)
+        if not scan_row(&values[start], size, ranks.sign, &low, &high):
+            return False
+        ranks.low = min(ranks.low, low)
+        ranks.high = max(ranks.high, high)
+        if not is_single_block(
+            ranks.high - ranks.low, n, ranks.epsilon, ranks.kind, ranks.limit
+        ):
+            return False
+        start += size
+        size = 8 * BLOCK
+    return is_bounded(ranks.high - ranks.low, n, ranks.epsilon)
 
 
 cdef void pack_ranks(
@@ -488,10 +544,8 @@ cdef void pack_ranks(
     cdef Py_ssize_t r
     ranks.all_single = ranks.epsilon > 0.0 and n > 1
     for r in range(n_rows):
-        # The first values of most rows are enough to say no.
-        ranks.all_single = ranks.all_single and (
-            spans_one_block(ranks, &values[r * n], min(n, <Py_ssize_t> 64), n)
-        ) and spans_one_block(ranks, &values[r * n], n, n)
+        ranks.all_single = ranks.all_single and spans_one_block(
+            ranks, &values[r * n], n)
     if not ranks.all_single:
         for r in range(n_rows):
             ranks.is_finite &= pack_row(&values[r * n], n, ranks.sign, &keys[r * n])
@@ -518,7 +572,10 @@ cdef Py_ssize_t rank_chunk(
         if weights != NULL:
             e = row_weights = &weights[r * n]  # the exponentials become the weights
         if ranks.all_single:
-            scan_row(row, n, ranks.sign, &low, &high)
+            if n_rows > 1:
+                spans_one_block(ranks, row, n)
+            low = ranks.low
+            high = ranks.high
         else:
             work += order_row(row, n, ranks.sign, &keys[r * n], x, array, r)
             low = x[n - 1]

@@ -2,9 +2,10 @@
 """Pools of sorted rows against the progression rho, by pool adjacent violators."""
 
 from cython cimport floating
-from libc.math cimport exp, expm1
+from libc.math cimport INFINITY, exp, expm1, log
 from libc.stdint cimport int64_t
 
+from ._exponentials cimport exp_steps, expm1_all, steps_exceed
 from ._progression cimport progression_sum_exp, progression_sum_expm1
 from ._sums cimport (
     Sum, add, block_before, narrow_excess, new_sum, result, rho_sum,
@@ -32,7 +33,7 @@ cdef inline Py_ssize_t pav_quadratic_row(
 ) noexcept nogil:
     """Quadratic pools; sums = sum of x_i - x_first."""
     cdef Py_ssize_t first = 0, end, size, previous, previous_size, top = -1, work = n
-    cdef double total, below, step, area, fall, drop
+    cdef double total, below, step, area, fall, drop, width
     cdef bint has_merged
     cdef Sum absorbed
     while True:
@@ -55,19 +56,21 @@ cdef inline Py_ssize_t pav_quadratic_row(
         while has_merged:
             work -= end
             absorbed = new_sum(total)
+            width = <double> size
             while end < n:
                 # Fall of the block mean of x, times the size, and fall of that of rho.
                 step = sign * (<double> x[first] - <double> x[end])
-                fall = step * size + result(&absorbed)
-                drop = 0.5 * (size + 1)
+                fall = step * width + result(&absorbed)
+                drop = 0.5 * (width + 1.0)
                 if is_sort:
-                    if not epsilon * fall > drop * size:
+                    if not epsilon * fall > drop * width:
                         break
-                elif not fall < (epsilon * drop) * size:
+                elif not fall < (epsilon * drop) * width:
                     break
                 add(&absorbed, -step)
-                size += 1
+                width += 1.0
                 end += 1
+            size = end - first
             work += end + 1
             total = result(&absorbed)
             has_merged = False
@@ -99,6 +102,74 @@ cdef inline Py_ssize_t pav_quadratic_row(
     return work
 
 
+cdef enum:
+    # Beyond the first few neighbours that a pool absorbs their exponentials are found
+    # for many at once.
+    FEW_TERMS = 8
+    TERMS = 256
+
+
+cdef struct Terms:
+    double[TERMS] term   # of x
+    double[TERMS] bound  # what it is compared with
+
+
+cdef inline const double* widened(
+    const floating* x, Py_ssize_t n, double* room
+) noexcept nogil:
+    """At most TERMS numbers in double."""
+    cdef Py_ssize_t i
+    if floating is double:
+        return x
+    for i in range(n):
+        room[i] = x[i]
+    return room
+
+
+cdef inline void find_terms(
+    const double* x, Py_ssize_t n, double origin, double unit, double h,
+    Py_ssize_t size, bint is_kl, Terms* found,
+) noexcept nogil:
+    """exp((x - origin) / unit), and times P(size) exp(size h) of a growing size."""
+    cdef Py_ssize_t i
+    cdef double per_step
+    exp_steps(x, n, origin, unit, 0.0, 0.0, found.term)
+    if is_kl:
+        return
+    if 1e-300 < h and (size + n) * h < 600.0:
+        # P(m) exp(m h) = exp(h) + ... + exp(m h)
+        per_step = -expm1(-h)
+        for i in range(n):
+            found.bound[i] = (size + i) * h
+        expm1_all(found.bound, n, found.bound)
+        for i in range(n):
+            found.bound[i] = found.term[i] * (found.bound[i] / per_step)
+        return
+    exp_steps(x, n, origin, unit, <double> size, h, found.bound)
+    for i in range(n):
+        found.bound[i] *= progression_sum_exp(size + i, h)
+
+
+cdef inline bint all_violate(
+    const double* x, Py_ssize_t n, double origin, double unit, double h,
+    Py_ssize_t size, bint is_sort,
+) noexcept nogil:
+    """Whether all of these surely violate with a pool of this size, and its sum does
+    not feel their exponentials."""
+    cdef double turn = -1.0 if is_sort else 1.0
+    # The sum is in [1, size], and so is P.
+    return (x[0] - origin) / unit < -800.0 and steps_exceed(
+        x, n, origin, turn * unit, <double> size, turn * h,
+        log(<double> (size + n)) + 1e-3)
+
+
+cdef inline bint may_violate_kl(double step, double rest) noexcept nogil:
+    """Whether exp(-step) > 1 - 1 / rest; step >= 0."""
+    # By -1 / (rest - 1) < log(1 - 1 / rest) < -1 / rest, mostly without an exp.
+    return step * (rest - 1.0) < 1.0 and (
+        step * rest < 1.0 or rest - 1.0 < rest * exp(-step))
+
+
 cdef inline Py_ssize_t pav_entropic_row(
     const floating* x, Py_ssize_t n, double sign, double scale, double h,
     bint is_sort, bint is_kl, int64_t* pools, double* sums,
@@ -106,32 +177,43 @@ cdef inline Py_ssize_t pav_entropic_row(
     """Entropic pools; sums = sum of exp((x_i - x_first) / scale), in [1, size].
 
     The other side is the progression of step h, or log(rho) for the KL rank. Neighbours
-    a, b violate (ranks) iff A_a P_b < A_b P_a exp(d): one exp, no logarithm, and an exp
-    that overflows or underflows still decides correctly.
+    a, b violate (ranks) iff A_a P_b < A_b P_a exp(d): no logarithm, and an exp that
+    overflows or underflows still decides correctly.
     """
     cdef Py_ssize_t first = 0, end, size, previous, previous_size, top = -1, work = n
-    cdef double total, below, step, term, left, right, rise = 0.0
-    cdef double growth = exp(h)
-    cdef Py_ssize_t first_absorbed
+    cdef Py_ssize_t start, stop, begin = 0
+    cdef double total, below, step, term, left, right, rise = 0.0, growth = exp(h)
+    # P(m) exp(m h) = exp(h) + ... + exp(m h) for a pool of two.
+    cdef double pair = expm1(2.0 * h) / -expm1(-h) if 1e-300 < h < 300.0 else 0.0
+    cdef double unit = sign * scale
+    # Gaps beyond surely violate no more, or no less: without a division.
+    cdef double limit = scale * h
+    cdef double low = 0.999999 * limit if 1e-290 < limit < 1e290 else 0.0
+    cdef double high = 1.000001 * limit if 1e-290 < limit < 1e290 else INFINITY
     cdef bint has_merged
     cdef Sum absorbed
+    cdef Terms terms
+    cdef double[TERMS] room
+    cdef const double* wide
     while True:
         # Of two blocks of one, d alone decides: A = P = 1.
         if is_sort:
-            while first + 1 < n and not (
-                sign * (<double> x[first] - <double> x[first + 1]) / scale > h
-            ):
+            while first + 1 < n:
+                step = sign * (<double> x[first] - <double> x[first + 1])
+                if step >= low and step / scale > h:
+                    break
                 first += 1
         elif is_kl:
-            while first + 1 < n and not (
-                n - first - 1 < (n - first) * exp(
-                    sign * (<double> x[first + 1] - <double> x[first]) / scale)
+            while first + 1 < n and not may_violate_kl(
+                sign * (<double> x[first] - <double> x[first + 1]) / scale,
+                <double> (n - first)
             ):
                 first += 1
         else:
-            while first + 1 < n and not (
-                sign * (<double> x[first] - <double> x[first + 1]) / scale < h
-            ):
+            while first + 1 < n:
+                step = sign * (<double> x[first] - <double> x[first + 1])
+                if step <= high and step / scale < h:
+                    break
                 first += 1
         if first + 1 >= n:
             break
@@ -142,25 +224,49 @@ cdef inline Py_ssize_t pav_entropic_row(
         while has_merged:
             work -= end
             absorbed = new_sum(total)
-            first_absorbed = end
+            if not is_sort:  # ties have no gap to rho's fall
+                while end < n and x[end] == x[first]:
+                    add(&absorbed, 1.0)
+                    size += 1
+                    end += 1
+            start = end
+            stop = end + FEW_TERMS
             while end < n:
-                step = sign * (<double> x[end] - <double> x[first]) / scale
-                term = exp(step)
                 total = result(&absorbed)
-                if is_kl:
-                    left = total * (n - end)
-                    right = rho_sum(n, first, size) * term
-                elif 1e-300 < h and size * h < 600.0:
-                    # P(m) exp(m h) = exp(h) + ... + exp(m h), by its recurrence and
-                    # anew from its closed form before errors add up.
-                    if size % 32 == 0 or end == first_absorbed:
-                        rise = expm1(size * h) / -expm1(-h)
-                    left = total
-                    right = term * rise
-                    rise = growth * (rise + 1.0)
+                if end < start + FEW_TERMS:
+                    step = sign * (<double> x[end] - <double> x[first]) / scale
+                    term = exp(step)
+                    if is_kl:
+                        right = 0.0
+                    elif 1e-300 < h and size * h < 600.0:
+                        # By its recurrence.
+                        if end == start:
+                            rise = pair if size == 2 else (
+                                expm1(size * h) / -expm1(-h))
+                        right = term * rise
+                        rise = growth * (rise + 1.0)
+                    else:
+                        right = progression_sum_exp(size, h) * exp(step + size * h)
                 else:
-                    left = total
-                    right = progression_sum_exp(size, h) * exp(step + size * h)
+                    if end == stop:
+                        begin = end
+                        stop = min(n, end + min(4 * (end - start), <Py_ssize_t> TERMS))
+                        wide = widened(&x[end], stop - end, room)
+                        if not is_kl and all_violate(
+                            wide, stop - end, <double> x[first], unit, h, size, is_sort
+                        ):
+                            size += stop - end
+                            end = stop
+                            continue
+                        find_terms(
+                            wide, stop - end, <double> x[first], unit, h, size, is_kl,
+                            &terms)
+                    term = terms.term[end - begin]
+                    right = terms.bound[end - begin]
+                left = total
+                if is_kl:
+                    left *= n - end
+                    right = rho_sum(n, first, size) * term
                 if is_sort:
                     if not left > right:
                         break
@@ -177,9 +283,15 @@ cdef inline Py_ssize_t pav_entropic_row(
                 previous_size = first - previous
                 below = sums[top] if previous_size > 1 else 1.0
                 step = sign * (<double> x[first] - <double> x[previous]) / scale
+                term = -1.0
                 if is_kl:
+                    term = exp(step)
                     left = below * rho_sum(n, first, size)
-                    right = total * rho_sum(n, previous, previous_size) * exp(step)
+                    right = total * rho_sum(n, previous, previous_size) * term
+                elif previous_size == 1 and h < 600.0 and step > -600.0:
+                    term = exp(step)
+                    left = below * progression_sum_exp(size, h)
+                    right = total * (term * growth)
                 else:
                     left = below * progression_sum_exp(size, h)
                     right = (total * progression_sum_exp(previous_size, h)
@@ -191,7 +303,7 @@ cdef inline Py_ssize_t pav_entropic_row(
                 elif not left < right:
                     break
                 top -= previous_size > 1
-                total = below + total * exp(step)
+                total = below + total * (exp(step) if term < 0.0 else term)
                 first = previous
                 size += previous_size
                 has_merged = True

@@ -11,7 +11,7 @@ cdef extern from *:
 
     #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) \\
             && defined(__GLIBC__)
-    #define SK_SIMD __attribute__(( \\
+    #define SK_SIMD __attribute__((unused, \\
         optimize("O3", "fp-contract=off", "no-trapping-math"), \\
         target_clones("avx512f", "avx2", "default")))
     #else
