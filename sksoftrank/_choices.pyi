@@ -1,4 +1,6 @@
-from numpy import float64
+from typing import Any
+
+from numpy import float64, floating
 from numpy.typing import NDArray
 
 def select_rows(
@@ -33,6 +35,14 @@ def part_rows(
     rest: NDArray[float64] | None,
     slope: NDArray[float64] | None,
 ) -> None: ...
+def choose_rows(
+    values: NDArray[floating[Any]],
+    sign: float,
+    kept: float,
+    epsilon: float,
+    is_logistic: bool,
+    parts: NDArray[floating[Any]],
+) -> bool: ...
 def divergence_rows(
     losses: NDArray[float64],
     choices: NDArray[float64],

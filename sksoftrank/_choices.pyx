@@ -7,8 +7,9 @@
 Thresholds are as in `_selection.pyx` and, of logistic choices, `_logistic.pyx`.
 """
 
-from libc.math cimport NAN, exp, expm1, log, log1p
-from libc.stdlib cimport free
+from cython cimport floating
+from libc.math cimport INFINITY, NAN, exp, expm1, log, log1p
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from ._environment cimport Environment, enter, leave
@@ -99,6 +100,39 @@ cdef void select_tile(
         choices[6 * r + 3] = goal.rest
 
 
+cdef void select_plain(
+    const double* losses, Py_ssize_t n, Py_ssize_t n_rows, double epsilon,
+    bint is_logistic, double* choices, Room* room
+) noexcept nogil:
+    """`select_rows` without weights and guess."""
+    cdef Py_ssize_t r = 0
+    cdef Losses x
+    cdef Goal goal
+    cdef Threshold at
+    cdef double* choice
+    if n <= SHORT:
+        while r < n_rows:
+            select_tile(
+                &losses[r * n], n, min(n_rows - r, <Py_ssize_t> TILE), epsilon,
+                is_logistic, &choices[6 * r], room)
+            r += TILE
+        return
+    x.weight = NULL
+    x.size = n
+    goal.epsilon = epsilon
+    for r in range(n_rows):
+        choice = &choices[6 * r]
+        x.value = &losses[r * n]
+        goal.share = choice[4] / <double> n
+        goal.rest = choice[5] / <double> n
+        at = row_threshold(
+            x, goal, is_logistic, choice[4], <double> n, NAN, room)
+        choice[0] = at.anchor
+        choice[1] = at.offset
+        choice[2] = goal.share
+        choice[3] = goal.rest
+
+
 def select_rows(
     const double[:, ::1] losses, const double[:, :] weights, const double[:, :] total,
     double epsilon, bint is_logistic, const double[:, :] guess, double[:, ::1] choices,
@@ -128,13 +162,12 @@ def select_rows(
         raise MemoryError
     enter(&environment)
     with nogil:
-        if weights is None and epsilon > 0.0 and x.size <= SHORT:
-            r = 0
-            while r < n_rows:
-                select_tile(
-                    &losses[r, 0], x.size, min(n_rows - r, <Py_ssize_t> TILE), epsilon,
-                    is_logistic, &choices[r, 0], &room)
-                r += TILE
+        if weights is None and n_rows > 0 and (
+            guess is None or x.size <= SHORT
+        ):
+            select_plain(
+                &losses[0, 0], x.size, n_rows, epsilon, is_logistic, &choices[0, 0],
+                &room)
             n_rows = 0
         for r in range(n_rows):
             x.value = &losses[r, 0]
@@ -338,6 +371,34 @@ cdef void hard_row(
             slope[i] = 1.0 if x.value[i] == c.at.anchor else 0.0
 
 
+cdef void write_parts(
+    const double* losses, Py_ssize_t n, Py_ssize_t n_rows, const double* choices,
+    double epsilon, bint is_logistic, double* part, double* rest, double* slope
+) noexcept nogil:
+    """`part_rows`; rest and slope may be NULL."""
+    cdef Py_ssize_t r
+    cdef Losses x
+    cdef Choice choice
+    cdef double* own_rest = NULL
+    cdef double* own_slope = NULL
+    if is_logistic:
+        logistic_rows(losses, n, n_rows, choices, epsilon, part, rest, slope)
+        return
+    x.size = n
+    x.weight = NULL
+    for r in range(n_rows):
+        x.value = &losses[r * n]
+        choice = as_choice(&choices[6 * r])
+        if rest != NULL:
+            own_rest = &rest[r * n]
+        if slope != NULL:
+            own_slope = &slope[r * n]
+        if epsilon > 0.0:
+            clipped_row(x, choice, epsilon, &part[r * n], own_rest, own_slope)
+        else:
+            hard_row(x, choice, &part[r * n], own_rest, own_slope)
+
+
 def part_rows(
     const double[:, ::1] losses, const double[:, ::1] choices, double epsilon,
     bint is_logistic, double[:, ::1] part, double[:, ::1] rest, double[:, ::1] slope,
@@ -349,32 +410,78 @@ def part_rows(
     slope (OUT, rows x n, or None): the derivative of p by t / epsilon, for epsilon = 0
     a 1 for each loss that is equal to t.
     """
-    cdef Py_ssize_t r, n_rows
-    cdef Losses x
-    cdef Choice choice
     cdef Environment environment
-    x.size = losses.shape[1]
     enter(&environment)
     with nogil:
-        n_rows = losses.shape[0]
-        if is_logistic and n_rows > 0 and x.size > 0:
-            logistic_rows(
-                &losses[0, 0], x.size, n_rows, &choices[0, 0], epsilon, &part[0, 0],
+        if losses.shape[0] > 0 and losses.shape[1] > 0:
+            write_parts(
+                &losses[0, 0], losses.shape[1], losses.shape[0], &choices[0, 0],
+                epsilon, is_logistic, &part[0, 0],
                 NULL if rest is None else &rest[0, 0],
                 NULL if slope is None else &slope[0, 0])
-            n_rows = 0
-        for r in range(n_rows):
-            x.value = &losses[r, 0]
-            choice = as_choice(&choices[r, 0])
-            if epsilon > 0.0:
-                clipped_row(
-                    x, choice, epsilon, &part[r, 0], NULL if rest is None
-                    else &rest[r, 0], NULL if slope is None else &slope[r, 0])
-            else:
-                hard_row(
-                    x, choice, &part[r, 0], NULL if rest is None else &rest[r, 0],
-                    NULL if slope is None else &slope[r, 0])
     leave(&environment)
+
+
+cdef enum:
+    CHUNK = 1 << 13  # of numbers, to stay in a near cache
+
+
+def choose_rows(
+    const floating[:, ::1] values, double sign, double kept, double epsilon,
+    bint is_logistic, floating[:, ::1] parts,
+):
+    """The parts of sign * values in a choice of this mass of the smallest in each row.
+
+    As `select_rows` and `part_rows` find them, without arrays between. values (IN, rows
+    x n, n > 0); parts (OUT, the same). Returns whether the values are finite; if not,
+    parts mean nothing.
+    """
+    cdef Environment environment
+    cdef Py_ssize_t n = values.shape[1], n_rows = values.shape[0], step
+    cdef Py_ssize_t r = 0, i, m
+    cdef double low, high, least = INFINITY, largest = -INFINITY
+    cdef double* scratch
+    cdef double* choices
+    cdef double* losses
+    cdef double* part
+    cdef bint is_finite = True
+    cdef Room room
+    step = min(max(CHUNK // n, <Py_ssize_t> 1), n_rows)
+    scratch = <double*> malloc((6 * step + 2 * step * n) * sizeof(double))
+    room = new_room(n)
+    if scratch == NULL or room.value == NULL:
+        free(scratch)
+        free(room.value)
+        raise MemoryError
+    choices = scratch
+    losses = scratch + 6 * step
+    part = losses + step * n
+    enter(&environment)
+    with nogil:
+        while r < n_rows:
+            m = min(step, n_rows - r)
+            is_finite = scan_row(&values[r, 0], m * n, 1.0, &low, &high)
+            least = min(least, low)
+            largest = max(largest, high)
+            if not is_finite:
+                break
+            for i in range(m * n):
+                losses[i] = sign * (&values[r, 0])[i]
+            for i in range(m):
+                choices[6 * i + 4] = kept
+                choices[6 * i + 5] = <double> n - kept
+            select_plain(losses, n, m, epsilon, is_logistic, choices, &room)
+            if floating is double:
+                part = &parts[r, 0]
+            write_parts(losses, n, m, choices, epsilon, is_logistic, part, NULL, NULL)
+            if floating is float:
+                for i in range(m * n):
+                    (&parts[r, 0])[i] = <float> part[i]
+            r += m
+    leave(&environment)
+    free(room.value)
+    free(scratch)
+    return is_finite and largest - least < INFINITY
 
 
 def divergence_rows(

@@ -173,6 +173,7 @@ cdef extern from *:
     ) {
         double e[8] = {0}, s[8] = {0}, b[8] = {0};
         for (ptrdiff_t i = 0; i < n; i++)
+            SK_LANES
             for (int r = 0; r < 8; r++) {
                 double k = m[8 * i + r], inverse = 1.0 / (1.0 + share[r] * k);
                 double p = share[r] * (1.0 + k) * inverse;
@@ -181,6 +182,7 @@ cdef extern from *:
                 s[r] += p * rest;
                 b[r] += (rest - p) * (p * rest);
             }
+        SK_LANES
         for (int r = 0; r < 8; r++) {
             excess[r] = e[r];
             slope[r] = s[r];
@@ -192,6 +194,7 @@ cdef extern from *:
         const double *d, ptrdiff_t n, const double *offset, double far, double *step
     ) {
         for (ptrdiff_t i = 0; i < n; i++)
+            SK_LANES
             for (int r = 0; r < 8; r++) {
                 double y = offset[r] - d[8 * i + r];
                 step[8 * i + r] = y < far ? y : far;

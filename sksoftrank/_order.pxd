@@ -127,6 +127,8 @@ cdef enum:
     AHEAD = 32
     # So many keys are read at once, and again, one by one, where they need repairs.
     STRETCH = 256
+    # A call for fewer does not pay.
+    LONG_ENOUGH = 64
     # As many neighbours whose keys tie, out of order, are sorted rather than moved.
     LONG_RUN = 32
     # Of fewer of them, where repairs have taken too many moves before.
@@ -152,8 +154,16 @@ cdef inline bint scan_row(
     const floating* values, Py_ssize_t n, double sign, double* low, double* high,
 ) noexcept nogil:
     """Minimum and maximum of sign * values; False if the range is not finite."""
-    cdef double least, largest, check
-    if floating is float:
+    cdef double least, largest, check = 0.0, v
+    cdef Py_ssize_t i
+    if n < LONG_ENOUGH:
+        least = largest = values[0]
+        for i in range(n):
+            v = values[i]
+            least = v if v < least else least
+            largest = v if v > largest else largest
+            check += v - v
+    elif floating is float:
         sk_scan_float(values, n, &least, &largest, &check)
     else:
         sk_scan_double(values, n, &least, &largest, &check)
@@ -176,14 +186,15 @@ cdef inline bint pack_row(
     cdef Py_ssize_t i
     cdef bint is_finite = True
     if floating is double:
-        return sk_pack_double(values, n, -sign, mask, keys)
-    if n_index_bits(n) <= 32:
-        return sk_pack_float(values, n, <float> -sign, keys)
-    for i in range(n):
-        value = -sign * values[i] + 0.0
-        is_finite &= value - value == 0.0
-        bits = ordered_bits(value)
-        keys[i] = (bits & ~mask) | i
+        is_finite = sk_pack_double(values, n, -sign, mask, keys)
+    elif n_index_bits(n) <= 32:
+        is_finite = sk_pack_float(values, n, <float> -sign, keys)
+    else:
+        for i in range(n):
+            value = -sign * values[i] + 0.0
+            is_finite &= value - value == 0.0
+            bits = ordered_bits(value)
+            keys[i] = (bits & ~mask) | i
     return is_finite
 
 
@@ -224,15 +235,16 @@ cdef inline Py_ssize_t unpack_row(
     i = start
     while i < n:
         stop = min(i + STRETCH, n)
-        for j in range(i, stop):
-            if n > FAR_APART and j + AHEAD < n:
-                will_read(&values[keys[j + AHEAD] & mask])
-            x[j] = sign * values[keys[j] & mask]
-        j = max(i - 1, start)
-        if not sk_rises(&x[j], stop - j):  # nearly always
-            sk_mask(&keys[i], stop - i, mask)
-            i = stop
-            continue
+        if n >= LONG_ENOUGH:
+            for j in range(i, stop):
+                if n > FAR_APART and j + AHEAD < n:
+                    will_read(&values[keys[j + AHEAD] & mask])
+                x[j] = sign * values[keys[j] & mask]
+            j = max(i - 1, start)
+            if not sk_rises(&x[j], stop - j):  # nearly always
+                sk_mask(&keys[i], stop - i, mask)
+                i = stop
+                continue
         while i < stop:
             index = keys[i] & mask
             value = sign * values[index]

@@ -14,8 +14,11 @@ cdef extern from *:
     #define SK_SIMD __attribute__((unused, \\
         optimize("O3", "fp-contract=off", "no-trapping-math"), \\
         target_clones("avx512f", "avx2", "default")))
+    /* Before a loop over few lanes: it is to be one of vectors, not written out. */
+    #define SK_LANES _Pragma("GCC unroll 1")
     #else
     #define SK_SIMD
+    #define SK_LANES
     #endif
     """
     int SIMD_IS_DECLARED "1"

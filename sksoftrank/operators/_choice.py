@@ -18,18 +18,27 @@ from scipy.special import rel_entr
 
 from .. import _pav
 from .._checks import (
+    check_mass,
     check_nan_policy,
+    check_share,
     check_weights,
     nonfinite_error,
 )
 from .._choices import (
     bound_rows,
+    choose_rows,
     difference_rows,
     divergence_rows,
     part_rows,
     select_rows,
 )
 from .._rows import stand_ins
+
+# The kernels by dtype.
+CHOOSE_ROWS = {
+    np.dtype(np.float32): choose_rows["float"],
+    np.dtype(np.float64): choose_rows["double"],
+}
 
 # Distances beyond are as good as infinite, but their differences are finite.
 FARTHEST = 1e300
@@ -268,6 +277,24 @@ class Choice:
             self.data.rows, self.numbers, self.epsilon, self.is_logistic, out
         )
         return out
+
+
+def choose(values, slices, k, epsilon, kind, largest):
+    """The parts of the k largest or smallest values, all finite, or None.
+
+    As of a `Choice` without weights, by the shortest way.
+    """
+    if values.size == 0:
+        return None
+    rows = slices.to_rows(values)
+    k = check_mass(k, float(slices.length))
+    is_logistic = kind == _pav.ENTROPIC and epsilon > 0
+    if kind == _pav.QUADRATIC and epsilon > 0:
+        check_share(k, float(slices.length), "k")
+    parts = np.empty(rows.shape, rows.dtype)
+    sign = -1.0 if largest else 1.0
+    is_finite = CHOOSE_ROWS[rows.dtype](rows, sign, k, epsilon, is_logistic, parts)
+    return slices.from_rows(parts) if is_finite else None
 
 
 def window_excess(first, last):

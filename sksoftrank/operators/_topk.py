@@ -16,7 +16,7 @@ from .._jacobian import Jacobian
 from .._rows import Slices, rounded
 from .._typing import NanPolicy, Regularization
 from ._by_row import OwnPlace, needs_groups, solve_groups
-from ._choice import Choice, WeightedRows, steepness_of
+from ._choice import Choice, WeightedRows, choose, steepness_of
 from ._rows import check_compared, signed
 
 
@@ -189,6 +189,10 @@ def soft_topk(
     signs = None
     if magnitude:
         signs, values = slices.to_rows(np.sign(values)), np.abs(values)
+    if weights is None and not return_jacobian:
+        parts = choose(values, slices, k, epsilon, kind, largest)
+        if parts is not None:
+            return parts
     data = WeightedRows(values, slices, weights, epsilon=epsilon)
     if data.infinite is not None:  # they do not move
         signs = (data.infinite == 0) * (1.0 if signs is None else signs)
