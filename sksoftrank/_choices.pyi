@@ -1,7 +1,22 @@
-from typing import Any
+from typing import Protocol
 
 from numpy import float64, floating
 from numpy.typing import NDArray
+
+class _ChooseRows(Protocol):
+    # By C type, "float" or "double", or dispatched on the arguments.
+    def __getitem__(self, ctype: str) -> _ChooseRows: ...
+    def __call__(
+        self,
+        values: NDArray[floating],
+        sign: float,
+        kept: float,
+        epsilon: float,
+        is_logistic: bool,
+        parts: NDArray[floating],
+    ) -> bool: ...
+
+choose_rows: _ChooseRows
 
 def select_rows(
     losses: NDArray[float64],
@@ -35,14 +50,6 @@ def part_rows(
     rest: NDArray[float64] | None,
     slope: NDArray[float64] | None,
 ) -> None: ...
-def choose_rows(
-    values: NDArray[floating[Any]],
-    sign: float,
-    kept: float,
-    epsilon: float,
-    is_logistic: bool,
-    parts: NDArray[floating[Any]],
-) -> bool: ...
 def divergence_rows(
     losses: NDArray[float64],
     choices: NDArray[float64],

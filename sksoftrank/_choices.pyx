@@ -21,8 +21,9 @@ from ._logistic cimport (
 from ._order cimport scan_row
 from ._selection cimport (
     BLOCK, SHORT, TILE, Goal, Losses, Room, Sum, Threshold, add_block, find_threshold,
-    find_tile, new_room,
+    new_room,
 )
+from ._tiles cimport find_tile
 
 
 # --- thresholds ---------------------------------------------------------------------

@@ -14,6 +14,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from ._environment cimport Environment, enter, leave
+from ._held cimport hold, let_go
 from ._paired cimport Exact, add_exactly
 from ._order cimport is_bounded, scan_row
 from ._pav cimport ENTROPIC, QUADRATIC
@@ -512,13 +513,67 @@ cpdef enum:
     COVARIANCE = 2
 
 
+cdef struct Product:
+    int matrix
+    bint transpose
+    bint anchored
+    double divisor
+
+
+cdef void pool_product_row(
+    const double* row, Py_ssize_t n, const int64_t* sources, const int64_t* targets,
+    const int64_t* pools, const double* p, Product how, double* out,
+) noexcept nogil:
+    """`pool_product_rows` of one row; orders and weights may be NULL."""
+    cdef Py_ssize_t k = 0, i, first, end = 0, source, target
+    cdef double total, value, scale, anchor = 0.0
+    cdef Sum block
+    while True:
+        first = pools[2 * k]
+        for i in range(end, first):
+            source = i if sources == NULL else sources[i]
+            target = i if targets == NULL else targets[i]
+            out[target] = row[source] / how.divisor if how.matrix == AVERAGE else 0.0
+        if first == n:
+            break
+        end = pools[2 * k + 1]
+        block = new_sum(0.0)
+        if how.anchored:
+            anchor = row[first if sources == NULL else sources[first]]
+        for i in range(first, end):
+            source = i if sources == NULL else sources[i]
+            if p == NULL or (how.transpose and how.matrix != COVARIANCE):
+                add(&block, row[source] - anchor)
+            else:
+                add(&block, p[i] * (row[source] - anchor))
+        total = result(&block)
+        if p == NULL:
+            total /= end - first
+        scale = rho_sum(n, first, end - first)
+        for i in range(first, end):
+            source = i if sources == NULL else sources[i]
+            target = i if targets == NULL else targets[i]
+            if how.matrix == COVARIANCE:
+                value = scale * p[i] * ((row[source] - anchor) - total)
+            else:
+                value = total
+                if how.transpose and p != NULL:
+                    value *= p[i]
+                if how.matrix == DEVIATION:
+                    value = (row[source] - anchor) - value
+            out[target] = value / how.divisor
+        k += 1
+
+
 def pool_product_rows(
-    const double[:, ::1] u, const int64_t[:, ::1] input_order,
-    const int64_t[:, ::1] output_order, const int64_t[:, ::1] pools,
-    const double[:, ::1] weights, int matrix, bint transpose, double divisor,
-    double[:, ::1] out, bint anchored=False,
+    u, input_order, output_order, pools, weights, int matrix, bint transpose,
+    double divisor, out, bint anchored=False,
 ):
     """out = M u / divisor for each row, or with M transposed.
+
+    u (IN, rows x n), out (OUT, the same): of double; input_order, output_order (IN, the
+    same, or None), pools (IN, rows x (n + 1)): of int64; weights (IN, rows x n, or
+    None): of double. All C-contiguous.
 
     M is block diagonal over the pools of the sorted order, with weights p (None: all
     1 / size):
@@ -531,63 +586,41 @@ def pool_product_rows(
     within a pool, take u from the first of the pool on.
     """
     cdef Environment environment
-    cdef Py_ssize_t n = u.shape[1], r, k, i, first, end, source, target
-    cdef double total, value, scale, anchor = 0.0
-    cdef const double* row
-    cdef const double* p = NULL
-    cdef const int64_t* sources = NULL
-    cdef const int64_t* targets = NULL
+    cdef Py_ssize_t r, n, n_rows
+    cdef Py_buffer[6] held
+    cdef double* row
+    cdef double* p
+    cdef int64_t* sources
+    cdef int64_t* targets
+    cdef int64_t* row_pools
     cdef double* row_out
-    cdef Sum block
-    if u.shape[0] == 0 or n == 0:
-        return
-    enter(&environment)
-    with nogil:
-        for r in range(u.shape[0]):
-            row = &u[r, 0]
-            row_out = &out[r, 0]
-            if weights is not None:
-                p = &weights[r, 0]
-            if input_order is not None:
-                sources = &input_order[r, 0]
-            if output_order is not None:
-                targets = &output_order[r, 0]
-            k = 0
-            end = 0
-            while True:
-                first = pools[r, 2 * k]
-                for i in range(end, first):
-                    source = i if sources == NULL else sources[i]
-                    target = i if targets == NULL else targets[i]
-                    row_out[target] = (
-                        row[source] / divisor if matrix == AVERAGE else 0.0)
-                if first == n:
-                    break
-                end = pools[r, 2 * k + 1]
-                block = new_sum(0.0)
-                if anchored:
-                    anchor = row[first if sources == NULL else sources[first]]
-                for i in range(first, end):
-                    source = i if sources == NULL else sources[i]
-                    if p == NULL or (transpose and matrix != COVARIANCE):
-                        add(&block, row[source] - anchor)
-                    else:
-                        add(&block, p[i] * (row[source] - anchor))
-                total = result(&block)
-                if p == NULL:
-                    total /= end - first
-                scale = rho_sum(n, first, end - first)
-                for i in range(first, end):
-                    source = i if sources == NULL else sources[i]
-                    target = i if targets == NULL else targets[i]
-                    if matrix == COVARIANCE:
-                        value = scale * p[i] * ((row[source] - anchor) - total)
-                    else:
-                        value = total
-                        if transpose and p != NULL:
-                            value *= p[i]
-                        if matrix == DEVIATION:
-                            value = (row[source] - anchor) - value
-                    row_out[target] = value / divisor
-                k += 1
-    leave(&environment)
+    cdef Product how
+    how.matrix = matrix
+    how.transpose = transpose
+    how.anchored = anchored
+    how.divisor = divisor
+    for r in range(6):
+        held[r].buf = NULL
+    try:
+        row = <double*> hold(u, &held[0])
+        sources = <int64_t*> hold(input_order, &held[1])
+        targets = sources
+        if output_order is not input_order:
+            targets = <int64_t*> hold(output_order, &held[2])
+        row_pools = <int64_t*> hold(pools, &held[3])
+        p = <double*> hold(weights, &held[4])
+        row_out = <double*> hold(out, &held[5])
+        n_rows = held[0].shape[0]
+        n = held[0].shape[1]
+        enter(&environment)
+        with nogil:
+            for r in range(n_rows if n > 0 else 0):
+                pool_product_row(
+                    &row[r * n], n, NULL if sources == NULL else &sources[r * n],
+                    NULL if targets == NULL else &targets[r * n],
+                    &row_pools[r * (n + 1)], NULL if p == NULL else &p[r * n], how,
+                    &row_out[r * n])
+        leave(&environment)
+    finally:
+        for r in range(6):
+            let_go(&held[r])

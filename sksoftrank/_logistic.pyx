@@ -14,10 +14,10 @@ from libc.math cimport INFINITY, NAN, exp, expm1, fabs, isfinite, log, log1p, sq
 
 from ._exponentials cimport expm1_all
 from ._selection cimport (
-    BLOCK, SHORT, TILE, Goal, Losses, Room, Sum, Threshold, add_block, find_distances,
-    find_threshold,
+    BLOCK, SHORT, TILE, Goal, Losses, Room, Sum, Threshold, add_block, find_threshold,
 )
 from ._simd cimport SIMD_IS_DECLARED  # no-cython-lint
+from ._tiles cimport find_distances
 
 # Rows longer than this start from the solution of a part of them.
 cdef Py_ssize_t LONG = 4096

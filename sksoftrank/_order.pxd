@@ -198,6 +198,19 @@ cdef inline bint pack_row(
     return is_finite
 
 
+cdef inline void insert_keys(int64_t* keys, Py_ssize_t n) noexcept nogil:
+    """Sort a few keys."""
+    cdef Py_ssize_t i, j
+    cdef int64_t key
+    for i in range(1, n):
+        key = keys[i]
+        j = i
+        while j > 0 and keys[j - 1] > key:
+            keys[j] = keys[j - 1]
+            j -= 1
+        keys[j] = key
+
+
 cdef inline bint is_bounded(
     double spread, Py_ssize_t n, double epsilon
 ) noexcept nogil:

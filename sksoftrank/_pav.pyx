@@ -31,7 +31,8 @@ from libc.string cimport memcpy
 
 from ._environment cimport Environment, enter, leave
 from ._exponentials cimport exp_steps
-from ._order cimport is_bounded, pack_row, scan_row, unpack_row
+from ._held cimport hold, let_go
+from ._order cimport insert_keys, is_bounded, pack_row, scan_row, unpack_row
 from ._pools cimport (
     pav_entropic_narrow_sort_row, pav_entropic_row, pav_quadratic_row,
 )
@@ -465,19 +466,6 @@ cdef inline Py_ssize_t chunk_rows(Py_ssize_t n, Py_ssize_t n_rows) noexcept nogi
     return min(max(CHUNK // n, <Py_ssize_t> 1), n_rows)
 
 
-cdef inline void insert_keys(int64_t* keys, Py_ssize_t n) noexcept nogil:
-    """Sort a few keys."""
-    cdef Py_ssize_t i, j
-    cdef int64_t key
-    for i in range(1, n):
-        key = keys[i]
-        j = i
-        while j > 0 and keys[j - 1] > key:
-            keys[j] = keys[j - 1]
-            j -= 1
-        keys[j] = key
-
-
 cdef Py_ssize_t order_row(
     const floating* values, Py_ssize_t n, double sign, int64_t* keys, double* x,
     void* array, Py_ssize_t row,
@@ -604,7 +592,7 @@ cdef Py_ssize_t rank_chunk(
 
 def rank_rows(
     const floating[:, ::1] values, double epsilon, int kind, double sign, order,
-    floating[:, ::1] out, int64_t[:, ::1] pools, double[:, ::1] weights,
+    out, pools, weights,
 ):
     """Soft ranks of each row: P(z, rho) with z = sign * values / epsilon.
 
@@ -619,13 +607,15 @@ def rank_rows(
     Returns the work, in comparisons and moves, or -1 if a row is not finite.
     """
     cdef Py_ssize_t n = values.shape[1], n_rows = values.shape[0], step, r, m, work = 0
-    cdef int64_t[:, ::1] key_rows
     cdef int64_t* keys
-    cdef int64_t* row_pools
-    cdef double* row_weights
+    cdef int64_t* all_keys
+    cdef int64_t* all_pools
+    cdef double* all_weights
+    cdef floating* all_out
     cdef double* scratch
     cdef Ranks ranks
     cdef Environment environment
+    cdef Py_buffer[4] held
     if n_rows == 0 or n == 0:
         return 0
     step = chunk_rows(n, n_rows)
@@ -640,17 +630,22 @@ def rank_rows(
     scratch = <double*> malloc((4 * (n + 1) + SMALL) * sizeof(double))
     if scratch == NULL:
         raise MemoryError
-    keys = <int64_t*> (scratch + 4 * (n + 1))
+    if order is None and (n > FEW or n_rows * n > SMALL):
+        order = _np.empty((step, n), _np.int64)
+    for r in range(4):
+        held[r].buf = NULL
     enter(&environment)
     try:
-        if order is None and (n > FEW or n_rows * n > SMALL):
-            order = _np.empty((step, n), _np.int64)
-        if order is not None:
-            key_rows = order
+        all_keys = <int64_t*> hold(order, &held[0])
+        all_pools = <int64_t*> hold(pools, &held[1])
+        all_weights = <double*> hold(weights, &held[2])
+        all_out = <floating*> hold(out, &held[3], sizeof(floating))
         for r in range(0, n_rows, step):
             m = min(step, n_rows - r)
-            if order is not None:
-                keys = &key_rows[r if ranks.has_order else 0, 0]
+            if all_keys == NULL:
+                keys = <int64_t*> (scratch + 4 * (n + 1))
+            else:
+                keys = &all_keys[r * n if ranks.has_order else 0]
             with nogil:
                 pack_ranks(&ranks, &values[r, 0], m, n, keys)
             if not ranks.is_finite:
@@ -660,14 +655,16 @@ def rank_rows(
                 rows = sort_chunk(
                     order, r if ranks.has_order else 0,
                     r + m if ranks.has_order else m, keys, n)
-            row_pools = NULL if pools is None else &pools[r, 0]
-            row_weights = NULL if weights is None else &weights[r, 0]
             with nogil:
                 work += rank_chunk(
-                    &ranks, &values[r, 0], m, n, keys, <void*> rows, &out[r, 0],
-                    row_pools, row_weights, scratch)
+                    &ranks, &values[r, 0], m, n, keys, <void*> rows,
+                    &all_out[r * n],
+                    NULL if all_pools == NULL else &all_pools[r * (n + 1)],
+                    NULL if all_weights == NULL else &all_weights[r * n], scratch)
     finally:
         leave(&environment)
+        for r in range(4):
+            let_go(&held[r])
         free(scratch)
     return work if ranks.is_finite else -1
 

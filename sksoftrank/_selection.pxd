@@ -9,6 +9,8 @@ cdef enum:
     # Rows up to this length are solved in tiles of so many rows.
     SHORT = 16
     TILE = 8
+    # Passes of Newton's method after which the bracket is only halved.
+    NEWTON = 30
 
 
 # --- losses -------------------------------------------------------------------------
@@ -86,14 +88,4 @@ cdef Room new_room(Py_ssize_t size) noexcept nogil
 
 cdef void find_threshold(
     Losses x, Goal goal, double kept, double guess, Threshold* at, Room* room
-) noexcept nogil
-
-cdef void find_tile(
-    const double* x, Py_ssize_t n, const Goal* goals, const double* kept,
-    Threshold* at
-) noexcept nogil
-
-cdef void find_distances(
-    const double* x, Py_ssize_t n, const double* anchor, double epsilon, double far,
-    double* d
 ) noexcept nogil
