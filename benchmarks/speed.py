@@ -515,7 +515,9 @@ def peer_rows(pairs, times, differences):
         for name in pair.inputs:
             if peer not in times.get(name, {}):
                 continue
-            errors = [f"{e:.1e}" for e in differences.get((name, peer), ())]
+            errors = [
+                f"{e:.1e}" if e else "0" for e in differences.get((name, peer), ())
+            ]
             if not pair.is_same:
                 errors = ["another operator"]
             errors += [""] * (2 - len(errors))
