@@ -155,13 +155,12 @@ def values_and_types(array):
 
 # Numbers that mean something: a lower bound of a number of targets, one quantile.
 GOOD_SCALARS = {"targets", "q"}
-# Arguments in which infinite values are first or last, and missing ones are not ranked.
-TAKE_INFINITE = {
-    ("soft_rank", "values"),
-    ("soft_quantile_normalize", "values"),
-    ("soft_sort_with", "criterion"),
-    ("soft_topk", "values"),
-    ("soft_topk_rank", "values"),
+# Arguments in which infinite values are first or last, as in all of which only the order
+# and differences count, and in which missing ones are not ranked.
+TAKE_INFINITE = {("soft_sort_with", "criterion")} | {
+    (entry.function.__name__, "values")
+    for entry in OPERATORS.values()
+    if entry.is_invariant and entry.has_wrt_epsilon
 }
 TAKE_MISSING = {("soft_ndcg_loss", "relevance"), ("soft_spearman_loss", "ranks")}
 
