@@ -1,5 +1,6 @@
 """Scikit-learn compatible estimators on soft sorting and ranking operators."""
 
+from . import _built as _built
 from ._jacobian import Jacobian
 from .classification import SoftTopKClassifier
 from .label_ranking import DummyLabelRanker, SoftSpearmanLabelRanker

@@ -155,8 +155,8 @@ def values_and_types(array):
 
 # Numbers that mean something: a lower bound of a number of targets, one quantile.
 GOOD_SCALARS = {"targets", "q"}
-# Arguments in which infinite values are first or last, as in all of which only order and
-# differences count, and in which missing ones are not ranked.
+# Arguments in which infinite values are first or last, as in all of which only order
+# and differences count, and in which missing ones are not ranked.
 TAKE_INFINITE = {("soft_sort_with", "criterion")} | {
     (entry.function.__name__, "values")
     for entry in OPERATORS.values()

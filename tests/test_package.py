@@ -1,11 +1,14 @@
 """The package as a whole: names, documentation, and what importing it does."""
 
+import os
+import shutil
 import subprocess
 import sys
 import sysconfig
 import textwrap
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from numpydoc.validate import validate
@@ -105,6 +108,21 @@ def test_docstrings_follow_numpydoc():
 
 def test_public_objects_have_an_example():
     assert [thing for thing in PUBLIC if ">>> " not in thing.__doc__] == []
+
+
+def test_sources_say_that_they_are_not_compiled(tmp_path):
+    package = Path(sksoftrank.__file__).parent
+    ignored = shutil.ignore_patterns("*.so", "*.pyd", "__pycache__")
+    shutil.copytree(package, tmp_path / "sksoftrank", ignore=ignored)
+    command = [sys.executable, "-c", "import sksoftrank"]
+    env = os.environ | {"PYTHONPATH": ""}
+    run = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert run.returncode == 1
+    message = run.stderr.strip().splitlines()[-1]
+    assert message.startswith(
+        "ImportError: sksoftrank must be compiled, got its sources"
+    )
+    assert "pip install --editable ." in message
 
 
 def test_import_needs_no_optional_package_and_keeps_subnormal_numbers():
