@@ -366,20 +366,20 @@ def test_single_label():
 def test_no_loop_over_rows(monkeypatch):
     X, y = rankings(n=3000)
     calls, evaluations = 0, 0
-    soft_rank, evaluate = _ranking.soft_rank, _ranking.SoftRankLoss.__call__
+    soft_rank, evaluate = _ranking.soft_rank, _ranking.SoftRankLoss.parts
 
     def counted(*args, **kwargs):
         nonlocal calls
         calls += 1
         return soft_rank(*args, **kwargs)
 
-    def counted_evaluation(self, scores):
+    def counted_evaluation(self, n_outputs):
         nonlocal evaluations
         evaluations += self.regularization is not None
-        return evaluate(self, scores)
+        return evaluate(self, n_outputs)
 
     monkeypatch.setattr(_ranking, "soft_rank", counted)
-    monkeypatch.setattr(_ranking.SoftRankLoss, "__call__", counted_evaluation)
+    monkeypatch.setattr(_ranking.SoftRankLoss, "parts", counted_evaluation)
     SoftSpearmanLabelRanker().fit(X, y)
     assert calls == 3 * evaluations  # rows of 2, of 3 and of 4 ranked labels
     assert evaluations > 3

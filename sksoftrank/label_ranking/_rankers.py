@@ -233,8 +233,10 @@ class SoftSpearmanLabelRanker(
             z, n_iter = self._warm_coordinates(design), 1
         else:
             targets = ridge_targets(ranks, self.regularization)
-            ridge = SpearmanLoss(targets, weight, 1.0, None)
-            z, n_iter = self._start(PenalizedLoss(ridge, design))
+            z, n_iter = self._start(
+                PenalizedLoss(SpearmanLoss(targets, weight, 1.0, None), design)
+            )
+            del targets
         self._report(f"start: {n_iter} iterations")
         loss = SpearmanLoss(ranks, weight, 1.0, self.regularization)
         self._fit_scores(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
-from sklearn.utils import check_consistent_length
+from sklearn.utils import check_consistent_length, gen_batches
 
 from .._checks import exact_differences, warn
 from .._sklearn import StrOptions, check_sample_weight, refuse_lazy, validate_data
@@ -14,6 +14,9 @@ from .._typing import Features, Target
 from ..metrics import spearman_score
 from ..metrics._labels import align_labels, label_names
 from ._orders import looks_like_zeros_for_unranked
+
+# Rows are ranked in batches of about this many numbers.
+BATCH_SIZE = 2**16
 
 TARGETS = StrOptions({"ranks", "relevance"})
 
@@ -61,7 +64,7 @@ class LabelRankerMixin:
             Ranks, 1 for the most preferred label, whatever `target` is. Labels with
             equal scores share their average rank.
         """
-        return rankdata(-self.decision_function(X), axis=1)
+        return ranks_of_rows(self.decision_function(X), -1)
 
     def predict_order(self, X: Features) -> NDArray[Any]:
         """Predict the labels in the order of preference.
@@ -179,10 +182,19 @@ def warn_of_rankings(labels, never, has_zeros):
 def ranks_and_weights(y, weight, target):
     """Ranks, 1 for the best, and weights: 0 for rows without two ranked labels."""
     sign = 1 if target == "ranks" else -1
-    ranks = rankdata(sign * y, axis=1, nan_policy="omit")
+    ranks = ranks_of_rows(y, sign)
     if y.shape[1] > 1:
         weight = np.where((~np.isnan(ranks)).sum(axis=1) > 1, weight, 0.0)
     return ranks, weight
+
+
+def ranks_of_rows(y, sign=1):
+    """Average ranks of sign * y in each row, NaN at NaN, a batch of rows at a time."""
+    ranks = np.empty(y.shape)
+    if y.size:
+        for rows in gen_batches(len(y), max(1, BATCH_SIZE // y.shape[1])):
+            ranks[rows] = rankdata(sign * y[rows], axis=1, nan_policy="omit")
+    return ranks
 
 
 def check_table(y):

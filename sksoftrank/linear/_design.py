@@ -261,14 +261,18 @@ class LinearDesign:
             total = row_gradient.sum()
         else:  # faster than the sum along the first axis
             total = np.ones(len(row_gradient)) @ row_gradient
-        gradient = self.X.T @ row_gradient - np.multiply.outer(self.mean, total)
-        gradient = multiply(self.basis.T, gradient)
-        gradient = append(gradient, total) if self.fit_intercept else gradient
+        gradient = self.of_sums(self.X.T @ row_gradient, total)
         if self._rounding is not None and row_gradient.ndim == 1:
             # Along rounding errors there is no slope.
             limit = self._rounding * np.abs(row_gradient).sum()
             gradient[np.abs(gradient) <= limit] = 0.0
         return gradient
+
+    def of_sums(self, products, total):
+        """Gradient in z, given the gradient in the coefficients and the intercept."""
+        gradient = products - np.multiply.outer(self.mean, total)
+        gradient = multiply(self.basis.T, gradient)
+        return append(gradient, total) if self.fit_intercept else gradient
 
     def newton_step(self, z, y, gradient, row_weight):
         """Step from z to the minimum of the weighted, penalised sum of squares / 2.

@@ -1,13 +1,7 @@
 """A loss of linear predictions and its penalty, as L-BFGS minimises it."""
 
-from functools import partial
-
 import numpy as np
 from scipy import sparse
-from sklearn.utils import gen_batches
-
-# Of as many predictions the loss is found at once (256 KB).
-CACHED = 2**15
 
 
 class PenalizedLoss:
@@ -17,8 +11,9 @@ class PenalizedLoss:
     ----------
     loss : callable
         Takes predictions of shape (n_samples, n_outputs); returns value and gradient.
-        If it has a true attribute `is_by_row`, ``loss.of_rows(predictions, rows)``
-        does so for a slice of the rows.
+        If it has a method `parts`, ``loss.parts(n_outputs)`` yields slices of the rows
+        and the losses of their predictions, which are summed: dense rows are predicted
+        and judged while they are in cache, and nothing is kept of them.
     design : LinearDesign
     offset : ndarray of shape (n_samples, n_outputs), default=0.0
         What is added to the predictions.
@@ -33,25 +28,27 @@ class PenalizedLoss:
     def __call__(self, z):
         """Value and gradient at the raveled coordinates of all outputs."""
         z = z.reshape(self.design.n_coordinates, -1)
+        if not hasattr(self.loss, "parts") or sparse.issparse(self.design.X):
+            predictions = self.design.predict(z)
+            predictions += self.offset
+            value, row_gradient = self.loss(predictions)
+            gradient = self.design.pull_back(row_gradient)
+        else:
+            value, gradient = self._of_parts(z)
         penalty_gradient = self.penalty * z
-        value, gradient = 0.5 * np.vdot(penalty_gradient, z), penalty_gradient
-        for loss, design, offset in self._parts(z.shape[1]):
-            predictions = design.predict(z)
-            predictions += offset
+        gradient += penalty_gradient
+        return value + 0.5 * np.vdot(penalty_gradient, z), gradient.ravel()
+
+    def _of_parts(self, z):
+        design, X = self.design, self.design.X
+        coef, intercept = design.coefficients(z)
+        value, products, total = 0.0, np.zeros_like(coef), np.zeros(z.shape[1])
+        for rows, loss in self.loss.parts(z.shape[1]):
+            predictions = X[rows] @ coef
+            predictions += intercept
+            predictions += self.offset[rows] if np.ndim(self.offset) else self.offset
             part, row_gradient = loss(predictions)
             value += part
-            gradient += design.pull_back(row_gradient)
-        return value, gradient.ravel()
-
-    def _parts(self, n_outputs):
-        """Rows that stay in cache while they are predicted and their loss is found."""
-        design = self.design
-        if not getattr(self.loss, "is_by_row", False) or sparse.issparse(design.X):
-            yield self.loss, design, self.offset
-            return
-        # The coordinates are turned into coefficients once a part.
-        size = max(CACHED // n_outputs, 8 * design.n_coordinates)
-        for rows in gen_batches(len(design.X), size):
-            loss = partial(self.loss.of_rows, rows=rows)
-            offset = self.offset[rows] if np.ndim(self.offset) else self.offset
-            yield loss, design.take(rows), offset
+            products += X[rows].T @ row_gradient
+            total += np.ones(len(row_gradient)) @ row_gradient
+        return value, design.of_sums(products, total)

@@ -6,6 +6,7 @@ gradient)``, so they serve any model that gives scores.
 
 import math
 from abc import ABC, abstractmethod
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -260,13 +261,21 @@ class SoftRankLoss(ABC):
         if layout is not None:
             self._prepare_groups(truth, *weight)
             return
+        n_rows, n_labels = truth.shape
         ranked = ~np.isnan(truth)
         weight = np.where(ranked.sum(axis=1) > 1, weight, 0.0)
         weight = weight / (weight.sum() or 1.0)
-        self.groups = [
-            (index, self.prepare(truth[index], weight[rows, None]))
-            for rows, index in group_rows(ranked)
-        ]
+        # Where labels are missing a batch has many groups.
+        size = BATCH_SIZE * (1 if ranked.all() else 4)
+        self._batches = []
+        if n_rows and n_labels:
+            for rows in gen_batches(n_rows, max(1, size // n_labels)):
+                own, own_weight = truth[rows], weight[rows, None]
+                groups = [
+                    (index, self.prepare(own[index], own_weight[part]))
+                    for part, index in group_rows(ranked[rows])
+                ]
+                self._batches.append((rows, groups))
 
     def __call__(self, scores):
         """Value and gradient."""
@@ -278,12 +287,29 @@ class SoftRankLoss(ABC):
             gradient[order] = self._ranks.pull_back(rank_gradient)
             return float(value), gradient
         value = 0.0
-        for index, prepared in self.groups:
+        for rows, loss in self.parts():
+            part, gradient[rows] = loss(scores[rows])
+            value += part
+        return float(value), gradient
+
+    def parts(self, n_outputs=None):
+        """Slices of the rows, and the loss of their scores."""
+        for rows, groups in self._batches:
+            yield rows, partial(self._of_rows, groups)
+
+    def _of_rows(self, groups, scores):
+        value, gradient = 0.0, None
+        for index, prepared in groups:
             ranks, pull_back = self._rank(scores[index])
             part, rank_gradient = self.of_ranks(ranks, *prepared)
             value += part
-            gradient[index] = pull_back(rank_gradient)
-        return float(value), gradient
+            own = pull_back(rank_gradient)
+            if isinstance(index, slice):  # all of them
+                return value, own
+            if gradient is None:
+                gradient = np.zeros_like(scores)
+            gradient[index] = own
+        return value, np.zeros_like(scores) if gradient is None else gradient
 
     @abstractmethod
     def prepare(self, *data: Any) -> tuple[Any, ...]:
@@ -338,12 +364,7 @@ class SpearmanLoss(SoftRankLoss):
     def prepare(self, targets, weight):
         """Targets and weights of their squared errors."""
         if self.top_weight == 0:
-            if weight.shape == targets.shape:
-                return targets, weight
-            if (weight == weight[0]).all():
-                return targets, weight[0]
-            # Written out, for products with a short last axis are slow.
-            return targets, np.repeat(weight, targets.shape[1], axis=1)
+            return targets, weight
         entry_weight = targets**-self.top_weight
         return targets, weight * entry_weight / entry_weight.mean(axis=1, keepdims=True)
 
@@ -407,6 +428,7 @@ def group_rows(ranked):
         for batch in gen_batches(group.size, max(1, BATCH_SIZE // count)):
             rows = group[batch]
             columns = np.nonzero(ranked[rows])[1].reshape(-1, count)
+            columns = columns.astype(np.min_scalar_type(n_labels))  # they are kept
             yield rows, (rows[:, None], columns)
 
 

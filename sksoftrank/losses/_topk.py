@@ -220,7 +220,6 @@ class TopKLoss:
         layout=None,
     ):
         self.layout = layout
-        self.is_by_row = layout is None
         self.labels = np.ascontiguousarray(labels, dtype=np.int64)
         self.weight = weight / (weight.sum() or 1.0)
         self.shares = shares
@@ -237,18 +236,21 @@ class TopKLoss:
         gradient = np.zeros_like(scores)
         if not scores.size:
             return value, gradient
-        if self.layout is None:
-            size = max(1, BATCH_SIZE // scores.shape[1])
-            batches = ((rows, rows) for rows in gen_batches(len(scores), size))
-        else:
-            batches = self.layout.batches(BATCH_SIZE)
-        for rows, index in batches:
-            part, gradient[index] = self.of_rows(scores[index], rows)
+        for index, loss in self.parts(scores.shape[-1]):
+            part, gradient[index] = loss(scores[index])
             value += part
         return float(value), gradient
 
-    def of_rows(self, scores, rows):
-        """Value and gradient of some rows, a slice or an index."""
+    def parts(self, n_outputs):
+        """Where the scores of some of the rows are, and their loss."""
+        if self.layout is None:
+            batches = batches_of_rows(self.labels.size, n_outputs)
+        else:
+            batches = self.layout.batches(BATCH_SIZE)
+        for rows, index in batches:
+            yield index, partial(self._of_rows, rows)
+
+    def _of_rows(self, rows, scores):
         labels, weight = self.labels[rows], self.weight[rows]
         if self.squashing is None:
             return self._of_ranks(scores, labels, weight)
@@ -290,18 +292,20 @@ class TopKLoss:
 class CrossEntropy:
     """Weighted mean of minus the log probabilities of the true classes."""
 
-    is_by_row = True
-
     def __init__(self, labels, weight):
         self.labels = labels
         self.weight = weight / weight.sum()
 
     def __call__(self, scores):
         """Value and gradient."""
-        return self.of_rows(scores, slice(None))
+        return self._of_rows(slice(None), scores)
 
-    def of_rows(self, scores, rows):
-        """Value and gradient of some rows, a slice."""
+    def parts(self, n_outputs):
+        """Slices of the rows, and the loss of their scores."""
+        for rows, _ in batches_of_rows(self.labels.size, n_outputs):
+            yield rows, partial(self._of_rows, rows)
+
+    def _of_rows(self, rows, scores):
         weight = self.weight[rows]
         # A shift by row takes longer than the rest, and counts only where exponentials
         # leave the range of numbers.
@@ -317,6 +321,12 @@ class CrossEntropy:
         gradient *= (weight / total)[:, None]
         gradient[true] -= weight
         return value, gradient
+
+
+def batches_of_rows(n_rows, n_outputs):
+    """Slices of the rows, twice: the rows, and where their scores are."""
+    for rows in gen_batches(n_rows, max(1, BATCH_SIZE // n_outputs)):
+        yield rows, rows
 
 
 def check_ks(k, n_classes):
