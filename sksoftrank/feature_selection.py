@@ -14,7 +14,6 @@ from ._checks import (
     check_finite,
     check_flag,
     check_nan_policy,
-    check_regularization,
     check_values,
     exact_differences,
     nonfinite_error,
@@ -23,9 +22,9 @@ from ._jacobian import Jacobian
 from ._rows import Slices
 from ._sklearn import check_array, check_X_y
 from ._typing import RankRegularization
-from .operators import soft_rank
+from ._unit_ranks import column_batches, in_interquartile_ranges, unit_ranks
 from .operators._by_group import GroupLayout
-from .preprocessing._soft_cdf import interquartile_gradient, interquartile_range
+from .preprocessing._soft_cdf import interquartile_gradient
 
 __all__ = ["soft_spearman", "soft_spearman_corr"]
 
@@ -68,26 +67,41 @@ class _Block:
     epsilon : float
     regularization : str
     scale : {"iqr", None}
+    keep : bool
+        Whether to keep what `jvp` and `vjp` need.
 
     Attributes
     ----------
     correlation : ndarray of shape (columns.size, columns.size)
     """
 
-    def __init__(self, X, rows, columns, is_own, epsilon, regularization, scale):
+    def __init__(self, X, rows, columns, is_own, epsilon, regularization, scale, keep):
         self.columns, self.is_own = columns, is_own
         self.cells = np.ix_(rows, columns)
-        X = X[self.cells]
         self._scale = None
         if scale is not None:
-            epsilon /= len(X)
-            self._gradient = np.array([interquartile_gradient(x) for x in X.T]).T
-            X, self._scale = _in_interquartile_ranges(X, "X")
-            # Ranks do not change with the origin; far from it digits would be lost.
-            self._values = X - X.mean(axis=0)
-        unit, norm, jacobian, factor = _unit_ranks(X, epsilon, regularization)
-        self._rank_jacobian, self._unit, self._factor = jacobian, unit, factor
-        self._inverse_norm = np.divide(1, norm, out=np.zeros_like(norm), where=norm > 0)
+            epsilon /= rows.size
+        if keep:
+            X = X[self.cells]
+            if scale is not None:
+                self._gradient = np.array([interquartile_gradient(x) for x in X.T]).T
+                X, self._scale = in_interquartile_ranges(X, "X")
+                # Ranks do not change with the origin; far from it digits would be lost.
+                self._values = X - X.mean(axis=0)
+            unit, norm, jacobian, factor = unit_ranks(X, epsilon, regularization)
+            self._rank_jacobian, self._unit, self._factor = jacobian, unit, factor
+            self._inverse_norm = np.divide(
+                1, norm, out=np.zeros_like(norm), where=norm > 0
+            )
+        else:
+            unit, norm = np.empty((rows.size, columns.size)), np.empty(columns.size)
+            for own in column_batches(unit.shape):
+                part = X[np.ix_(rows, columns[own])]
+                if scale is not None:
+                    part, _ = in_interquartile_ranges(part, "X")
+                unit[:, own], norm[own], *_ = unit_ranks(
+                    part, epsilon, regularization, keep=False
+                )
         correlation = self.correlation = np.clip(unit.T @ unit, -1.0, 1.0)
         np.fill_diagonal(correlation, 1.0)
         is_constant = norm == 0
@@ -225,8 +239,11 @@ def soft_spearman_corr(
     correlation = np.full((n_features, n_features), np.nan)
     blocks = []
     for rows, columns, is_own in _pairwise_complete(is_missing):
-        block = _Block(X, rows, columns, is_own, epsilon, regularization, scale)
-        blocks.append(block)
+        block = _Block(
+            X, rows, columns, is_own, epsilon, regularization, scale, return_jacobian
+        )
+        if return_jacobian:
+            blocks.append(block)
         cells = np.ix_(columns, columns)
         correlation[cells] = np.where(is_own, block.correlation, correlation[cells])
     if not return_jacobian:
@@ -346,61 +363,79 @@ def soft_spearman(
     else:
         X, y = check_X_y(X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=3)
         y = check_values(y, "y")  # no text, no dates
-    values = np.column_stack([X, y])
-    is_missing = np.isnan(values)
+    _check_both(X, y)
+    is_missing, is_unknown = np.isnan(X), np.isnan(y)
     if groups is not None:
-        return _mean_scores(values, is_missing, groups, epsilon, regularization)
+        return _mean_scores(
+            X, y, is_missing, is_unknown, groups, epsilon, regularization
+        )
     scores, pvalues = np.full((2, X.shape[1]), np.nan)
-    for columns, missing in _patterns(is_missing[:, :-1]):
-        rows = np.flatnonzero(~(missing | is_missing[:, -1]))
+    for columns, missing in _patterns(is_missing):
+        rows = np.flatnonzero(~(missing | is_unknown))
         if rows.size >= 3:
-            part = values[np.ix_(rows, np.append(columns, X.shape[1]))]
-            solved = _scores(part, epsilon, regularization)
-            scores[columns], pvalues[columns] = solved
+            found = np.abs(_correlations(X, y, rows, columns, epsilon, regularization))
+            scores[columns], pvalues[columns] = found, _pvalues(found, rows.size - 2)
     return scores, pvalues
 
 
-def _scores(
-    values: NDArray[np.float64], epsilon: float, regularization: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Absolute correlations of columns with the last, and their p-values."""
-    scores = np.abs(_correlations(values, epsilon, regularization))
-    freedom = len(values) - 2
+def _check_both(X: NDArray[np.float64], y: NDArray[np.float64]) -> None:
+    """Say what is wrong with numbers that are infinite or too far apart."""
+    low = min(np.fmin.reduce(X, axis=None), np.fmin.reduce(y))
+    high = max(np.fmax.reduce(X, axis=None), np.fmax.reduce(y))
+    if not float(high) - float(low) < math.inf and not math.isnan(low):
+        values = np.append(X, y)
+        raise nonfinite_error(values[~np.isnan(values)], "X and y")
+
+
+def _pvalues(scores: NDArray[np.float64], freedom: int) -> NDArray[np.float64]:
+    """P-values of absolute correlations."""
     with np.errstate(divide="ignore"):
         statistic = scores * np.sqrt(freedom / ((1 - scores) * (1 + scores)))
-    return scores, 2 * t_distribution.sf(statistic, freedom)
+    return 2 * t_distribution.sf(statistic, freedom)
 
 
 def _correlations(
-    values: NDArray[np.float64], epsilon: float, regularization: str
+    X: NDArray[np.float64],
+    y: NDArray[np.float64],
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+    epsilon: float,
+    regularization: str,
 ) -> NDArray[np.float64]:
-    """Correlations of columns with the last."""
-    n_samples = len(values)
-    if epsilon > 0:  # hard ranks have no unit
-        values, _ = _in_interquartile_ranges(values, "X and y")
-    else:
-        check_finite(values, "X and y")
-    unit, *_ = _unit_ranks(values, epsilon / n_samples, regularization)
-    return np.clip(unit[:, :-1].T @ unit[:, -1], -1.0, 1.0)
+    """Correlations of columns with y on some of the rows."""
+
+    def unit(values):
+        if epsilon > 0:  # hard ranks have no unit
+            values, _ = in_interquartile_ranges(values, "X and y")
+        return unit_ranks(values, epsilon / rows.size, regularization, keep=False)[0]
+
+    target = unit(y[rows, None])[:, 0]
+    found = np.empty(columns.size)
+    for own in column_batches((rows.size, columns.size)):
+        found[own] = unit(X[np.ix_(rows, columns[own])]).T @ target
+    return np.clip(found, -1.0, 1.0)
 
 
 def _mean_scores(
-    values: NDArray[np.float64],
+    X: NDArray[np.float64],
+    y: NDArray[np.float64],
     is_missing: NDArray[np.bool_],
+    is_unknown: NDArray[np.bool_],
     groups: ArrayLike,
     epsilon: float,
     regularization: str,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Absolute means over groups of the correlations with the last, and p-values."""
+    """Absolute means over groups of the correlations with y, and p-values."""
     found = []
-    for _, index in GroupLayout(groups, len(values)).batches():
+    for _, index in GroupLayout(groups, y.size).batches():
         for rows in index:
-            own = np.full(values.shape[1] - 1, np.nan)
-            for columns, missing in _patterns(is_missing[rows, :-1]):
-                known = rows[~(missing | is_missing[rows, -1])]
+            own = np.full(X.shape[1], np.nan)
+            for columns, missing in _patterns(is_missing[rows]):
+                known = rows[~(missing | is_unknown[rows])]
                 if known.size >= 2:
-                    part = values[np.ix_(known, np.append(columns, own.size))]
-                    own[columns] = _correlations(part, epsilon, regularization)
+                    own[columns] = _correlations(
+                        X, y, known, columns, epsilon, regularization
+                    )
             found.append(own)
     correlations = np.array(found)
     count = np.count_nonzero(~np.isnan(correlations), axis=0)
@@ -411,54 +446,3 @@ def _mean_scores(
     statistic[mean == 0] = 0
     statistic[count < 2] = np.nan
     return np.abs(mean), 2 * t_distribution.sf(statistic, np.maximum(count - 1, 1))
-
-
-def _in_interquartile_ranges(values, name):
-    """Columns in units of their interquartile ranges, and these."""
-    scale = np.array([interquartile_range(column) for column in values.T])
-    if np.isinf(scale).any():
-        raise nonfinite_error(values, name)
-    with np.errstate(over="ignore"):
-        values = values / scale
-    name = f"{name}, in units of their interquartile ranges,"
-    return check_finite(values, name, factor=len(values) ** 2), scale
-
-
-def _unit_ranks(X, epsilon, regularization):
-    """Soft ranks of the columns, centred and of length 1, or 0 for constant columns.
-
-    Returns them, their lengths before, the Jacobian of the ranks, and by which factors
-    the columns were multiplied for it.
-    """
-    check_regularization(regularization, ("quadratic", "entropic", "kl"))
-    varies = np.ptp(X, axis=0) > 0
-    factor = np.ones(X.shape[1])
-    if regularization == "quadratic":
-        X, epsilon, factor = _widen(X, epsilon)
-    ranks, jacobian = soft_rank(
-        X, epsilon, regularization=regularization, axis=0, return_jacobian=True
-    )
-    centred = np.where(varies, ranks - ranks.mean(axis=0), 0.0)
-    norm = np.linalg.norm(centred, axis=0)
-    unit = np.divide(centred, norm, out=centred, where=norm > 0)
-    return unit, norm, jacobian, factor
-
-
-def _widen(X, epsilon):
-    """Columns, epsilon and factors with the same correlations of quadratic soft ranks.
-
-    The ranks of a column that is narrow enough are one pool and linear in it, whatever
-    `epsilon`; but where they hardly differ, digits are lost. So these columns are made
-    half as wide as one pool can always be.
-    """
-    spread = np.ptp(X, axis=0)
-    epsilon = min(epsilon, 4 / X.shape[0] * spread.max(initial=0.0))
-    width = 0.25 * X.shape[0] * epsilon
-    is_narrow = (spread > 0) & (spread < width)
-    if not is_narrow.any():
-        return X, epsilon, np.ones(X.shape[1])
-    narrow, spread = X[:, is_narrow], spread[is_narrow]
-    X, factor = X.copy(), np.ones(X.shape[1])
-    X[:, is_narrow] = (narrow - narrow.min(axis=0)) / spread * width
-    factor[is_narrow] = width / spread
-    return X, epsilon, factor

@@ -16,7 +16,7 @@ from ..metrics._labels import align_labels, label_names
 from ._orders import looks_like_zeros_for_unranked
 
 # Rows are ranked in batches of about this many numbers.
-BATCH_SIZE = 2**16
+BATCH_SIZE = 2**14
 
 TARGETS = StrOptions({"ranks", "relevance"})
 

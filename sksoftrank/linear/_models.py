@@ -102,7 +102,9 @@ class LinearModelMixin:
         return validate_data(self, X, reset=False, **FEATURES)
 
     def _linear(self, X):
-        return X @ self.coef_.T + np.asarray(self.intercept_, dtype=self.coef_.dtype)
+        predictions = X @ self.coef_.T
+        predictions += np.asarray(self.intercept_, dtype=self.coef_.dtype)
+        return predictions
 
     def _report(self, text):
         if self.verbose:

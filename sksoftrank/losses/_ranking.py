@@ -266,7 +266,7 @@ class SoftRankLoss(ABC):
         weight = np.where(ranked.sum(axis=1) > 1, weight, 0.0)
         weight = weight / (weight.sum() or 1.0)
         # Where labels are missing a batch has many groups.
-        size = BATCH_SIZE * (1 if ranked.all() else 4)
+        size = BATCH_SIZE * (1 if ranked.all() else 2)
         self._batches = []
         if n_rows and n_labels:
             for rows in gen_batches(n_rows, max(1, size // n_labels)):

@@ -12,7 +12,13 @@ MAX_PAIRED = 100
 
 def spearman_rows(y_true, y_pred, ranked):
     """Spearman's correlation of each row."""
-    return _correlation(_centred_ranks(y_true, ranked), _centred_ranks(y_pred, ranked))
+    score = np.zeros(len(y_true))
+    for rows in gen_batches(len(y_true), max(1, BATCH_SIZE // max(1, y_true.shape[1]))):
+        first, second = (
+            _centred_ranks(y[rows], ranked[rows]) for y in (y_true, y_pred)
+        )
+        score[rows] = _correlation(first, second)
+    return score
 
 
 def weighted_spearman(first, second, counts):

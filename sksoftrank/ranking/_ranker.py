@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 
 from .._checks import as_frequencies, exact_differences, warn
 from .._sklearn import (
@@ -20,7 +19,6 @@ from .._sklearn import (
     fit_context,
     validate_data,
 )
-from ..linear._algebra import EPS, NOISE
 from ..linear._design import LinearDesign
 from ..linear._models import FEATURES, LinearScoresMixin, lbfgs
 from ..linear._penalized import PenalizedLoss
@@ -34,6 +32,7 @@ from ._objectives import (
     Tethered,
     soft_levels,
 )
+from ._within import within_groups
 
 # The iterations start from the scores of least squares, and from these times a number:
 # far values shrink the former. The second end counts if it is lower by this share.
@@ -245,7 +244,7 @@ class SoftRanker(CallbackSupportMixin, LinearScoresMixin, BaseEstimator):
         X, y = self._read(X, y, groups)
         rows = self._group(y, groups, sample_weight)
         self.n_groups_ = 0 if rows is None else len(rows.parts)
-        design = None if rows is None else _design(X, rows, float(self.alpha))
+        design = None if rows is None else within_groups(X, rows, float(self.alpha))
         if rows is None or design is None or not design.basis.any():
             what = "y must differ within a group, but all are single or tied"
             if rows is not None:
@@ -426,33 +425,6 @@ class SoftRanker(CallbackSupportMixin, LinearScoresMixin, BaseEstimator):
         tags.target_tags.required = True
         tags.target_tags.positive_only = self.loss == "ndcg"
         return tags
-
-
-def _design(X: Any, rows: GroupedRows, alpha: float) -> LinearDesign:
-    """Linear scores of the rows in grouped order, without what groups have in common.
-
-    Dense features are centred. Sparse ones stay as they are, for a number that the
-    scores of a group share changes nothing, but get the same scales.
-    """
-    X = X[rows.layout.order].astype(np.float64, copy=False)
-    options = {"fit_intercept": False, "alpha": alpha}
-    if sparse.issparse(X):
-        entry = rows.counts / rows.total, (rows.number, np.arange(rows.number.size))
-        means = sparse.csr_array(entry, shape=(len(rows.parts), len(rows.total))) @ X
-        weight = rows.sums(rows.share)
-        square = X.multiply(X).T @ rows.share
-        within = square - means.multiply(means).T @ weight
-        within[within <= NOISE * EPS * square] = 0.0
-        return LinearDesign(X, rows.share, scale=np.sqrt(within), **options)
-    size = np.abs(X).max(axis=0)
-    first = [part.start for part in rows.parts]
-    with np.errstate(over="ignore", invalid="ignore"):  # too large ones are refused
-        X = X - X[first][rows.number]  # what is constant becomes 0
-        weighted = X * rows.counts[:, None] if rows.is_weighted else X
-        means = np.add.reduceat(weighted, first, axis=0)
-        X -= (means / rows.total[first, None])[rows.number]
-        X[:, np.abs(X).max(axis=0) <= NOISE * EPS * size] = 0.0
-    return LinearDesign(X, rows.share, **options)
 
 
 def _coefficients(
