@@ -8,11 +8,13 @@ of all sizes, and so have weights of rows, which are relative frequencies.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 from scipy.special import expi
+from sklearn.utils import gen_batches
 
 from ..losses._grouped import GroupRanks
 from ..losses._ranking import discount_ranks
@@ -23,6 +25,8 @@ Floats = NDArray[np.float64]
 # Standard deviations in the range from the lowest to the highest level.
 LEVEL_RANGE = math.sqrt(12)
 LOG_2 = math.log(2)
+# Gains are weighed in batches of about this many rows.
+BATCH_SIZE = 2**14
 # Of as many the discounts are added one by one.
 MANY_PLACES = 2**20
 # Only the order of targets counts, and sums of differences of larger ones overflow.
@@ -84,7 +88,7 @@ class GroupedRows:
         if np.abs(y).max() > LARGE_TARGET:
             y = np.unique(y, return_inverse=True)[1].astype(np.float64)
         if counts is None:
-            self.counts = np.ones(y.size)
+            self.counts = np.broadcast_to(1.0, y.shape)
             self.total = size[self.number].astype(np.float64)
             hard = GroupRanks(layout, 0.0, "quadratic", descending=False)
             self.level = LEVEL_RANGE * ((hard(y) - 0.5) / self.total - 0.5)
@@ -216,7 +220,7 @@ class NDCGObjective:
         relevance = relevance[rows.layout.order]
         self._gain = np.empty_like(relevance)
         share = rows.share * rows.total  # of a group, times the frequency of the row
-        for groups, part in rows.layout.buckets:
+        for groups, part in _pieces(rows.layout):
             shape = groups.size, -1
             gain = relevance[part].reshape(shape)
             gain = gain / gain.max(axis=1, keepdims=True)
@@ -255,6 +259,15 @@ class Tethered:
         moved = self._rows.centred((scores - self._scores)[:, 0])
         pull = self._weight * moved
         return value + 0.5 * float(pull @ moved), gradient + pull[:, None]
+
+
+def _pieces(layout: GroupLayout) -> Iterator[tuple[NDArray[np.intp], slice]]:
+    """Groups of one size, not many rows at a time, and where these are."""
+    for groups, part in layout.buckets:
+        size = (part.stop - part.start) // groups.size
+        for batch in gen_batches(groups.size, max(1, BATCH_SIZE // size)):
+            start = part.start + size * batch.start
+            yield groups[batch], slice(start, part.start + size * batch.stop)
 
 
 def _largest_sums(gain: Floats, counts: Floats, k: int | None) -> Floats:

@@ -256,15 +256,17 @@ class SoftRanker(CallbackSupportMixin, LinearScoresMixin, BaseEstimator):
             return self
         # Scores that only the start of "ndcg" has need no strength of their own.
         epsilon = float(self.epsilon) if self.loss == "spearman" else 1.0
-        levels = soft_levels(rows, epsilon)
         z, n_iter = self._least_squares(design, rows)
         init = _coefficients(design, z, X.dtype)
-        objective = PenalizedLoss(SpearmanObjective(rows, levels), design)
+        objective = PenalizedLoss(
+            SpearmanObjective(rows, soft_levels(rows, epsilon)), design
+        )
         z, n_more = self._better_end(objective, z)
         n_iter += n_more
         offset = np.zeros_like(z)
         if self.loss == "ndcg":
             z, offset = offset, z
+            del objective  # and its levels
             objective = self._tethered(design, rows, y, offset)
         self._fit_scores(
             objective,
