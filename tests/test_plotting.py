@@ -152,6 +152,21 @@ def test_regular_points_are_not_labelled():
     assert_array_equal(display.regions, [0, 1, 0])
 
 
+def test_labels_are_apart_and_below_the_legend():
+    residuals = np.concatenate([np.zeros(20), 100 + 0.01 * np.arange(6)])
+    display = OutlierMapDisplay(
+        standardized_residuals=residuals,
+        robust_distances=np.ones(residuals.size),
+        distance_cutoff=3.0,
+    ).plot(n_labels=6)
+    display.figure_.canvas.draw()
+    boxes = [text.get_window_extent() for text in display.texts_]
+    assert len(boxes) == 6
+    assert max(box.y1 for box in boxes) < display.ax_.bbox.y1
+    heights = np.sort([box.y0 for box in boxes])
+    assert np.diff(heights).min() > 0.9 * boxes[0].height
+
+
 @pytest.mark.parametrize("far", [False, True])
 def test_axes_are_logarithmic_for_far_outliers(far):
     display = OutlierMapDisplay(

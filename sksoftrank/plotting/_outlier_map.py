@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Self
 
@@ -375,18 +376,25 @@ class OutlierMapDisplay:
         labels = list(labels)
         place = np.column_stack([distance[rows], residual[rows]])
         place = self.ax_.transData.transform(place) * 72 / self.figure_.dpi  # in points
+        top = self.ax_.bbox.y1 * 72 / self.figure_.dpi - LABEL_HEIGHT
         taken: list[Any] = []
         texts = []
         for row, (x, y) in zip(rows, place, strict=True):
             text = str(labels[row])
-            width, shift = LABEL_WIDTH * len(text), 3.0
-            while any(
-                x < right
-                and left < x + width
-                and abs(y + shift - height) < LABEL_HEIGHT
+            width = LABEL_WIDTH * len(text)
+            heights = [
+                height
                 for left, right, height in taken
-            ):
-                shift += LABEL_HEIGHT / 2
+                if x < right and left < x + width
+            ]
+            # The nearest free place, above or below, and below the legend.
+            shift = next(
+                shift
+                for i in itertools.count()
+                for shift in (3 + i * LABEL_HEIGHT / 2, 3 - i * LABEL_HEIGHT / 2)
+                if y + shift <= top
+                and all(abs(y + shift - height) >= LABEL_HEIGHT for height in heights)
+            )
             taken.append((x, x + width, y + shift))
             texts.append(
                 self.ax_.annotate(
