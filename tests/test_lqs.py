@@ -416,10 +416,12 @@ def test_soft_fit_is_least_squares_on_the_rows_that_are_not_skipped():
 
 
 @pytest.mark.parametrize("formulation", ["selection", "sort"])
+@pytest.mark.parametrize("epsilon", [1e8, slow(1e20), 1e300])
 @INTERCEPTS
-def test_large_epsilon_is_least_squares(formulation, fit_intercept):
+def test_large_epsilon_is_least_squares(formulation, epsilon, fit_intercept):
     X, y, _ = contaminated()
-    model = fit(X, y, formulation=formulation, epsilon=1e8, fit_intercept=fit_intercept)
+    common = {"formulation": formulation, "fit_intercept": fit_intercept}
+    model = fit(X, y, epsilon=epsilon, **common)
     naive = LinearRegression(fit_intercept=fit_intercept).fit(X, y)
     assert_allclose(model.coef_, naive.coef_, rtol=1e-6)
     assert_allclose(model.intercept_, naive.intercept_, rtol=1e-6)

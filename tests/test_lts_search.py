@@ -540,3 +540,14 @@ def test_elemental_fits_of_dependent_rows(row):
     rows = SimpleNamespace(rows=X, y=X[:, 0], unit_weight=np.ones(3), n_coordinates=2)
     fits = elemental_fits(rows, 5, np.random.RandomState(0))
     assert_allclose(fits @ X.T, np.tile(X[:, 0], (5, 1)), rtol=1e-12)
+
+
+def test_rows_that_alone_see_a_direction_are_no_matter_of_rounding():
+    X, y = data(60, 4)
+    X = np.column_stack([X, np.eye(60)[:, :3]])  # with a leverage of 1
+    rows, scaled = trimmed_rows(X, y, 34.0), trimmed_rows(X, y * 3 / 7 * 7 / 3, 34.0)
+    fits = sensitivity_fits(rows, 1)
+    assert_allclose(sensitivity_fits(scaled, 1), fits, rtol=0, atol=1e-6)
+    several = resampled_sensitivity_fits(rows, 1, np.random.RandomState(1))
+    again = resampled_sensitivity_fits(scaled, 1, np.random.RandomState(1))
+    assert_allclose(again, several, rtol=0, atol=1e-6)

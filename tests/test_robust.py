@@ -132,11 +132,15 @@ def test_sort_goes_from_trimming_to_least_squares_as_documented(distance):
 @PENALTIES
 @INTERCEPTS
 @pytest.mark.parametrize("formulation", ["selection", "sort"])
-def test_large_epsilon_is_ridge(formulation, fit_intercept, alpha):
+@pytest.mark.parametrize("epsilon", [1e8, slow(1e20), 1e300])
+def test_large_epsilon_is_ridge(epsilon, formulation, fit_intercept, alpha):
     X, y, _ = contaminated()
     X = X * [1, 100, 0.01] + [0, 0, 5]
     model = SoftLTSRegressor(
-        formulation=formulation, epsilon=1e8, fit_intercept=fit_intercept, alpha=alpha
+        formulation=formulation,
+        epsilon=epsilon,
+        fit_intercept=fit_intercept,
+        alpha=alpha,
     ).fit(X, y)
     scale = X.std(axis=0) if fit_intercept else np.sqrt((X**2).mean(axis=0))
     ridge = Ridge(alpha=alpha * len(y), fit_intercept=fit_intercept).fit(X / scale, y)

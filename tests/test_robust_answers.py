@@ -193,6 +193,21 @@ def test_without_trimming_all_is_as_for_least_squares():
     assert_allclose(summary.p, 2 * student.sf(np.abs(t), 36), rtol=1e-5)
 
 
+def test_few_rows_have_fewer_degrees_of_freedom():
+    """And the more of the rows that count were left out, the fewer."""
+    rng = np.random.default_rng(0)
+    for n in (10, 40, 1000):
+        X, noise = rng.standard_normal((n, 1)), rng.standard_normal(n)
+        model = SoftLTSRegressor(random_state=0).fit(X, X[:, 0] + noise)
+        weight = model.inlier_weight_
+        plain = weight.sum() ** 2 / (weight @ weight) - 2
+        part = 1 - model.support_.sum() / np.count_nonzero(weight)
+        expected = plain / (1 + max(part * (16 * 2 / plain - 1), 0))
+        assert_allclose(model.df_, expected, rtol=1e-6)
+        wide = SoftLTSRegressor(trim=0.1, random_state=0).fit(X, X[:, 0] + noise)
+        assert wide.df_ > model.df_ if n == 10 else wide.df_ > 0.98 * model.df_
+
+
 def test_sigma_widens_the_interval_of_an_observation():
     X, y, _ = contaminated()
     sigma = np.random.default_rng(0).uniform(1, 3, 150)
@@ -215,6 +230,33 @@ def test_exact_fits_have_no_error(model):
     prediction, std = model.predict(X, return_std=True)
     assert_array_equal(std, 0)
     assert_array_equal(model.predict_interval(X), np.column_stack([prediction] * 2))
+
+
+def test_summary_of_an_exact_fit():
+    """An intercept of 1e-17 does not differ from 0 with a p-value of 0."""
+    X, _, bad = contaminated()
+    summary = SoftLTSRegressor(random_state=0).fit(X, X @ [1, 2, 3] + bad).summary()
+    assert_array_equal(summary.std_err, 0)
+    assert np.isnan(summary.t).all()
+    assert np.isnan(summary.p).all()
+    assert_array_equal(summary.lower, summary.coef)
+    assert "an exact fit: no errors" in repr(summary)
+
+
+def test_small_p_values_are_not_0():
+    X, y, _ = contaminated()
+    assert "<0.0001" in repr(SoftLTSRegressor(random_state=0).fit(X, y).summary())
+
+
+def test_what_only_the_penalty_determines_has_an_infinite_error():
+    X, y, _ = contaminated()
+    X[:, 1] = np.arange(150) < 2  # of outliers
+    y[:2] += [100, -100]
+    model = SoftLTSRegressor(alpha=0.1, random_state=0).fit(X, y)
+    assert abs(model.coef_[1]) < 0.1
+    assert_array_equal(np.isinf(model.stderr_), [False, True, False])
+    assert np.isnan(model.summary().p[1])
+    assert_array_equal(np.isinf(model.predict([[0, 0, 0], [0, 1, 0]], True)[1]), [0, 1])
 
 
 def test_what_is_undetermined_is_infinite_where_it_matters():
@@ -343,7 +385,7 @@ def test_summary():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("n", "p"), [(10, 1), (30, 3)])
+@pytest.mark.parametrize(("n", "p"), [(10, 1), (10, 2), (30, 3)])
 @pytest.mark.parametrize("share", [0, 0.2])
 def test_coverage_of_intervals(n, p, share):
     hits = []

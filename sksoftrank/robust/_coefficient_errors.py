@@ -12,6 +12,12 @@ from ..linear._design import CHUNK_SIZE
 # A function of the coefficients is undetermined if this part of it is.
 UNKNOWN = 1e-8
 
+# What the choice of the kept rows adds to the errors of few rows, and takes of their
+# degrees of freedom: `python benchmarks/interval_factors.py`.
+CHOICE_ERROR = 0.8
+CHOICE_LOAD = 16.0
+CHOICE_FREE = 1.0
+
 # Rows leave the plane of those of the fit if a feature does by this part of its size;
 # single precision has a tenth of that.
 OFF_PLANE = 1e-6
@@ -105,6 +111,21 @@ class CoefficientErrors(NamedTuple):
         """The errors in another unit of the targets."""
         return self._replace(unit=self.unit * unit)
 
+    def after_choice(self, part: float, n_coefs: int) -> "CoefficientErrors":
+        """The errors where a `part` of the rows that count was left to the choice.
+
+        The rows that are kept are chosen such that their residuals are small: of few
+        rows, some fit by chance, and the scale varies more than that of least squares.
+        With d degrees of freedom and q = n_coefs, errors grow by the factor
+        ``1 + 0.8 part q / d``, and ``d / (1 + part (16 q / d - 1))`` are left.
+        """
+        if self.df <= 0:
+            return self
+        load = part * n_coefs / self.df
+        loss = max(CHOICE_LOAD * load - CHOICE_FREE * part, 0.0)
+        grown = self.scaled(1 + CHOICE_ERROR * load)
+        return grown._replace(df=self.df / (1 + loss))
+
     def without(self, axes: np.ndarray, noise: np.ndarray) -> "CoefficientErrors":
         """The errors if nothing is known of these axes, either."""
         return self._replace(
@@ -197,6 +218,8 @@ def errors_of(design, gram, penalty, moments: ChoiceMoments) -> CoefficientError
     variance *= (1 + n_coefs / n_effective * spread) ** 2
     hessian, noise = mean_slope * gram + penalty, mean_slope * noise
     inverse, unknown = determined_inverse(hessian, noise)
+    if penalty.any():  # what only the penalty determines has no error of the data
+        _, unknown = determined_inverse(mean_slope * gram, noise)
     # A factor F of the covariance F F' keeps twice the digits.
     curvature, axes = np.linalg.eigh(gram)
     factor = inverse @ (axes * np.sqrt(np.maximum(variance * curvature, 0.0)))

@@ -112,8 +112,7 @@ class SoftLTSRegressor(LTSFits):
         small below, and, as usual, after reweighting. None for ``epsilon=0`` without
         reweighting, and for features that are not whitened (a rank above 500, large
         sparse `X`). With ``alpha > 0`` they are those of the shrunk coefficients and
-        count no bias: near 0, with meaningless p-values in `summary`, for a coefficient
-        that only the penalty determines.
+        count no bias; infinite, too, for a coefficient that only the penalty determines.
     intercept_stderr_ : float
         That of the intercept, 0.0 without one. None as for `stderr_`.
     covariance_ : ndarray of shape (p, p)
@@ -122,8 +121,8 @@ class SoftLTSRegressor(LTSFits):
         are NaN. None as for `stderr_`.
     df_ : float
         Degrees of freedom of Student's t distribution for intervals: what the weights
-        are worth in observations, less the number of coefficients. None as for
-        `stderr_`.
+        are worth in observations, less the number of coefficients; of few observations
+        fewer, for their choice makes the scale uncertain. None as for `stderr_`.
     robust_r2_ : float
         1 minus the mean of the h smallest squared residuals over the smallest variance
         of h targets. 1 for an exact fit, and 0 where h targets are equal.

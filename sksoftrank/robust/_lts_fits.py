@@ -27,11 +27,6 @@ from ._problem import RobustProblem
 from ._row_weights import SelectionWeights, step_weights, weights_up_to
 from ._trimmed_squares import smooth_fit
 
-# What trimming adds to the errors of few rows: those that are kept are chosen such that
-# their residuals are small. `python benchmarks/robust.py --only intervals`.
-TRIMMING = 5.0
-TRIMMING_OF_FEW = 15.0
-
 
 class LTSFits(IntervalsMixin, RobustLinearModel):
     """Base class of the soft LTS regressor: what a fit consists of."""
@@ -238,9 +233,9 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
                 problem.design, residual, problem.weight, p, slope
             ).scaled(problem.unit if scale > 0 else 0.0)
             if slope is not None:
-                n = problem.weight.sum()
-                trimmed = TRIMMING * (1 - problem.n_kept / n)
-                errors = errors.scaled(1 + trimmed / n * (1 + TRIMMING_OF_FEW / n))
+                counted = problem.weight @ (p > 0)
+                part = max(1 - problem.n_kept / counted, 0.0)
+                errors = errors.after_choice(part, problem.n_coefs)
         self._set_errors(problem, p, errors)
 
     def _set_errors(self, problem, p, errors: Any) -> None:

@@ -24,6 +24,9 @@ HUBER_STEPS = 4
 # Relative size below which a row depends on others.
 DEPENDENT = 1e-6
 
+# Rows with a leverage of 1 up to this are the only ones that see a direction.
+LONE = 1e-11
+
 
 def central_fits(rows):
     """Least squares on the rows in the centre of the x space."""
@@ -133,17 +136,20 @@ def _fits_of_components(rows, mass):
     # With these, white @ white.T is the hat matrix.
     white = rows.rows @ (axes / np.sqrt(np.maximum(curvature, EPS * curvature[-1])))
     leverage = np.einsum("ij,ij->i", white, white)
-    present = mass > 0
-    # How far the fit without the row is from the one with it, at the row.
-    shift = present * (rows.y - rows.rows @ z[0]) / np.maximum(1 - leverage, EPS)
+    # How far the fit without the row is from the one with it, at the row. Without a row
+    # that alone sees a direction there is none: the ratio would be one of rounding
+    # errors, and other units of the data would lead to another start.
+    rest = 1 - leverage
+    shift = np.where((mass > 0) & (rest > LONE), rows.y - rows.rows @ z[0], 0.0)
+    shift /= np.maximum(rest, LONE)
     shift /= np.abs(shift).max() or 1.0
-    _, axes = np.linalg.eigh((white.T * (mass * shift**2)) @ white)
-    axes = _extreme_axes(axes)
+    size, axes = np.linalg.eigh((white.T * (mass * shift**2)) @ white)
+    axes = _extreme_axes(axes[:, size > len(size) * EPS * size[-1]])
     return np.vstack([z, _fits_without_extremes(rows, white @ axes, mass)])
 
 
 def _extreme_axes(axes):
-    if len(axes) <= 2 * MAX_COMPONENTS:
+    if axes.shape[1] <= 2 * MAX_COMPONENTS:
         return axes
     return np.hstack([axes[:, :MAX_COMPONENTS], axes[:, -MAX_COMPONENTS:]])
 

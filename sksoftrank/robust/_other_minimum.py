@@ -12,7 +12,7 @@ from .._checks import warn
 from ..linear._robust_scale import consistency_factor, weighted_quantile
 from ..losses._choices import trimmed_choice
 from ._data_warnings import has_few_rows
-from ._lts_rows import MOMENTUM, TrimmedRows, best_fits
+from ._lts_rows import MOMENTUM, TrimmedRows, best_fits, select
 from ._trimmed_squares import smooth_fit
 
 # Parts of the rows that fits keep which look for another one.
@@ -40,6 +40,11 @@ SWITCHED = 0.1
 
 # Of a minimum that is as good as the best, up to this much of its hard objective.
 AS_GOOD = 1.1
+
+# Rows are a cluster if their distances from its middle are this part of those of others;
+# so many are looked at.
+CLUSTERED = 0.5
+MAX_CLUSTER = 5000
 
 # Where the bisquare loss ends whose mean is half of its largest for a Gaussian.
 BISQUARE = 1.5476
@@ -70,7 +75,8 @@ def other_fits(rows: TrimmedRows, pool, best):
     mass = rows.select(losses)
     if rows.objective(best[None], losses, mass)[0] <= 0:
         return np.empty((0, rows.n_coordinates)), 0
-    found, n_fits = [], 0
+    rest = _fit_of_the_rest(rows, losses[0], mass[0])
+    found, n_fits = list(rest), len(rest) * (1 + N_STEPS)
     for part in (None, *WIDER):
         some, keeping = pool, rows
         if part is None:
@@ -97,6 +103,22 @@ def other_fits(rows: TrimmedRows, pool, best):
             others.append(smoothed)
     n_fits += N_SMOOTH * (1 + len(found))
     return np.array(others).reshape(-1, rows.n_coordinates), n_fits
+
+
+def _fit_of_the_rest(rows, losses, mass):
+    """A fit of the rows that the best one does not keep, as array of one or none.
+
+    Where it keeps a tight cluster, most of these follow the law of the others.
+    """
+    rest = rows.unit_weight - mass
+    n_rest = rest.sum()
+    if n_rest <= 2 * rows.n_coordinates:
+        return np.empty((0, rows.n_coordinates))
+    z = rows.fit(rest[None])
+    for _ in range(N_STEPS):
+        kept = select(rows.losses(z), (n_rest + rows.n_coordinates) // 2, rest)
+        z = rows.fit(kept)
+    return z
 
 
 def _smooth(rows, z, scale):
@@ -135,7 +157,9 @@ def find_other_minimum(model: Any, problem: Any, others, s0, *, max_iter, tol):
     OtherMinimum or None
     """
     design, weight = problem.design, problem.weight
-    if model.formulation != "selection" or s0 == 0 or design.basis.ndim == 1:
+    if model.formulation != "selection" or design.basis.ndim == 1:
+        return None
+    if s0 == 0 or model.scale_ == 0:  # reweighted fits may be exact after inexact ones
         return None
     fit = problem.coordinates(model.raw_coef_, model.raw_intercept_)
     gram = design.gram(weight * model.inlier_weight_)
@@ -168,7 +192,8 @@ def warn_of_other_minimum(model: Any, problem: Any) -> None:
     """Warn of another minimum that may as well be the right one.
 
     It is far from the fit, and about as good: by the trimmed squares, or by a scale of
-    all residuals that no outliers determine, which a tight cluster does not deceive.
+    all residuals that no outliers determine. Or what the fit keeps in place of the rows
+    of the other minimum is a tight cluster, which makes any such measure small.
     """
     other = model.other_minimum_
     if other is None or other.distance < FAR_APART:
@@ -195,7 +220,8 @@ def warn_of_other_minimum(model: Any, problem: Any) -> None:
         bisquare_scale(residual, problem.weight, problem.n_coefs)
         for residual in residuals
     ]
-    if values[1] > AS_GOOD * values[0] and scales[1] > scales[0]:
+    is_worse = values[1] > AS_GOOD * values[0] and scales[1] > scales[0]
+    if is_worse and not _keeps_cluster(problem, *kept):
         return
     trim = model.trim_ if hasattr(model, "trim_") else model.trim
     warn(
@@ -205,6 +231,20 @@ def warn_of_other_minimum(model: Any, problem: Any) -> None:
         f"right. Compare both, and fits with another trim.",
         UserWarning,
     )
+
+
+def _keeps_cluster(problem, kept, others) -> bool:
+    """Whether the rows that only the fit keeps are close together, beside the others'.
+
+    A fit through a cluster has small residuals there for no reason of the law.
+    """
+    spread = []
+    for mask in (kept & ~others, others & ~kept):
+        index = np.flatnonzero(mask & (problem.weight > 0))
+        rows = problem.design.rows(index[:: index.size // MAX_CLUSTER + 1])
+        distance = np.linalg.norm(rows - np.median(rows, axis=0), axis=1)
+        spread.append(np.median(distance))
+    return bool(spread[0] < CLUSTERED * spread[1])
 
 
 def bisquare_scale(residual, weight, n_coefs: int) -> float:

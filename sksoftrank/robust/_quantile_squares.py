@@ -54,7 +54,7 @@ class QuantileSquares(TrimmedSquares):
             self.mass,
             self.epsilon,
             total=self._total,
-            guess=self.threshold,
+            guess=self.guess,
         )
         return result
 

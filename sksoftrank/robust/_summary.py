@@ -23,7 +23,8 @@ class RegressionSummary(NamedTuple):
         coefficient, NaN where errors are not known.
     t, p : ndarray of shape (n_coefs,)
         Coefficients over their errors, and the probabilities of larger sizes of these
-        if the coefficient were 0. NaN where the error is infinite or not known.
+        if the coefficient were 0. NaN where the error is infinite or not known, and
+        for an exact fit, of which the errors are 0.
     lower, upper : ndarray of shape (n_coefs,)
         Ends of the intervals.
     confidence_level : float
@@ -115,6 +116,8 @@ class RegressionSummary(NamedTuple):
             values = [getattr(self, column)[i] for column in COLUMNS]
             cells = [f"{value:.4g}" for value in values]
             cells[2], cells[3] = f"{values[2]:.2f}", f"{values[3]:.4f}"
+            if values[3] < 5e-5:
+                cells[3] = "<0.0001"
             rows.append([name, *cells])
         return header, rows
 
@@ -130,6 +133,8 @@ class RegressionSummary(NamedTuple):
             notes.append("no standard errors: they are not known for this fit")
         elif np.isinf(self.std_err).any():
             notes.append("inf: the kept rows do not determine the coefficient")
+        elif (self.std_err == 0).all():
+            notes.append("an exact fit: no errors, and no noise to test against")
         return notes
 
 
@@ -146,7 +151,9 @@ def summarize(model: Any, level: float) -> RegressionSummary:
         error = np.append(error, np.nan if last is None else last)
     df = math.nan if model.df_ is None else model.df_
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(np.isinf(error), np.nan, coef / error)
+        # Where errors are infinite nothing is known, where they are 0 there is no noise
+        # to test against: a coefficient of 1e-17 would differ from 0, too.
+        ratio = np.where(np.isinf(error) | (error == 0), np.nan, coef / error)
         p = 2 * student.sf(np.abs(ratio), df)
         half = error * student.ppf(0.5 + 0.5 * level, df)
     half = np.where(np.isinf(error), np.inf, half)

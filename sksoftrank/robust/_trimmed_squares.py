@@ -11,6 +11,11 @@ from ..linear._robust_scale import ROUNDING
 from ..losses._choices import sorted_choice, trimmed_choice
 
 
+# The threshold grows with epsilon. Measured from a large one, losses of about one have
+# no digits left.
+LARGEST_GUESSED = 1e4
+
+
 class Minimum(NamedTuple):
     """Where an iteration ended."""
 
@@ -31,6 +36,11 @@ class TrimmedSquares:
         self.formulation = formulation
         self._total = float(weight.sum())
         self.threshold = math.nan  # of the last choice: the next one is near
+
+    @property
+    def guess(self):
+        """Where to look for the next threshold, NaN if this one has no digits of it."""
+        return self.threshold if self.epsilon <= LARGEST_GUESSED else math.nan
 
     def evaluate(self, z):
         """Value, gradient, weights of the squares / 2, and p."""
@@ -53,7 +63,7 @@ class TrimmedSquares:
             self.n_kept,
             self.epsilon,
             total=self._total,
-            guess=self.threshold,
+            guess=self.guess,
         )
         row_weight = p / self.n_kept
         if self.weight is not None:
