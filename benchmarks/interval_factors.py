@@ -112,17 +112,19 @@ def main():
     if options.refit:
         found = min(product(*GRID.values()), key=lambda c: deviation(cells, c))
         print("refitted:", dict(zip(names, found, strict=True)))
-        print(f"deviation {deviation(cells, found):.4f}, of the package's constants")
-        print(f"{deviation(cells, current):.4f}, without {deviation(cells, [0] * 3):.4f}")
+        print(f"deviation {deviation(cells, found):.4f},")
+        print(f"of the package's constants {deviation(cells, current):.4f},")
+        print(f"of none {deviation(cells, [0] * 3):.4f}")
         current = found
     print("\n| n | features | outliers | level | coefficients | new rows |")
     print("|---|---|---|---|---|---|")
     for cell in cells:
         values = zip(cell.coverage(0, 0, 0), cell.coverage(*current), strict=True)
         for level, (plain, mended) in zip(LEVELS, values, strict=True):
+            coefs, new = zip(plain, mended, strict=True)
             print(
                 f"| {cell.n} | {cell.n_features} | {cell.share:.0%} | {level:.0%} | "
-                f"{plain[0]:.3f} -> {mended[0]:.3f} | {plain[1]:.3f} -> {mended[1]:.3f} |"
+                f"{coefs[0]:.3f} -> {coefs[1]:.3f} | {new[0]:.3f} -> {new[1]:.3f} |"
             )
     print(f"\n{time.process_time() - began:.0f} s of processor time")
 

@@ -16,7 +16,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from robust_answers import auto_section, intervals_section
+from robust_answers import auto_section, intervals_section, minima_section
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import (
     HuberRegressor,
@@ -482,6 +482,7 @@ def main():
             auto_section, table, quick, arguments.data, arguments.tables
         ),
         "Intervals": partial(intervals_section, table, quick),
+        "Other minima": partial(minima_section, table, quick),
     }
     if arguments.reference:
         sections["Classic data"] = partial(classics_section, arguments.reference, quick)

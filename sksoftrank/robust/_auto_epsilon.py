@@ -84,7 +84,8 @@ def choose_epsilon(
     n = problem.weight.sum()
     part = problem.n_kept / n
     control = {"max_iter": max_iter, "tol": max(tol, PATH_TOL / math.sqrt(n))}
-    fits, n_iter = {}, 0
+    fits: dict[float, Any] = {}
+    n_iter = 0
     for epsilon in ORDER:
         if epsilon in NEXT_TO_DEFAULT:
             z = fits[DEFAULT].z

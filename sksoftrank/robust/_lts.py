@@ -112,7 +112,7 @@ class SoftLTSRegressor(LTSFits):
         small below, and, as usual, after reweighting. None for ``epsilon=0`` without
         reweighting, and for features that are not whitened (a rank above 500, large
         sparse `X`). With ``alpha > 0`` they are those of the shrunk coefficients and
-        count no bias; infinite, too, for a coefficient that only the penalty determines.
+        count no bias; infinite for a coefficient that only the penalty determines.
     intercept_stderr_ : float
         That of the intercept, 0.0 without one. None as for `stderr_`.
     covariance_ : ndarray of shape (p, p)

@@ -41,9 +41,9 @@ SWITCHED = 0.1
 # Of a minimum that is as good as the best, up to this much of its hard objective.
 AS_GOOD = 1.1
 
-# Rows are a cluster if their distances from its middle are this part of those of others;
-# so many are looked at.
-CLUSTERED = 0.5
+# Rows are a cluster if their distances from their middle are this part of those of all
+# rows; so many are looked at.
+CLUSTERED = 0.4
 MAX_CLUSTER = 5000
 
 # Where the bisquare loss ends whose mean is half of its largest for a Gaussian.
@@ -117,7 +117,7 @@ def _fit_of_the_rest(rows, losses, mass):
     z = rows.fit(rest[None])
     for _ in range(N_STEPS):
         kept = select(rows.losses(z), (n_rest + rows.n_coordinates) // 2, rest)
-        z = rows.fit(kept)
+        z = rows.fit(kept, z)
     return z
 
 
@@ -234,12 +234,12 @@ def warn_of_other_minimum(model: Any, problem: Any) -> None:
 
 
 def _keeps_cluster(problem, kept, others) -> bool:
-    """Whether the rows that only the fit keeps are close together, beside the others'.
+    """Whether the rows that only the fit keeps are close together, beside all rows.
 
     A fit through a cluster has small residuals there for no reason of the law.
     """
     spread = []
-    for mask in (kept & ~others, others & ~kept):
+    for mask in (kept & ~others, True):
         index = np.flatnonzero(mask & (problem.weight > 0))
         rows = problem.design.rows(index[:: index.size // MAX_CLUSTER + 1])
         distance = np.linalg.norm(rows - np.median(rows, axis=0), axis=1)

@@ -10,7 +10,6 @@ from ..linear._models import lbfgs
 from ..linear._robust_scale import ROUNDING
 from ..losses._choices import sorted_choice, trimmed_choice
 
-
 # The threshold grows with epsilon. Measured from a large one, losses of about one have
 # no digits left.
 LARGEST_GUESSED = 1e4
