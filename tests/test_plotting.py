@@ -21,7 +21,8 @@ from sksoftrank import (
     soft_lts_path,
 )
 from sksoftrank.datasets import make_contaminated_regression
-from sksoftrank.plotting import EpsilonPathDisplay, OutlierMapDisplay
+from sksoftrank.plotting import EpsilonPathDisplay, OutlierMapDisplay, _robust_distances
+from sksoftrank.plotting._robust_distances import robust_distances
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -52,6 +53,20 @@ def points(display):
 
 
 # The outlier map
+
+
+def test_distances_of_many_rows_are_those_of_a_sample(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((2000, 2)) * [1.0, 100.0]
+    X[:400] += [6.0, 0.0]
+    of_all, _ = robust_distances(X, np.random.RandomState(0))
+    monkeypatch.setattr(_robust_distances, "MANY_ROWS", 500)
+    found, rank = robust_distances(X, np.random.RandomState(0))
+    assert rank == 2
+    assert_allclose(found, of_all, rtol=0.2, atol=0.2)
+    assert np.abs(found - of_all).max() > 1e-3
+    assert_allclose(np.median(found / of_all), 1, rtol=0.1)
+    assert (found[:400] > 2.72).mean() > 0.99
 
 
 def test_map_of_an_estimator():

@@ -1,5 +1,7 @@
 """The transformers of features by soft ranks, against their definitions."""
 
+import pickle
+
 import numpy as np
 import pytest
 from features import sample
@@ -14,6 +16,7 @@ from sklearn.base import clone
 
 from sksoftrank import soft_rank
 from sksoftrank.preprocessing import SoftQuantileNormalizer, SoftRankTransformer
+from sksoftrank.preprocessing._soft_cdf import SoftCDF
 
 EPSILONS = [0.01, 0.3, 1.0, 3.0, 30.0]
 
@@ -448,3 +451,39 @@ def test_normalizer_learns_the_mean_of_quantile_functions_without_nan():
     assert_allclose(quantiles, (np.sort(X[:, 0]) + other) / 2, rtol=1e-12)
     nothing = SoftQuantileNormalizer().fit(np.full((3, 2), np.nan))
     assert np.isnan(nothing.transform(np.ones((1, 2)))).all()
+
+
+# Pickles
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 0.3, 50.0])
+@pytest.mark.parametrize("weight", [None, "frequencies", "any"])
+def test_pickles_are_small_and_exact(epsilon, weight):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((1000, 2)).round(2)
+    X[:, 1] = np.nan
+    if weight is not None:
+        weight = rng.integers(1, 4, 1000) + (0.1 * rng.random(1000)) * (weight == "any")
+    model = SoftRankTransformer(epsilon).fit(X, sample_weight=weight)
+    again = pickle.loads(pickle.dumps(model))
+    for first, second in zip(model.soft_cdfs_, again.soft_cdfs_, strict=True):
+        assert vars(first).keys() == vars(second).keys()
+        for name, value in vars(first).items():
+            assert_array_equal(getattr(second, name), value)
+    n_ramps = model.soft_cdfs_[0].mean.size
+    # The mean of a ramp, and its size in two bytes or its level.
+    limit = (10 if weight is None else 16) * n_ramps + 2000
+    assert len(pickle.dumps(model)) < limit
+    assert (n_ramps > 200) == (epsilon < 1)
+
+
+def test_pickles_that_hold_all_of_a_function_load():
+    model = SoftRankTransformer().fit(np.arange(20.0)[:, None] ** 2)
+    cdf = model.soft_cdfs_[0]
+    state = {name: value for name, value in vars(cdf).items() if name != "total"}
+    old = SoftCDF.__new__(SoftCDF)
+    old.__setstate__(state)
+    model.soft_cdfs_ = [pickle.loads(pickle.dumps(old))]
+    x = np.linspace(-10, 400, 77)
+    assert_array_equal(model.soft_cdfs_[0].cdf(x), cdf.cdf(x))
+    assert_array_equal(model.soft_cdfs_[0].ppf(x / 400), cdf.ppf(x / 400))

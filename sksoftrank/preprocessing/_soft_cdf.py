@@ -28,6 +28,8 @@ class SoftCDF:
     ----------
     scale : float
         Interquartile range of the sample; 1 where that is constant, NaN where empty.
+    total : float
+        Weight of the sample, or its size.
     width : float
         Reciprocal of the density on ramps.
     mean, middle : ndarray of shape (n_ramps,)
@@ -39,12 +41,13 @@ class SoftCDF:
     """
 
     def __init__(self, values, weight, epsilon):
-        values, mass = _distinct(values, weight)
+        values, counts = _distinct(values, weight)
         if values.size == 0:  # all that depends on the sample is NaN
             self.scale = self.width = math.nan
             self.mean, self.middle = np.full(1, math.nan), np.full(1, 0.5)
             self.level, self.separator = np.array([0.0, 1.0]), np.empty(0)
             return
+        mass = counts / counts.sum()
         middle = np.cumsum(mass) - 0.5 * mass
         self.scale = _interquartile_range(values, middle) or 1.0
         self.width = float(epsilon) * self.scale
@@ -64,17 +67,52 @@ class SoftCDF:
         first = values[start]
         deviation = np.add.reduceat((values - np.repeat(first, size)) * mass, start)
         self.mean = first + deviation / ramp_mass
-        self.level = np.append(0.0, np.cumsum(ramp_mass))
+        # Of whole numbers, if there are no weights, so that few bytes tell of them.
+        weight = np.add.reduceat(counts, start)
+        self.total = float(weight.sum())
+        self._set_levels(np.append(0.0, np.cumsum(weight)) / self.total)
+
+    def _set_levels(self, level):
+        """Set what follows from the means and levels of the ramps."""
+        self.level = level
         self.level[-1] = 1.0
-        self.middle = 0.5 * (self.level[:-1] + self.level[1:])
+        self.middle = 0.5 * (level[:-1] + level[1:])
         # Half-way between the end of one ramp and the start of the next.
         self.separator = self.mean[:-1] + (
-            0.5 * np.diff(self.mean) - 0.25 * self.width * np.diff(ramp_mass)
+            0.5 * np.diff(self.mean) - 0.25 * self.width * np.diff(level, n=2)
         )
         # Rounding must not put the mean of a ramp on the lower side.
         np.minimum(
             self.separator, np.nextafter(self.mean[1:], -np.inf), out=self.separator
         )
+
+    def __getstate__(self):
+        """What the rest follows from, in as few bytes as hold it exactly."""
+        kept = {"scale", "width", "mean", "total"}
+        state = {name: value for name, value in vars(self).items() if name in kept}
+        total = state.get("total", math.inf)  # not in pickles of before
+        if total < 2**32:
+            size = np.rint(np.diff(self.level) * total)
+            if np.array_equal(np.append(0.0, np.cumsum(size)) / total, self.level):
+                return state | {
+                    "size": size.astype(np.min_scalar_type(int(size.max())))
+                }
+        return state | {"level": self.level}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        if "middle" in state:  # pickles of before hold all
+            return
+        if "size" in state:
+            size = vars(self).pop("size")
+            level = np.append(0.0, np.cumsum(size, dtype=np.float64)) / self.total
+        else:
+            level = self.level
+        if math.isnan(self.scale):
+            self.level, self.middle = level, np.full(1, 0.5)
+            self.separator = np.empty(0)
+        else:
+            self._set_levels(level)
 
     def cdf(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values of the function, in [0, 1]; NaN at NaN."""
@@ -118,7 +156,8 @@ def interquartile_range(values):
     The quartiles are those of the mid-distribution function, interpolated between the
     distinct values, so the range is 0 for a constant sample only.
     """
-    values, mass = _distinct(values, None)
+    values, counts = _distinct(values, None)
+    mass = counts / counts.sum()
     return _interquartile_range(values, np.cumsum(mass) - 0.5 * mass) or 1.0
 
 
@@ -127,7 +166,8 @@ def interquartile_gradient(values):
 
     Those of values that are equal are for a change of all of them, in equal parts.
     """
-    distinct, mass = _distinct(values, None)
+    distinct, counts = _distinct(values, None)
+    mass = counts / counts.sum()
     middle = np.cumsum(mass) - 0.5 * mass
     weight = np.zeros(distinct.size)
     if distinct.size > 1:
@@ -154,7 +194,7 @@ def _interquartile_range(values, middle):
 
 
 def _distinct(values, weight):
-    """Distinct values, sorted, without NaN, and their masses, which sum to 1."""
+    """Distinct values, sorted, without NaN, and their numbers or weights."""
     if weight is None:
         values = np.sort(values)
         values = values[: values.size - np.count_nonzero(np.isnan(values))]
@@ -166,7 +206,5 @@ def _distinct(values, weight):
         return values, values
     start = np.flatnonzero(np.append(True, values[1:] > values[:-1]))
     if weight is None:
-        mass = np.diff(start, append=values.size).astype(np.float64)
-    else:
-        mass = np.add.reduceat(weight, start)
-    return values[start], mass / mass.sum()
+        return values[start], np.diff(start, append=values.size).astype(np.float64)
+    return values[start], np.add.reduceat(weight, start)
