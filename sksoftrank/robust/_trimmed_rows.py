@@ -205,9 +205,9 @@ class TrimmedRowsMixin:
     def predict_interval(self, X: Features, confidence_level: float = 0.95) -> Array:
         """Intervals of new observations that are no outliers.
 
-        They assume no distribution of the errors: their half width is a quantile of the
-        errors of kept rows, each predicted by a fit that has not seen it, and grows
-        with the relative spread at the level of the prediction.
+        Their half width is a quantile of the errors of kept rows, each predicted by a
+        fit that has not seen it, and grows with the relative spread at the level of the
+        prediction. Where nothing was trimmed they assume no distribution.
 
         Parameters
         ----------
@@ -231,8 +231,9 @@ class TrimmedRowsMixin:
         -----
         This is cross-conformal prediction [1]_ with one estimator, that of all rows.
         Where rows were trimmed, errors of good rows are known up to 2.2414 `scale_`
-        only; these count as 97.5 % of them, as for Gaussian errors. Beyond the largest
-        known error the width grows as that of Gaussian errors.
+        only; these count as 97.5 % of them, as for Gaussian errors: of good rows with
+        longer tails fewer lie inside, 90 % of exponential errors for a level of 95 %.
+        Beyond the largest known error the width grows as that of Gaussian errors.
 
         References
         ----------
