@@ -10,6 +10,8 @@ from pydoc import locate
 import pytest
 from test_package import MODULES
 
+from sksoftrank import __version__
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 WRITTEN = [
@@ -134,3 +136,16 @@ def test_readme_on_pypi():
     assert re.search(r'<img[^>]* src="https://', html)
     addresses = re.findall(r'(?:href|src)="([^"]*)"', html)
     assert [x for x in addresses if not x.startswith(("https://", "#"))] == []
+
+
+def test_version_in_words():
+    """The citation and the changelog are of this version."""
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert f"\nversion: {__version__}\n" in citation
+    headings = re.findall(
+        r"(?m)^## (\S+) \((.*)\)$", (ROOT / "CHANGELOG.md").read_text()
+    )
+    dates = dict(headings)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d|unreleased", dates[__version__])
+    date = re.search(r"(?m)^date-released: (.*)$", citation)
+    assert (date[1] if date else "unreleased") == dates[__version__]
