@@ -223,7 +223,7 @@ class FitCallbacks:
     def __init__(self, estimator, X, y, metadata):
         self.fit_task = self.iteration = None
         self.data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
-        if hasattr(estimator, "set_callbacks"):
+        if getattr(estimator, "_skl_callbacks", None):  # else there is nobody to tell
             self.fit_task = estimator._init_callback_context(max_subtasks=None)
             self.fit_task.call_on_fit_task_begin(**self.data)
 

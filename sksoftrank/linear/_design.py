@@ -32,8 +32,8 @@ MAX_DENSIFIED_WORK = 1e10
 # Relative tolerance of least-squares steps in more coordinates.
 STEP_TOLERANCE = 1e-10
 
-# Dense rows are centred a chunk at a time, of about this many numbers (1 MB).
-CHUNK_SIZE = 2**17
+# Dense rows are centred a chunk at a time, of about this many numbers (256 kB).
+CHUNK_SIZE = 2**15
 
 # Up to this size, in coordinates of size one, rounding errors of the rows do no harm.
 HARMLESS_ROUNDING = 1e-12

@@ -118,7 +118,12 @@ class RobustLinearModel(
 
 
 def tells(callbacks: Any, problem: Any) -> Any:
-    """A function of coordinates that ends an iteration and says whether to stop."""
+    """A function of coordinates that ends an iteration and says whether to stop.
+
+    None if there are no callbacks.
+    """
+    if callbacks is None or callbacks.fit_task is None:
+        return None
 
     def after(z):
         callbacks.begin_iteration()

@@ -138,7 +138,7 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
             epsilon,
             self.formulation,
             report=self._report if self.verbose > 1 else None,
-            after=None if callbacks is None else tells(callbacks, problem),
+            after=tells(callbacks, problem),
             **self._control(),
         )
         self._warn_not_converged(fit.message or start.message)

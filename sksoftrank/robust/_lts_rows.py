@@ -27,8 +27,8 @@ SAME = 1e-9
 # once, each as dear as two products with the rows, until what is left to gain is this
 # part of the objective. A fit that needs more gets a Gram matrix of its own.
 MAX_PRODUCTS_RANK = 30
-MAX_GRADIENTS = 12
-NOTHING_TO_GAIN = 1e-2
+MAX_GRADIENTS = 20
+NOTHING_TO_GAIN = 1e-5
 
 # Rows that change sides between two Gram matrices of which the inverse is updated, as a
 # part of the coordinates; and updates until it is computed anew.
@@ -409,8 +409,8 @@ def solve(gram, right):
 def add_ridge(gram):
     """Make singular matrices regular, and change others little, in place."""
     diagonal = np.einsum("ijj->ij", gram)  # a view
-    size = diagonal.mean(axis=1, keepdims=True)
-    diagonal += 1e-13 * size + TINY
+    size = np.einsum("ijj->i", gram) / gram.shape[1]
+    diagonal += 1e-13 * size[:, None] + TINY
 
 
 def best_fits(z, value, n_best):

@@ -241,10 +241,15 @@ def subset_fits(rows, masses, n_fits, n_drawn, rng):
     """Fits of random draws, with replacement, from the rows that random fits keep."""
     parent = rng.randint(len(masses), size=n_fits)
     uniform = rng.random_sample((n_fits, n_drawn))
-    cumulated = np.cumsum(masses, axis=1)
-    index = np.stack(
-        [draw(cumulated[i], u) for i, u in zip(parent, uniform, strict=True)]
-    )
+    n_kept = np.count_nonzero(masses, axis=1)
+    is_whole = masses.max() == 1 and (masses.sum(axis=1) == n_kept).all()
+    if is_whole and (n_kept == n_kept[0]).all():
+        kept = np.nonzero(masses)[1].reshape(len(masses), -1)
+        index = kept[parent[:, None], (uniform * n_kept[0]).astype(np.intp)]
+    else:
+        cumulated = np.cumsum(masses, axis=1)[parent]
+        pairs = zip(cumulated, uniform, strict=True)
+        index = np.stack([draw(*pair) for pair in pairs])
     drawn = rows.rows[index]
     transposed = np.swapaxes(drawn, 1, 2)
     gram = transposed @ drawn

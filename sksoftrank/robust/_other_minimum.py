@@ -25,9 +25,11 @@ DIFFERENT = 0.5
 N_OTHERS = 5
 N_STEPS = 8
 
-# A smoothed fit to few rows: its epsilon, and steps of reweighted least squares.
+# A smoothed fit to few rows: its epsilon, and steps of reweighted least squares, fewer
+# where one moves it by no more than this many standard errors.
 EPSILON = 12.0
 N_SMOOTH = 15
+SETTLED = 0.1
 
 # Minima are others if they are that many standard errors apart, root mean squares over
 # the coefficients; and that many are worth a warning.
@@ -94,14 +96,15 @@ def other_fits(rows: TrimmedRows, pool, best):
         found.append(some[0])
     square = (losses * mass).sum() / rows.n_kept
     scale = math.sqrt(square) * consistency_factor(rows.n_kept / rows.total)
-    start, masses = _smooth(rows, best, scale)
+    start, masses, n_steps = _smooth(rows, best, scale)
+    n_fits += n_steps
     gram = rows.normal_equations(masses[None])[0][0]
     others: list[Any] = []
     for z in found:
-        smoothed = _smooth(rows, z, scale)[0]
+        smoothed, _, n_steps = _smooth(rows, z, scale)
+        n_fits += n_steps
         if all(_distance(smoothed - o, gram, scale) > APART for o in (start, *others)):
             others.append(smoothed)
-    n_fits += N_SMOOTH * (1 + len(found))
     return np.array(others).reshape(-1, rows.n_coordinates), n_fits
 
 
@@ -122,13 +125,17 @@ def _fit_of_the_rest(rows, losses, mass):
 
 
 def _smooth(rows, z, scale):
-    """Reweighted fits of the smoothed objective from z on, and their masses."""
-    for _ in range(N_SMOOTH):
+    """Reweighted fit of the smoothed objective from z on, its masses, and steps."""
+    limit = z.size * (SETTLED * scale) ** 2
+    n_steps, moved = 0, math.inf
+    while n_steps < N_SMOOTH and moved > limit:
+        n_steps += 1
         losses = 0.5 * rows.losses(z[None])[0] / scale**2
         p = trimmed_choice(losses, rows.weight, rows.n_kept, EPSILON)[1]
         masses = p * rows.unit_weight
-        z = rows.fit(masses[None], z[None])[0]
-    return z, masses
+        last, z = z, rows.fit(masses[None], z[None])[0]
+        moved = masses @ (rows.rows @ (z - last)) ** 2
+    return z, masses, n_steps
 
 
 def _distance(difference, gram, scale):
