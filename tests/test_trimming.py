@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import parallel_config
 from marks import slow
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm
@@ -444,9 +445,14 @@ def test_folds_and_jobs(monkeypatch, cv):
 
     monkeypatch.setattr("sksoftrank.robust._fold_fits.Parallel", Spy)
     X, y, _, _ = make_contaminated_regression(40, 2, random_state=0)
-    model = SoftTrimmedRegressor(Ridge(), cv=cv, n_jobs=1).fit(X, y)
-    assert set(calls) == {(cv or 5, 1)}
+    with parallel_config(backend="threading"):
+        model = SoftTrimmedRegressor(Ridge(), cv=cv, n_jobs=2, random_state=0)
+        model.fit(X, y)
+    assert set(calls) == {(cv or 5, 2)}
     assert len(calls) == model.n_iter_ + 1  # and the start
+    alone = SoftTrimmedRegressor(Ridge(), cv=cv, random_state=0).fit(X, y)
+    assert len(calls) == model.n_iter_ + 1
+    assert_array_equal(alone.estimator_.coef_, model.estimator_.coef_)
 
 
 def test_folds_are_stratified():

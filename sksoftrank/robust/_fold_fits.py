@@ -1,6 +1,7 @@
 """Fits of clones of any estimator to folds, with weights and other metadata."""
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn import config_context, get_config
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
@@ -111,6 +112,9 @@ class CloneFits:
         self.params = params
         self.repeats = repeats
         self.n_jobs = n_jobs
+        # Asked for once, for a small fit takes no longer than the answers.
+        self._weight_names = weight_names(estimator)
+        self._is_pairwise = get_tags(estimator).input_tags.pairwise
 
     def fit(self, X, y, weight, rows=None):
         """A clone fitted without the rows of weight 0, which then have no influence.
@@ -123,21 +127,27 @@ class CloneFits:
             model.fit(X, y, **self.params)
             return model
         used = np.arange(y.size) if rows is None else rows
-        if rows is not None or not get_tags(self.estimator).input_tags.pairwise:
+        if rows is not None or not self._is_pairwise:
             used, weight = used[weight > 0], weight[weight > 0]
         if self.repeats is not None:
             repeats = self.repeats[used]
             used, weight = used.repeat(repeats), (weight / repeats).repeat(repeats)
         params = self.params
         if used.size != y.size or self.repeats is not None:
-            X_used, y_used = safe_split(self.estimator, X, y, used)
-            params = check_method_params(X, params, used)
+            X_used, y_used = self._take(X, y, used, None)
+            params = params and check_method_params(X, params, used)
         else:
             X_used, y_used = X, y
-        names = weight_names(self.estimator)
+        weights = dict.fromkeys(self._weight_names, weight)
         model = clone(self.estimator)
-        model.fit(X_used, y_used, **params, **dict.fromkeys(names, weight))
+        model.fit(X_used, y_used, **params, **weights)
         return model
+
+    def _take(self, X, y, rows, columns):
+        """Some of the rows, and of a precomputed kernel these columns."""
+        if type(X) is np.ndarray and not self._is_pairwise:  # the usual case, fast
+            return X[rows], y[rows]
+        return safe_split(self.estimator, X, y, rows, columns)
 
     def read(self, X, y, folds, reader):
         """What `reader` makes of the test rows of each fold, as one array.
@@ -145,18 +155,22 @@ class CloneFits:
         A fold is its training rows, their weights and its test rows. The result of
         ``reader(model, X, y)`` is a number, or numbers, for each row.
         """
-        parts = Parallel(n_jobs=self.n_jobs)(
-            delayed(self._read_fold)(X, y, *fold, reader) for fold in folds
-        )
+        if effective_n_jobs(self.n_jobs) == 1:  # without the overhead, of small fits
+            parts = [self._read_fold(X, y, fold, reader) for fold in folds]
+        else:
+            parts = Parallel(n_jobs=self.n_jobs)(
+                delayed(self._read_fold)(X, y, fold, reader) for fold in folds
+            )
         result = np.empty((y.size, *parts[0].shape[1:]))
         for (_, _, test), part in zip(folds, parts, strict=True):
             result[test] = part
         return result
 
-    def _read_fold(self, X, y, train, weight, test, reader):
+    def _read_fold(self, X, y, fold, reader):
+        train, weight, test = fold
         model = self.fit(X, y, weight, train)
         columns = train[weight > 0]  # of a precomputed kernel
-        return reader(model, *safe_split(self.estimator, X, y, test, columns))
+        return reader(model, *self._take(X, y, test, columns))
 
 
 def whole_repeats(estimator, weight):

@@ -118,15 +118,18 @@ def fit_label_noise(
     scores, label = scores[used], label[used]
     weight = weight[used] / weight[used].sum()
     rows = np.arange(label.size)
+    scores = scores - scores.max(axis=1, keepdims=True)  # so that none overflows
+    ones = np.ones(n_classes)
 
     def objective(z):
         temperature, rate = np.exp(z[0]), z[1]
-        log_p = log_softmax(scores / temperature, axis=1)
-        every, p = np.exp(log_p), np.exp(log_p[rows, label])
+        every = np.exp(scores / temperature)
+        every /= (every @ ones)[:, None]
+        p = every[rows, label]
         by_mistake = shares[label] * _from_others(every, p, label, shares)
         noted = (1 - rate) * p + rate * by_mistake
         noted = np.maximum(noted, SMALLEST_PROBABILITY)
-        mean = (every * scores).sum(axis=1, keepdims=True)
+        mean = ((every * scores) @ ones)[:, None]
         slopes = every * (mean - scores) / temperature
         slope = slopes[rows, label]
         by_mistake_slope = shares[label] * _from_others(slopes, slope, label, shares)
