@@ -11,7 +11,8 @@ from scipy.stats import norm
 from sklearn.base import clone
 
 from sksoftrank import SoftLTSRegressor
-from sksoftrank.robust._auto_epsilon import EPSILONS, gaussian_efficiency
+from sksoftrank.linear._design import LinearDesign
+from sksoftrank.robust._auto_epsilon import EPSILONS, _Distance, gaussian_efficiency
 
 
 @pytest.mark.parametrize("epsilon", [0.5, 3.0, 100.0])
@@ -132,6 +133,20 @@ def test_sparse_features_that_are_not_whitened():
     model = SoftLTSRegressor(epsilon="auto", init="ls", random_state=0).fit(X, y)
     assert model.epsilon_ in EPSILONS
     assert abs(model.intercept_) < 0.1
+
+
+@pytest.mark.parametrize("has_sigma", [False, True])
+def test_distances_with_and_without_a_gram_matrix(has_sigma):
+    rng = np.random.default_rng(0)
+    X, kept = rng.standard_normal((50, 3)), rng.uniform(size=50)
+    row_scale = 1 / rng.uniform(0.2, 5, 50) if has_sigma else None
+    design = LinearDesign(
+        X, np.ones(50), fit_intercept=True, alpha=0, row_scale=row_scale
+    )
+    measure, difference = _Distance(design, kept), rng.standard_normal(4)
+    found = measure(difference)
+    measure.gram = None
+    assert_allclose(found, measure(difference), rtol=1e-12)
 
 
 def test_nothing_to_choose():

@@ -76,6 +76,18 @@ def test_tight_cluster(share):
         assert followed == 2
 
 
+def test_as_good_by_the_trimmed_squares_alone():
+    """The scale of all residuals prefers the fit, by one hundredth."""
+    rng = np.random.default_rng(1)
+    X, bad = rng.standard_normal((200, 5)), np.arange(200) < 80
+    y = X.sum(axis=1) + rng.standard_normal(200)
+    X[bad] = 0.1 * rng.standard_normal((80, 5))
+    X[bad, 0] += 4
+    y[bad] = X[bad].sum(axis=1) - 8 + 0.05 * rng.standard_normal(80)
+    with pytest.warns(UserWarning, match="another minimum, 11 standard errors away"):
+        SoftLTSRegressor(random_state=0).fit(X, y)
+
+
 @pytest.mark.parametrize("outliers", [0, 0.2])
 @pytest.mark.parametrize("n", [40, 150, 1500])
 def test_no_false_alarms(n, outliers):

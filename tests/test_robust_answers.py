@@ -14,6 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 
 from sksoftrank import SoftLQSRegressor, SoftLTSRegressor, SoftLTSRegressorCV
+from sksoftrank.robust._intervals import half_width
 
 MODELS = [
     SoftLTSRegressor(random_state=0),
@@ -404,3 +405,7 @@ def test_coverage_of_intervals(n, p, share):
     # Three standard errors of the simulation beyond the aim.
     assert (np.mean(hits, axis=0) >= 0.93 - 0.05).all()
     assert (np.mean(hits, axis=0) <= 0.97 + 0.02).all()
+
+
+def test_intervals_without_degrees_of_freedom():
+    assert_array_equal(half_width(np.array([0.0, 1.0]), 0, 0.95), [0, np.inf])

@@ -120,6 +120,14 @@ def test_rate_and_temperature_of_simulated_scores():
     found = fit_label_noise(2 * scores, noted, weight)
     assert_allclose(found[:2], (2, 0.3), rtol=0.05)
     assert_allclose(fit_label_noise(2 * scores, true, weight).rate, 0, atol=0.01)
+    # No other one has a larger likelihood.
+    for factor in (0.995, 1.005):
+        for name in ("temperature", "rate"):
+            other = found._replace(**{name: factor * getattr(found, name)})
+            losses = [
+                noise.losses(2 * scores, noted).mean() for noise in (found, other)
+            ]
+            assert losses[0] < losses[1]
     probability = found.wrong_probability(2 * scores, noted)
     for low, high in ((0, 0.1), (0.1, 0.5), (0.5, 0.9), (0.9, 1)):
         inside = (probability >= low) & (probability <= high)
