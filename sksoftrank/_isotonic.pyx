@@ -16,7 +16,7 @@ from libc.string cimport memcpy
 from ._environment cimport Environment, enter, leave
 from ._held cimport hold, let_go
 from ._paired cimport Exact, add_exactly
-from ._order cimport is_bounded, scan_row
+from ._order cimport is_bounded, scan_row, sk_rises
 from ._pav cimport ENTROPIC, QUADRATIC
 from ._sums cimport (
     Sum, add, block_before, narrow_excess, new_sum, result, rho_sum,
@@ -40,7 +40,7 @@ cdef inline void isotonic_quadratic_row(
     where |s| is huge, w would be lost. has_w is a constant, which costs nothing.
     """
     cdef Py_ssize_t first = 0, end, size, previous, previous_size, top = -1
-    cdef double s_total, s_below, s_step, area
+    cdef double s_total, s_below, s_step, area, width
     cdef double w_total = 0.0, w_below = 0.0, w_step = 0.0
     cdef bint has_merged
     while True:
@@ -57,16 +57,18 @@ cdef inline void isotonic_quadratic_row(
         w_total = 0.0
         has_merged = True
         while has_merged:
+            width = <double> size
             while end < n:
                 s_step = s[first] - s[end]
                 if has_w:
                     w_step = w[first] - w[end]
-                if not s_step * size + s_total < unit * (w_step * size + w_total):
+                if not s_step * width + s_total < unit * (w_step * width + w_total):
                     break
                 s_total -= s_step
                 w_total -= w_step
-                size += 1
+                width += 1.0
                 end += 1
+            size = end - first
             has_merged = False
             while first > 0:
                 previous = block_before(pools, top, first)
@@ -239,10 +241,7 @@ cdef inline double block_value(
 cdef inline void let_fall(double* x, Py_ssize_t n) noexcept nogil:
     """The running minimum, where rounding has left a row that rises."""
     cdef Py_ssize_t i
-    cdef bint rises = False
-    for i in range(1, n):
-        rises |= x[i] > x[i - 1]
-    if rises:
+    if sk_rises(x, n):
         for i in range(1, n):
             x[i] = min(x[i], x[i - 1])
 

@@ -38,6 +38,7 @@ cdef extern from *:
             checks[j] = 0; \\
         } \\
         for (ptrdiff_t i = 0; i < n - n % 16; i += 16) \\
+            SK_LANES \\
             for (int j = 0; j < 16; j++) { \\
                 type y = v[i + j]; \\
                 lows[j] = y < lows[j] ? y : lows[j]; \\

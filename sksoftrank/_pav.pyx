@@ -24,7 +24,7 @@ Conventions
 import numpy as _np
 
 from cython cimport floating
-from libc.math cimport INFINITY, exp, expm1, log, log1p
+from libc.math cimport INFINITY, NAN, exp, expm1, log, log1p
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
@@ -428,7 +428,10 @@ cdef void write_sort_entropic_row(
     (OUT, n, or NULL): softmax(x_B) at pooled positions.
     """
     cdef Py_ssize_t k = 0, i, first, end, size
-    cdef double value, x_first, total
+    cdef double value, x_first, total, mean
+    cdef double[LANES] means  # those of small pools, which come often
+    for i in range(LANES):
+        means[i] = NAN
     while pools[2 * k] < n:
         first = pools[2 * k]
         end = pools[2 * k + 1]
@@ -440,7 +443,13 @@ cdef void write_sort_entropic_row(
         else:
             value = log(sums[k] / size)
             total = sums[k]
-        value = x_first + (value - progression_log_mean_exp(size, h))
+        if size >= LANES:
+            mean = progression_log_mean_exp(size, h)
+        else:
+            if means[size] != means[size]:
+                means[size] = progression_log_mean_exp(size, h)
+            mean = means[size]
+        value = x_first + (value - mean)
         if weights != NULL:
             fill_exponentials(&out[first], size, sign, x_first, 1.0, &weights[first])
             for i in range(first, end):

@@ -184,7 +184,8 @@ cdef inline Py_ssize_t pav_entropic_row(
     cdef Py_ssize_t first = 0, end, size, previous, previous_size, top = -1, work = n
     cdef Py_ssize_t start, stop, begin = 0
     cdef double total, below, step, term, left, right, rise = 0.0, growth = exp(h)
-    # P(m) exp(m h) = exp(h) + ... + exp(m h) for a pool of two.
+    # Of pools of two P, and P(m) exp(m h) = exp(h) + ... + exp(m h).
+    cdef double pair_sum = progression_sum_exp(2, h)
     cdef double pair = expm1(2.0 * h) / -expm1(-h) if 1e-300 < h < 300.0 else 0.0
     cdef double unit = sign * scale
     # Gaps beyond surely violate no more, or no less: without a division.
@@ -289,14 +290,15 @@ cdef inline Py_ssize_t pav_entropic_row(
                     term = exp(step)
                     left = below * rho_sum(n, first, size)
                     right = total * rho_sum(n, previous, previous_size) * term
-                elif previous_size == 1 and h < 600.0 and step > -600.0:
-                    term = exp(step)
-                    left = below * progression_sum_exp(size, h)
-                    right = total * (term * growth)
                 else:
-                    left = below * progression_sum_exp(size, h)
-                    right = (total * progression_sum_exp(previous_size, h)
-                             * exp(step + previous_size * h))
+                    left = below * (
+                        pair_sum if size == 2 else progression_sum_exp(size, h))
+                    if previous_size == 1 and h < 600.0 and step > -600.0:
+                        term = exp(step)
+                        right = total * (term * growth)
+                    else:
+                        right = (total * progression_sum_exp(previous_size, h)
+                                 * exp(step + previous_size * h))
                 work += 1
                 if is_sort:
                     if not left > right:
