@@ -1,7 +1,7 @@
 """Soft ranks of the k largest values."""
 
 import math
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,13 @@ from .._typing import NanPolicy, Regularization
 from ._by_row import OwnPlace, needs_groups, solve_groups
 from ._choice import steepness_of
 from ._rows import check_compared, signed
+from ._sorting import soft_rank
+
+# Rows up to this length are sorted whole.
+SHORT = 256
+
+# Rows that are one block but for rounding are sorted.
+MARGIN = 1e-12
 
 # A power of two. Values and an epsilon above it are divided by it.
 LARGE = 2.0**500
@@ -165,6 +172,15 @@ def soft_topk_rank(
     values = check_compared(values, axis, magnitude)
     slices = Slices(values.shape, axis)
     k = check_k(k, slices.length)
+    if k >= slices.length - 1 and not magnitude:
+        return soft_rank(  # type: ignore[call-overload]
+            values,
+            epsilon,
+            regularization=regularization,
+            axis=axis,
+            descending=largest,
+            return_jacobian=return_jacobian,
+        )
     rows = slices.to_rows(values).astype(np.float64, copy=False)
     signs = None
     if magnitude:
@@ -249,15 +265,75 @@ def _solve_tops(rows, k, epsilon, kind):
     So the result of a row does not depend on what rows are beside it.
     """
     count, n = rows.shape
-    tops, left, m = [], np.arange(count), min(k + 1, n)
+    tops, left, m = [], np.arange(count), k + 1
+    if epsilon > 0 and (block := _OneBlock.of(rows, k, epsilon, kind)) is not None:
+        tops.append(block)
+        left = np.delete(left, block.cells[0][:, 0])
     while left.size:
+        # To sort all costs less than several tries.
+        m = m if n > SHORT and 4 * m <= n else n
         top = _TopRows(rows, left, k, m, epsilon, kind)
         # A pool that begins with the first may reach farther down. Otherwise that is a
         # block of one, and so are all below it, for there w is constant.
         is_done = (top.pools[:, 0] != 0) | (m == n)
         tops.append(top.take(is_done))
-        left, m = left[~is_done], min(4 * m, n)
+        left, m = left[~is_done], 4 * m
     return tops
+
+
+class _OneBlock:
+    """What `_TopRows` are, of rows that are one block: nothing is sorted.
+
+    Rows are one block where neither their largest value nor their smallest is too far
+    from what all have in common, as sums of the first of w fall short of the most by
+    straight lines.
+    """
+
+    cells: tuple[Any, Any]
+
+    def __init__(self, which, ranks, weights):
+        count, n = ranks.shape
+        self.cells = which[:, None], np.broadcast_to(np.arange(n), (count, n))
+        self.ranks, self.weights = ranks, weights
+        self.pools = np.zeros((count, n + 1), dtype=np.int64)
+        self.pools[:, 1:3] = n
+
+    @classmethod
+    def of(cls, rows, k, epsilon, kind):
+        """The block of those rows that surely are one, or None."""
+        n = rows.shape[1]
+        if n < 2 or not rows.size:
+            return None
+        reach = 0.5 * (k + 1) if kind == _pav.QUADRATIC else 1 + math.log(k)
+        if rows.max() - rows.min() > reach * epsilon:  # no row is that wide
+            return None
+        high, low = rows.max(1, keepdims=True), rows.min(1, keepdims=True)
+        fall = (high - rows) / epsilon
+        others = n - k  # of the rank k + 1
+        if kind == _pav.QUADRATIC:
+            mean = fall.mean(axis=1, keepdims=True)
+            middle = (others * (k + 1) + 0.5 * k * (k + 1)) / n
+            is_one = mean <= (middle - 0.5 * (k + 1)) * (1 - MARGIN)
+            rise = (high - low) / epsilon - mean
+            is_one &= rise <= (k + 1 - middle) * (1 - MARGIN)
+            ranks, weights = middle + (fall - mean), None
+        else:
+            terms = np.exp(fall - fall.max(axis=1, keepdims=True))
+            total = terms.sum(axis=1, keepdims=True)
+            below = np.exp(-np.arange(1.0, k + 1)).sum()
+            is_one = total * (1 - MARGIN) >= others + below
+            smallest = terms.min(axis=1, keepdims=True)
+            is_one &= smallest * (others + below) * (1 - MARGIN) >= total * below / k
+            ranks = (
+                fall
+                - fall.max(axis=1, keepdims=True)
+                + (k + 1 + np.log((others + below) / total))
+            )
+            weights = terms / total
+        which = np.flatnonzero(is_one)
+        if not which.size:
+            return None
+        return cls(which, ranks[which], None if weights is None else weights[which])
 
 
 class _TopRows:
