@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -41,61 +43,51 @@ class GroupRanks:
         self._kind = KINDS[regularization]
         self._sign = -1.0 if descending else 1.0
         epsilons = np.broadcast_to(epsilon, len(layout.buckets)).tolist()
-        # Groups of one size: their numbers, and where their pools are.
-        self._sizes = []
-        n_pools = 0
-        for (groups, part), own in zip(layout.buckets, epsilons, strict=True):
-            size = (part.stop - part.start) // groups.size
-            pools = slice(n_pools, n_pools + groups.size * (size + 1))
-            self._sizes.append((part, pools, (groups.size, size), own))
-            n_pools = pools.stop
         n = layout.order.size
-        self._order, self._pools = np.empty(n, np.int64), np.empty(n_pools, np.int64)
-        self._weights = None if self._kind == _pav.QUADRATIC else np.empty(n)
+        n_groups = sum(groups.size for groups, _ in layout.buckets)
+        order, pools = np.empty(n, np.int64), np.empty(n + n_groups, np.int64)
+        weights = None if self._kind == _pav.QUADRATIC else np.empty(n)
+        # Groups of one size: where their numbers are, as rows of which shape, their
+        # strength, and the rows of order, pools and weights.
+        self._sizes: list[tuple[Any, ...]] = []
+        end = 0
+        for (groups, part), own in zip(layout.buckets, epsilons, strict=True):
+            shape = groups.size, (part.stop - part.start) // groups.size
+            start, end = end, end + groups.size * (shape[1] + 1)
+            rows = (
+                order[part].reshape(shape),
+                pools[start:end].reshape(groups.size, -1),
+                None if weights is None else weights[part].reshape(shape),
+            )
+            self._sizes.append((part, shape, own, *rows))
 
     def __call__(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """The ranks."""
         ranks = np.empty_like(scores)
-        rank_rows = _pav.rank_rows["double"]
-        for cells, pools, shape, epsilon in self._sizes:
-            work = rank_rows(
-                scores[cells].reshape(shape),
-                epsilon,
-                self._kind,
-                self._sign,
-                self._order[cells].reshape(shape),
-                ranks[cells].reshape(shape),
-                self._pools[pools].reshape(shape[0], -1),
-                _rows(self._weights, cells, shape),
-            )
-            if work < 0:
-                raise nonfinite_error(scores[cells], self._name)
+        rank_rows, kind, sign = _pav.rank_rows["double"], self._kind, self._sign
+        for part, shape, epsilon, order, pools, weights in self._sizes:
+            own, out = scores[part].reshape(shape), ranks[part].reshape(shape)
+            if rank_rows(own, epsilon, kind, sign, order, out, pools, weights) < 0:
+                raise nonfinite_error(own, self._name)
         return ranks
 
     def pull_back(self, gradient: NDArray[np.float64]) -> NDArray[np.float64]:
         """The gradient in the numbers of the last call, for one in their ranks."""
         out = np.empty_like(gradient)
         matrix = _isotonic.COVARIANCE if self._kind == _pav.KL else _isotonic.DEVIATION
-        for cells, pools, shape, epsilon in self._sizes:
-            order = self._order[cells].reshape(shape)
+        for part, shape, epsilon, order, pools, weights in self._sizes:
             _isotonic.pool_product_rows(
-                gradient[cells].reshape(shape),
+                gradient[part].reshape(shape),
                 order,
                 order,
-                self._pools[pools].reshape(shape[0], -1),
-                _rows(self._weights, cells, shape),
+                pools,
+                weights,
                 matrix,
                 True,
                 self._sign * epsilon or 1.0,
-                out[cells].reshape(shape),
+                out[part].reshape(shape),
             )
         return out
-
-
-def _rows(
-    array: NDArray[np.float64] | None, cells: slice, shape: tuple[int, int]
-) -> NDArray[np.float64] | None:
-    return None if array is None else array[cells].reshape(shape)
 
 
 def check_group_weight(

@@ -321,21 +321,26 @@ class SoftRankLoss(ABC):
 
     def _prepare_groups(self, truth, group_weight, row_weight):
         """Prepare all groups in grouped order, where `of_ranks` takes them at once."""
-        total = group_weight.sum() or 1.0
-        group_weight = group_weight / total
+        total, order = group_weight.sum() or 1.0, self.layout.order
+        if row_weight is None:
+            weight = group_weight[self.layout.codes[order]] / total
+        else:
+            weight = row_weight[order] / total
+        self._prepared = self.prepare_groups(truth[order], weight)
+        self._ranks = GroupRanks(self.layout, self.epsilon, self.regularization)
+
+    def prepare_groups(self, truth, weight):
+        """What `of_ranks` takes besides the ranks of all groups, in grouped order."""
         parts = []
-        for groups, index in self.layout.batches(BATCH_SIZE):
-            if row_weight is None:
-                weight = np.repeat(group_weight[groups], index.shape[1])
-                weight = weight.reshape(index.shape)
-            else:
-                weight = row_weight[index] / total
-            parts.append(self.prepare(truth[index], weight))
-        self._prepared = [
+        for groups, part in self.layout.buckets:
+            shape = groups.size, -1
+            parts.append(
+                self.prepare(truth[part].reshape(shape), weight[part].reshape(shape))
+            )
+        return [
             np.concatenate([np.ravel(part) for part in column])
             for column in zip(*parts, strict=True)
         ] or [np.empty(0), np.empty(0)]
-        self._ranks = GroupRanks(self.layout, self.epsilon, self.regularization)
 
     def _rank(self, scores):
         """Soft ranks, and the function that takes gradients in them to the scores."""
@@ -367,6 +372,12 @@ class SpearmanLoss(SoftRankLoss):
             return targets, weight
         entry_weight = targets**-self.top_weight
         return targets, weight * entry_weight / entry_weight.mean(axis=1, keepdims=True)
+
+    def prepare_groups(self, truth, weight):
+        """The same of all groups."""
+        if self.top_weight == 0:  # each entry by itself
+            return truth, weight
+        return super().prepare_groups(truth, weight)
 
     def of_ranks(self, ranks, targets, weight):
         """Value and gradient in the ranks, which are overwritten."""
