@@ -23,7 +23,7 @@ from sklearn.utils import gen_batches
 
 from sksoftrank import soft_rank
 from sksoftrank.label_ranking import DummyLabelRanker, SoftSpearmanLabelRanker
-from sksoftrank.losses._ranking import SpearmanLoss  # the prepared form
+from sksoftrank.losses._soft_ranks import SpearmanLoss  # the prepared form
 
 # Mean Spearman in the paper: without projection, and the best column.
 PAPER = {

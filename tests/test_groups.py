@@ -13,7 +13,7 @@ from sklearn.metrics import ndcg_score as sklearn_ndcg_score
 from sksoftrank import soft_rank, soft_sort
 from sksoftrank.feature_selection import soft_spearman, soft_spearman_corr
 from sksoftrank.losses import soft_ndcg_loss, soft_spearman_loss, soft_topk_loss
-from sksoftrank.losses._ranking import SpearmanLoss
+from sksoftrank.losses._soft_ranks import SpearmanLoss
 from sksoftrank.metrics import kendall_tau_score, ndcg_score, spearman_score
 from sksoftrank.operators._by_group import GroupLayout
 

@@ -21,7 +21,7 @@ from sklearn.model_selection import KFold, cross_val_score
 from sksoftrank.datasets import make_label_ranking
 from sksoftrank.label_ranking import SoftSpearmanLabelRanker
 from sksoftrank.linear import _design
-from sksoftrank.losses import _ranking, soft_spearman_loss
+from sksoftrank.losses import _soft_ranks, soft_spearman_loss
 from sksoftrank.metrics import spearman_score
 
 NAN = np.nan
@@ -366,7 +366,7 @@ def test_single_label():
 def test_no_loop_over_rows(monkeypatch):
     X, y = rankings(n=3000)
     calls, evaluations = 0, 0
-    soft_rank, evaluate = _ranking.soft_rank, _ranking.SoftRankLoss.parts
+    soft_rank, evaluate = _soft_ranks.soft_rank, _soft_ranks.SoftRankLoss.parts
 
     def counted(*args, **kwargs):
         nonlocal calls
@@ -378,8 +378,8 @@ def test_no_loop_over_rows(monkeypatch):
         evaluations += self.regularization is not None
         return evaluate(self, n_outputs)
 
-    monkeypatch.setattr(_ranking, "soft_rank", counted)
-    monkeypatch.setattr(_ranking.SoftRankLoss, "parts", counted_evaluation)
+    monkeypatch.setattr(_soft_ranks, "soft_rank", counted)
+    monkeypatch.setattr(_soft_ranks.SoftRankLoss, "parts", counted_evaluation)
     SoftSpearmanLabelRanker().fit(X, y)
     assert calls == 3 * evaluations  # rows of 2, of 3 and of 4 ranked labels
     assert evaluations > 3

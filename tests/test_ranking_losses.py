@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import rankdata, spearmanr
 from sklearn.metrics import ndcg_score
 
-from sksoftrank.losses import _ranking, soft_ndcg_loss, soft_spearman_loss
+from sksoftrank.losses import _soft_ranks, soft_ndcg_loss, soft_spearman_loss
 
 REGULARIZATIONS = pytest.mark.parametrize(
     "regularization", ["quadratic", "entropic", "kl"]
@@ -205,7 +205,7 @@ def test_gradient(loss, options, epsilon, weighted, missing, regularization):
 def test_no_projection():
     scores, truth, weight = rows()
     ranks = rankdata(truth, axis=1, nan_policy="omit")
-    loss = _ranking.SpearmanLoss(ranks, weight, 2.0, None)
+    loss = _soft_ranks.SpearmanLoss(ranks, weight, 2.0, None)
     value, gradient = loss(scores)
 
     def of_row(s, t):
@@ -295,7 +295,7 @@ def test_weights_are_repeats(loss):
 def test_batches(loss, missing, batch_size, monkeypatch):
     scores, truth, weight = rows(missing=missing)
     expected = loss(scores, truth, sample_weight=weight)
-    monkeypatch.setattr(_ranking, "BATCH_SIZE", batch_size)
+    monkeypatch.setattr(_soft_ranks, "BATCH_SIZE", batch_size)
     value, gradient = loss(scores, truth, sample_weight=weight)
     assert_allclose(value, expected[0], rtol=1e-12)
     assert_allclose(gradient, expected[1], rtol=1e-12)

@@ -12,7 +12,7 @@ from ..label_ranking import SoftSpearmanLabelRanker as InMemory
 from ..label_ranking._orders import looks_like_zeros_for_unranked
 from ..label_ranking._rankers import ridge_targets
 from ..label_ranking._rankings import check_table, ranks_and_weights, warn_of_rankings
-from ..losses._ranking import SpearmanLoss
+from ..losses._soft_ranks import SpearmanLoss
 from ..metrics._labels import label_names
 from ._blocks import Block, Floats, Source, check_frequencies, check_X, n_rows_of
 from ._docs import documented_as

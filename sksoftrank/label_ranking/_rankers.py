@@ -23,7 +23,7 @@ from .._typing import Features, RankRegularization, Target
 from ..linear._design import LinearDesign
 from ..linear._models import FEATURES, LinearScoresMixin, lbfgs
 from ..linear._penalized import PenalizedLoss
-from ..losses._ranking import SpearmanLoss
+from ..losses._soft_ranks import SpearmanLoss
 from ._orders import MAX_ROWS, look_like_orders
 from ._rankings import TARGETS, LabelRankerMixin
 

@@ -25,7 +25,8 @@ from ..operators._by_group import check_flat, check_numbers, exact_within
 from ..pairwise import all_pairs_rank, gaussian_soft_rank
 from ..sinkhorn import sinkhorn_rank
 from ._grouped import check_group_weight
-from ._ranking import BATCH_SIZE, _check_row_weight
+from ._ranking import _check_row_weight
+from ._soft_ranks import BATCH_SIZE
 
 # Functions of (scores, epsilon) that take `descending` and `return_jacobian`.
 OPERATORS = {

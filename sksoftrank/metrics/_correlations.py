@@ -4,7 +4,7 @@ import numpy as np
 from scipy.stats import kendalltau, rankdata, weightedtau
 from sklearn.utils import gen_batches
 
-from ..losses._ranking import BATCH_SIZE
+from ..losses._soft_ranks import BATCH_SIZE
 
 # Rows of more labels are sorted one by one: from there on faster than all pairs.
 MAX_PAIRED = 100

@@ -15,7 +15,7 @@ from sklearn.metrics import ndcg_score as sklearn_ndcg_score
 from .._checks import check_flag, moderate, warn
 from .._sklearn import check_sample_weight
 from ..losses._grouped import check_group_weight
-from ..losses._ranking import BATCH_SIZE, group_rows
+from ..losses._soft_ranks import BATCH_SIZE, group_rows
 from ..operators._by_group import check_flat, exact_within
 from ._correlations import (
     kendall_rows,

@@ -72,17 +72,21 @@ class GroupLayout:
         self.labels, codes = _label_codes(_check_groups(groups, n_rows))
         self.codes = codes
         n_groups = self.labels.size
+        if is_used is not None and is_used.all():
+            is_used = None
         used = codes if is_used is None else codes[is_used]
         self.sizes = np.bincount(used, minlength=n_groups)
         # Groups by size, then by label: a rank for each, by which rows are sorted.
         by_size = np.argsort(self.sizes, kind="stable")
-        if (by_size[1:] > by_size[:-1]).all():
-            key = used
+        if (used[1:] >= used[:-1]).all():  # the rows of a group follow one another
+            count = self.sizes[by_size]
+            shift = (np.cumsum(self.sizes) - self.sizes)[by_size]
+            shift -= np.cumsum(count) - count
+            self.order = np.repeat(shift, count) + np.arange(used.size)
         else:
             place = np.empty(n_groups, dtype=np.intp)
             place[by_size] = np.arange(n_groups)
-            key = place[used]
-        self.order = _stable_order(key)
+            self.order = _stable_order(place[used])
         if is_used is not None:
             self.order = np.flatnonzero(is_used)[self.order]
         sizes, first, counts = np.unique(
@@ -199,8 +203,6 @@ def _label_codes(array: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
 
 def _stable_order(key: NDArray[np.intp]) -> NDArray[np.intp]:
     """Stable argsort of numbers from 0 on."""
-    if key.size == 0 or (key[1:] >= key[:-1]).all():
-        return np.arange(key.size)
     if key.max() >= MAX_PACKED or key.size >= MAX_PACKED:
         return np.argsort(key, kind="stable")
     packed = (key.astype(np.int64) << 32) | np.arange(key.size)

@@ -17,7 +17,7 @@ from scipy.special import expi
 from sklearn.utils import gen_batches
 
 from ..losses._grouped import GroupRanks
-from ..losses._ranking import discount_ranks
+from ..losses._soft_ranks import discount_ranks
 from ..operators._by_group import GroupLayout
 
 Floats = NDArray[np.float64]
