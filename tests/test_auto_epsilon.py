@@ -127,7 +127,7 @@ def test_with_sigma():
 
 def test_sparse_features_that_are_not_whitened():
     rng = np.random.default_rng(0)
-    X = sparse.random_array((3000, 600), density=0.01, rng=rng, format="csr")
+    X = sparse.random(3000, 600, density=0.01, random_state=rng, format="csr")
     y = X @ np.ones(600) + 0.1 * rng.standard_normal(3000)
     y[:600] += 5
     model = SoftLTSRegressor(epsilon="auto", init="ls", random_state=0).fit(X, y)
