@@ -374,18 +374,29 @@ class QuantileRows:
         needed = self.n_kept * (1 - ROUNDING)
         whole = np.sum(weight, axis=1, where=(first <= 1) & (last >= 1)) >= needed
 
-        # Where an interval ends, the weight of those that have begun and not ended.
-        place = np.hstack([first, last])
-        order = np.argsort(place, axis=1, kind="stable")  # first beginnings, then ends
-        place = np.take_along_axis(place, order, axis=1)
-        ending = np.take_along_axis(np.hstack([0 * weight, weight]), order, axis=1)
-        begun = np.take_along_axis(np.hstack([weight, 0 * weight]), order, axis=1)
-        before = np.cumsum(begun - ending, axis=1) + ending
-        holds = (ending > 0) & (place < 1) & (before >= needed)
-        position = holds.shape[1] - 1 - holds[:, ::-1].argmax(axis=1)[:, None]
-        length = np.take_along_axis(place, position, axis=1)[:, 0]
-        entering = np.take_along_axis(order, position, axis=1)[:, 0] - n_rows
-        some = holds.any(axis=1) & ~whole  # none, but for rounding errors
+        # The largest end s of an interval such that those that have not ended before
+        # it, less those that begin after it, weigh enough. Less begins after a larger
+        # s, so that from above one comes to the largest.
+        last[weight == 0] = -np.inf
+        order = np.argsort(-last, axis=1)
+        reached = np.cumsum(np.take_along_axis(weight, order, axis=1), axis=1)
+        lines = np.arange(len(last))
+        length, entering = np.ones(len(last)), np.full(len(last), -1)
+        some = ~whole
+        while True:
+            later = np.einsum("ij,ij->i", first > length[:, None], weight)
+            position = np.count_nonzero(reached < (needed + later)[:, None], axis=1)
+            some &= position < n_rows  # always, but for rounding errors
+            row = order[lines, np.minimum(position, n_rows - 1)]
+            if (row == entering)[some].all():
+                break
+            length, entering = last[lines, row], row
+        tied = last == length[:, None]
+        for line in np.flatnonzero(some & (np.count_nonzero(tied, axis=1) > 1)):
+            # Of rows that end together the last that is needed, in any units.
+            more = np.cumsum((weight[line] * tied[line])[::-1])[::-1]
+            more += weight[line] @ (last[line] > length[line]) - later[line]
+            entering[line] = np.flatnonzero(tied[line] & (more >= needed))[-1]
         return (
             np.where(some, length, whole.astype(np.float64)),
             np.where(some, entering, -1),
