@@ -68,11 +68,9 @@ class Effort(NamedTuple):
     """How much to improve the best fits of all rows."""
 
     n_best: int  # fits that go on
-    n_minima: int  # of which so many are kept
+    n_minima: int  # of which so many become local minima
     n_rounds: int  # of fits of small parts of the rows that these keep
     n_parts: int  # such fits in a round
-    n_settled: int  # of which so many go on
-    n_descents: int  # fits that become local minima at the end
 
 
 # Up to this many rows, and operations for a fit, time is spent on the best objective,
@@ -80,9 +78,9 @@ class Effort(NamedTuple):
 # the hard fit is no mere start.
 SMALL = 600
 SMALL_FIT = 500_000
-EXHAUSTIVE = Effort(60, 30, 32, 120, 60, 10)
-THOROUGH = Effort(10, 8, 16, 30, 10, 8)
-QUICK = Effort(3, 1, 1, 12, 3, 1)
+EXHAUSTIVE = Effort(n_best=60, n_minima=30, n_rounds=32, n_parts=120)
+THOROUGH = Effort(n_best=10, n_minima=8, n_rounds=16, n_parts=30)
+QUICK = Effort(n_best=3, n_minima=1, n_rounds=1, n_parts=12)
 
 # Rounds end after so many that find nothing better, or after fewer: as many as there
 # are fits of nearly the best objective.
@@ -351,7 +349,7 @@ def _improve(rows, z, effort, rng):
     better ones nearby, much faster than fits to random parts of all rows do. Exchanges
     of single rows are left to the end: a round of parts gains more.
     """
-    z, value, n_fits = _settle(rows, z, effort.n_best, effort.n_minima)
+    z, value, n_fits = _settle(rows, z, effort)
     n_drawn = min(3 * rows.n_coordinates, rows.y.size)
     stale = 0
     for _ in range(effort.n_rounds):
@@ -361,7 +359,7 @@ def _improve(rows, z, effort, rng):
         masses = rows.select(rows.losses(z))
         parts = subset_fits(rows, masses, effort.n_parts, n_drawn, rng)
         parts = rows.concentrate(parts, FIRST_STEPS)
-        new, new_value, n_more = _settle(rows, parts, effort.n_settled, effort.n_minima)
+        new, new_value, n_more = _settle(rows, parts, effort)
         n_fits += len(parts) * (1 + FIRST_STEPS) + n_more
         stale = stale + 1 if new_value[0] >= value[0] * (1 - SAME) else 0
         z, value = best_fits(
@@ -369,17 +367,17 @@ def _improve(rows, z, effort, rng):
         )
     if value[0] <= EXACT_SQUARES:
         return z[:1], n_fits
-    minima = [rows.descend(start) for start in z[: effort.n_descents]]
+    minima = [rows.descend(start) for start in z]
     best = min(minima, key=lambda minimum: minimum[1])
     return best[0][None], n_fits + sum(n_steps for _, _, n_steps in minima)
 
 
-def _settle(rows, z, n_best, n_minima):
+def _settle(rows, z, effort):
     """The best fits after some steps, their objectives, and the number of fits."""
-    z, _ = best_fits(z, rows.evaluate(z), n_best)
+    z, _ = best_fits(z, rows.evaluate(z), effort.n_best)
     n_fits = len(z) * NEXT_STEPS
     z = rows.concentrate(z, NEXT_STEPS, MOMENTUM)
-    return *best_fits(z, rows.evaluate(z), n_minima), n_fits
+    return *best_fits(z, rows.evaluate(z), effort.n_minima), n_fits
 
 
 def _rivals(rows, z, value):
