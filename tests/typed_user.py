@@ -236,6 +236,9 @@ assert_type(DummyLabelRanker().fit(X, Y).score(X, Y), float)
 # Transformers, and soft correlations.
 transformer = SoftRankTransformer(output_distribution="normal").fit(X)
 assert_type(transformer, SoftRankTransformer)
+# What estimators inherit from scikit-learn, which has no types.
+assert_type(transformer.set_params(epsilon=1.0), SoftRankTransformer)
+assert_type(transformer.get_params(), dict[str, Any])
 assert_type(transformer.transform(X.astype(np.float32)), Floats)
 assert_type(transformer.inverse_transform(X), Floats)
 assert_type(transformer.soft_cdfs_[0].cdf(X[:, 0]), Doubles)

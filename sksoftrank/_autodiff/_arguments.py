@@ -237,14 +237,35 @@ def stand_ins(
     return xp.where(infinite == 0, values, ends), infinite
 
 
-def straight_through(
-    xp: Any, values: Any, epsilon: Any, operator: Callable[[Any, Any], Any]
+def with_hard_values(
+    xp: Any, operator: Callable[..., Any], values: Any, epsilon: Any, **options: Any
 ) -> Any:
     """The values of the operator for ``epsilon=0``, the derivatives for `epsilon`."""
-    soft = operator(values, epsilon)
-    return hard_value(xp, operator(xp.detach(values), 0.0), soft)
+    soft = operator(values, epsilon=epsilon, **options)
+    hard = operator(xp.detach(values), epsilon=0.0, **options)
+    return hard_value(xp, hard, soft)
 
 
 def hard_value(xp: Any, hard: Any, soft: Any) -> Any:
     """The values of the one, the derivatives of the other."""
     return xp.detach(hard) + (soft - xp.detach(soft))
+
+
+def check_label_range(
+    labels: Any, name: str, n_rows: int, n_classes: int, known: Any
+) -> None:
+    """Say what is wrong with integers that should be columns."""
+    if tuple(labels.shape) != (n_rows,):
+        raise ValueError(
+            f"{name} must have shape ({n_rows},), one for each row of scores, got "
+            f"{tuple(labels.shape)}."
+        )
+    if (
+        known is not None
+        and n_rows
+        and not (0 <= known.min() <= known.max() < n_classes)
+    ):
+        raise ValueError(
+            f"{name} must be from 0 to {n_classes - 1}, a column of scores each, got "
+            f"values from {known.min()} to {known.max()}."
+        )

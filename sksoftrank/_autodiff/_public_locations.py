@@ -2,10 +2,22 @@
 
 from collections.abc import Callable
 from types import ModuleType
-from typing import Generic
+from typing import Any, Generic
 
+from .._checks import check_flag
 from .._typing import NanPolicy, RankRegularization, Regularization
-from . import _locations as formulas
+from ._arguments import (
+    Axis,
+    check_cut,
+    check_levels,
+    check_nonempty,
+    hard_value,
+    nan_where,
+    wide,
+    with_hard_values,
+)
+from ._location import Location, quantile_function
+from ._public_ranks import Ranks
 from ._types import Array, Cut, Numbers, Strength
 
 
@@ -82,17 +94,26 @@ class Locations(Generic[Array]):
         >>> soft_quantile(values, [0.25, 0.5], epsilon=0).tolist()
         [0.75, 2.0]
         """
-        return formulas.quantile(
-            self._xp,
-            values,
-            q,
-            epsilon,
-            weights,
-            regularization,
-            axis,
-            nan_policy,
-            straight_through,
-        )
+        xp, options = self._xp, (weights, regularization, axis, nan_policy)
+        if check_flag(straight_through, "straight_through"):
+            return with_hard_values(
+                xp,
+                self.soft_quantile,
+                values,
+                epsilon,
+                q=q,
+                weights=weights,
+                regularization=regularization,
+                axis=axis,
+                nan_policy=nan_policy,
+            )
+        location = Location(xp, values, epsilon, *options)
+        shape, levels = check_levels(xp, q, "q", location.x)
+        other = tuple(location.x.shape)[:-1]
+        if not levels:
+            return location.result(xp.reshape(location.x[..., :0], shape + other))
+        means = location.quantiles(levels)
+        return location.result(xp.reshape(means, shape + other))
 
     def soft_median(
         self,
@@ -150,16 +171,15 @@ class Locations(Generic[Array]):
         >>> float(soft_median(torch.tensor([0.0, 1.0, 2.0, 3.0, 100.0]), epsilon=0.5))
         2.0
         """
-        return formulas.quantile(
-            self._xp,
+        return self.soft_quantile(
             values,
             0.5,
             epsilon,
-            weights,
-            regularization,
-            axis,
-            nan_policy,
-            straight_through,
+            weights=weights,
+            regularization=regularization,
+            axis=axis,
+            nan_policy=nan_policy,
+            straight_through=straight_through,
         )
 
     def soft_trimmed_mean(
@@ -222,17 +242,25 @@ class Locations(Generic[Array]):
         >>> float(soft_trimmed_mean(values, 0.25, epsilon=0.5))
         1.5
         """
-        return formulas.trimmed_mean(
-            self._xp,
-            values,
-            cut,
-            epsilon,
-            weights,
-            regularization,
-            axis,
-            nan_policy,
-            straight_through,
-        )
+        xp, options = self._xp, (weights, regularization, axis, nan_policy)
+        if check_flag(straight_through, "straight_through"):
+            return with_hard_values(
+                xp,
+                self.soft_trimmed_mean,
+                values,
+                epsilon,
+                cut=cut,
+                weights=weights,
+                regularization=regularization,
+                axis=axis,
+                nan_policy=nan_policy,
+            )
+        location = Location(xp, values, epsilon, *options, are_frequencies=False)
+        lower, upper = check_cut(xp, cut, location.x)
+        total = location.total
+        low = lower * total, (1 - lower) * total
+        high = (1 - upper) * total, upper * total
+        return location.result(location.mean(low, high))
 
     def soft_winsorize(
         self,
@@ -295,17 +323,27 @@ class Locations(Generic[Array]):
         >>> soft_winsorize(values, 0.25, epsilon=0.625).tolist()
         [1.125, 1.125, 2.0, 2.875, 2.875]
         """
-        return formulas.winsorize(
-            self._xp,
-            values,
-            cut,
-            epsilon,
-            weights,
-            regularization,
-            axis,
-            nan_policy,
-            straight_through,
-        )
+        xp, options = self._xp, (weights, regularization, axis, nan_policy)
+        straight_through = check_flag(straight_through, "straight_through")
+        location = Location(xp, values, epsilon, *options)
+        lower, upper = check_cut(xp, cut, location.x)
+        levels = [lower, 1 - upper]
+        bounds = location.quantiles(levels)
+        if straight_through:  # only the bounds are soft
+            hard = Location(xp, xp.detach(values), 0.0, *options)
+            bounds = hard_value(xp, hard.quantiles(levels), bounds)
+        low, high = bounds[0][..., None], bounds[1][..., None]
+        x, is_nan = location.x, None
+        if location.data.is_empty is not None:
+            is_nan = xp.isnan(x)
+            x = xp.where(is_nan, xp.zeros_like(x), x)
+        # Bounds that have met but for rounding, as for large epsilon, clip all values.
+        size = xp.where(xp.isinf(x), xp.zeros_like(x), xp.abs(xp.detach(x)))
+        has_met = high - low <= 8 * xp.eps(x) * xp.max(size)
+        is_above = (x > high) | has_met
+        clipped = xp.where(is_above, high, xp.where(x < low, low, x))
+        clipped = nan_where(xp, is_nan, clipped)
+        return location.result(location.axis.from_last(clipped))
 
     def soft_quantile_normalize(
         self,
@@ -366,13 +404,25 @@ class Locations(Generic[Array]):
         >>> soft_quantile_normalize(values, target, 4.0).tolist()
         [11.40625, 40.0, 18.59375]
         """
-        return formulas.quantile_normalize(
-            self._xp,
-            values,
-            target,
+        xp = self._xp
+        values = xp.check_values(values, "values")
+        check_nonempty(Axis(xp, values.shape, axis), values.shape)
+        dtype, (x,) = wide(xp, values)
+        ranks: Any = Ranks[Any](xp).soft_rank(
+            x,
             epsilon,
-            regularization,
-            axis,
-            nan_policy,
-            straight_through,
+            regularization=regularization,
+            axis=axis,
+            nan_policy=nan_policy,
+            straight_through=straight_through,
         )
+        is_nan = xp.isnan(ranks)
+        axis_of = Axis(xp, ranks.shape, 0 if axis is None else axis)
+        ranks, is_nan = axis_of.to_last(ranks), axis_of.to_last(is_nan)
+        count = xp.sum(xp.cast(~is_nan, x))
+        count = xp.where(count > 0, count, xp.ones_like(count))
+        # The middle of the target in place of NaN.
+        steps = xp.where(is_nan, 0.5 * count, ranks - 0.5)
+        result = quantile_function(xp, target, x)(steps, count)
+        result = nan_where(xp, is_nan, result)
+        return xp.astype(axis_of.from_last(result), dtype)

@@ -1,11 +1,21 @@
 """The public losses, methods for arrays of any framework."""
 
+import math
+from numbers import Real
 from types import ModuleType
-from typing import Generic
+from typing import Any, Generic
+
+import numpy as np
 
 from .._typing import RankRegularization, TopKSquashing
-from . import _losses as formulas
+from ..losses._ranking import _check_top_weight, check_cutoff
+from ..losses._topk import GROWTHS, _check_option, check_ks
+from ._arguments import Axis, check_strength, wide
+from ._choices import Data, window_mean
+from ._public_ranks import Ranks
 from ._types import Array, Growth, Numbers, Strength
+
+REGULARIZATIONS = ("quadratic", "entropic", "kl")
 
 
 class Losses(Generic[Array]):
@@ -71,15 +81,18 @@ class Losses(Generic[Array]):
         >>> float(spearman_loss(torch.tensor([[0.5, 0.0, 3.0]]), [[1, 2, 3]]))
         3.0625
         """
-        return formulas.spearman(
-            self._xp,
-            scores,
-            ranks,
-            epsilon,
-            regularization,
-            top_weight,
-            sample_weight,
-        )
+        xp = self._xp
+        _check_top_weight(top_weight)
+        rows = _Rows(xp, scores, ranks, "ranks", sample_weight)
+        found = rows.rank(epsilon, regularization)
+        targets = xp.detach(rows.rank_truth())
+        error = xp.where(rows.is_missing, xp.zeros_like(found), found - targets)
+        weight = xp.where(rows.is_missing, xp.zeros_like(found), xp.ones_like(found))
+        if top_weight > 0:
+            safe = xp.where(rows.is_missing, xp.ones_like(targets), targets)
+            weight = weight * safe**-top_weight
+            weight = weight * (rows.count / xp.sum(weight))
+        return rows.total(0.5 * xp.sum(weight * error * error))
 
     def ndcg_loss(
         self,
@@ -133,15 +146,29 @@ class Losses(Generic[Array]):
         >>> round(float(loss), 3)
         0.282
         """
-        return formulas.ndcg(
-            self._xp,
-            scores,
-            relevance,
-            epsilon,
-            k,
-            regularization,
-            sample_weight,
-        )
+        xp = self._xp
+        check_cutoff(k)
+        rows = _Rows(xp, scores, relevance, "relevance", sample_weight)
+        gain = xp.where(rows.is_missing, xp.zeros_like(rows.truth), rows.truth)
+        known = xp.known(rows.truth)
+        if known is not None and (known < 0).any():
+            raise ValueError(f"relevance must be at least 0, got {np.nanmin(known)}.")
+        found = rows.rank(epsilon, regularization)
+        found = xp.where(rows.is_missing, xp.ones_like(found), found)
+        # Sorted ascending, the last has the rank 1.
+        ideal = gain.shape[1] - xp.places(gain)
+        best, left = xp.sort(gain), xp.ones_like(found)
+        if k is not None:
+            best = xp.where(ideal <= k, best, xp.zeros_like(best))
+            # Of the discount of rank k.
+            left = xp.where(found >= k + 1, xp.zeros_like(found), k + 1 - found)
+            is_counted = found <= k
+            left = xp.where(is_counted, xp.ones_like(found), left)
+            found = xp.where(is_counted, found, xp.zeros_like(found) + k)
+        largest = xp.sum(best / (xp.log1p(ideal) / math.log(2)))
+        largest = xp.where(largest > 0, largest, xp.ones_like(largest))
+        discounted = xp.sum(left * gain / (xp.log1p(found) / math.log(2)))
+        return rows.total(1 - discounted / largest)
 
     def topk_loss(
         self,
@@ -201,17 +228,29 @@ class Losses(Generic[Array]):
         >>> float(topk_loss(torch.tensor([[0.5, 0.0, 3.0]]), [0]))
         1.25
         """
-        return formulas.topk(
-            self._xp,
-            scores,
-            labels,
-            k,
-            epsilon,
-            operator,
-            growth,
-            squashing,
-            sample_weight,
+        xp = self._xp
+        _check_option(operator, "operator", REGULARIZATIONS)
+        _check_option(growth, "growth", GROWTHS)
+        if squashing is not None:
+            _check_option(squashing, "squashing", ["logistic"], " or None")
+        scores = _check_scores(xp, scores, "n_classes")
+        n_rows, n_classes = scores.shape
+        shares = check_ks(k, n_classes)
+        labels = xp.check_labels(labels, "labels", n_rows, n_classes)
+        dtype, (x,) = wide(xp, scores)
+        x = xp.sigmoid(x) if squashing is not None else x
+        found = Ranks[Any](xp).soft_rank(
+            x, epsilon, regularization=operator, descending=True
         )
+        true = xp.gather(found, labels[:, None])
+        loss = xp.zeros_like(true)
+        for value, share in shares.items():
+            excess = xp.where(true > value, true - value, xp.zeros_like(true))
+            loss = loss + share * (
+                excess / (1 + excess) if growth == "bounded" else excess
+            )
+        weight = _row_weight(xp, sample_weight, xp.ones_like(true))
+        return xp.astype(xp.dot(weight, loss), dtype)
 
     def trimmed_loss(
         self,
@@ -256,4 +295,122 @@ class Losses(Generic[Array]):
         >>> float(trimmed_loss(torch.tensor([0.0, 1.0, 2.0, 1000.0]), 2, epsilon=0))
         0.5
         """
-        return formulas.trimmed(self._xp, losses, n_kept, epsilon, sample_weight)
+        xp = self._xp
+        losses = xp.check_values(losses, "losses")
+        if losses.ndim != 1 or losses.shape[0] == 0:
+            raise ValueError(
+                f"losses must be a non-empty 1-D array, got shape "
+                f"{tuple(losses.shape)}."
+            )
+        if not isinstance(n_kept, Real) or isinstance(n_kept, bool):
+            raise TypeError(f"n_kept must be a real number, got {n_kept!r}.")
+        if not n_kept > 0:
+            raise ValueError(f"n_kept must be above 0, got {n_kept}.")
+        dtype, (x,) = wide(xp, losses)
+        strength = check_strength(xp, epsilon, Axis(xp, x.shape, 0), x)
+        weights = None
+        if sample_weight is not None:
+            weights = xp.as_floats(sample_weight, "sample_weight", x)
+            _check_shape(weights, "sample_weight", tuple(x.shape))
+        data = Data(xp, x, weights, "losses")
+        none = xp.zeros_like(data.total)
+        kept = none + float(n_kept)
+        value = window_mean(
+            data,
+            (none, data.total),
+            (kept, data.total - kept),
+            strength,
+            "quadratic",
+            "n_kept must be at most the number of losses or the sum of their weights",
+        )
+        return xp.astype(value[0], dtype)
+
+
+class _Rows:
+    """Scores and what their ranks are compared with, NaN where it is not known.
+
+    Attributes
+    ----------
+    truth : array of shape (n_rows, n_labels)
+    is_missing : array of bool of that shape
+    count : array of shape (n_rows, 1)
+        The number of ranked labels.
+    """
+
+    def __init__(
+        self, xp: Any, scores: Any, truth: Any, name: str, sample_weight: Any
+    ) -> None:
+        self._xp, self._ranks = xp, Ranks[Any](xp)
+        scores = _check_scores(xp, scores, "n_labels")
+        self._dtype, (self.scores,) = wide(xp, scores)
+        truth = xp.as_floats(truth, name, self.scores)
+        _check_shape(truth, name, tuple(scores.shape))
+        self.truth = truth = xp.detach(truth)
+        self.is_missing = xp.isnan(truth)
+        known = xp.known(truth)
+        if known is not None and np.isinf(known).any():
+            raise ValueError(f"{name} must be finite or NaN, got infinite entries.")
+        xp.check_finite(self.scores, "scores")
+        self.count = xp.sum(xp.cast(~self.is_missing, truth))
+        ones = xp.where(self.count > 1, xp.ones_like(self.count), 0 * self.count)
+        self._weight = _row_weight(xp, sample_weight, ones)
+
+    def rank(self, epsilon: Any, regularization: RankRegularization) -> Any:
+        """Soft ranks of the scores among the ranked labels, the largest first."""
+        xp = self._xp
+        is_missing, known = self.is_missing, xp.known(self.truth)
+        if known is not None and not np.isnan(known).any():
+            return self._ranks.soft_rank(
+                self.scores, epsilon, regularization=regularization, descending=True
+            )
+        nan = xp.zeros_like(self.scores) + math.nan
+        known = xp.where(is_missing, nan, self.scores)
+        return self._ranks.soft_rank(
+            known,
+            epsilon,
+            regularization=regularization,
+            descending=True,
+            nan_policy="omit",
+        )
+
+    def rank_truth(self) -> Any:
+        """Ranks of what is known, ties in the mean."""
+        return self._ranks.soft_rank(self.truth, 0.0, nan_policy="omit")
+
+    def total(self, losses: Any) -> Any:
+        """The weighted mean of the rows."""
+        xp = self._xp
+        return xp.astype(xp.dot(self._weight, losses), self._dtype)
+
+
+def _check_scores(xp: Any, scores: Any, columns: str) -> Any:
+    scores = xp.check_values(scores, "scores")
+    if scores.ndim != 2:
+        raise ValueError(
+            f"scores must have shape (n_rows, {columns}), got {tuple(scores.shape)}."
+        )
+    return scores
+
+
+def _check_shape(array: Any, name: str, shape: tuple[int, ...]) -> None:
+    if tuple(array.shape) != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {tuple(array.shape)}.")
+
+
+def _row_weight(xp: Any, sample_weight: Any, ones: Any) -> Any:
+    """Weights of the rows with the sum 1, or all 0; `ones` are 0 for rows without."""
+    weight = ones
+    if sample_weight is not None:
+        given = xp.as_floats(sample_weight, "sample_weight", ones)
+        _check_shape(given, "sample_weight", (ones.shape[0],))
+        if (known := xp.known(given)) is not None:
+            xp.check_finite(given, "sample_weight")
+            if (known < 0).any():
+                raise ValueError(
+                    f"sample_weight must be at least 0, got {known.min()}."
+                )
+            if known.size and not known.any():
+                raise ValueError("sample_weight must not be zero everywhere.")
+        weight = ones * given[:, None]
+    total = weight.sum()
+    return weight / xp.where(total > 0, total, xp.ones_like(total))

@@ -1,10 +1,12 @@
 """The public projections, methods for arrays of any framework."""
 
 from types import ModuleType
-from typing import Generic
+from typing import Any, Generic
 
+from .._checks import check_regularization
 from .._typing import Regularization
-from . import _operators as formulas
+from . import _blocks
+from ._arguments import Axis, check_other, wide
 from ._types import Array
 
 
@@ -63,7 +65,16 @@ class Projections(Generic[Array]):
         >>> isotonic_projection(torch.tensor([3.0, 1.0, 2.0, 0.0])).tolist()
         [3.0, 1.5, 1.5, 0.0]
         """
-        return formulas.isotonic(self._xp, s, w, regularization, axis)
+        xp = self._xp
+        check_regularization(regularization, ("quadratic", "entropic"))
+        s = xp.check_values(s, "s")
+        axis_of = Axis(xp, s.shape, axis)
+        w = xp.zeros_like(s) if w is None else check_other(xp, w, "w", s)
+        dtype, (s, w) = wide(xp, s, w)
+        s, w = _pair(xp, s, w, axis_of, "s")
+        first = xp.isotonic_blocks(s, w, regularization, project=False)
+        result = _blocks.isotonic(xp, s, w, first, regularization)
+        return xp.astype(axis_of.from_last(result), dtype)
 
     def project_permutahedron(
         self,
@@ -109,4 +120,28 @@ class Projections(Generic[Array]):
         >>> project_permutahedron(z, w).tolist()
         [0.625, 0.375, 0.0]
         """
-        return formulas.permutahedron(self._xp, z, w, regularization, axis)
+        xp = self._xp
+        check_regularization(regularization, ("quadratic", "entropic"))
+        z = xp.check_values(z, "z")
+        w = check_other(xp, w, "w", z)
+        axis_of = Axis(xp, z.shape, axis)
+        dtype, (z, w) = wide(xp, z, w)
+        z, w = _pair(xp, z, w, axis_of, "z")
+        order = xp.descending_order(z, "z")
+        z, w = xp.gather(z, order), xp.gather(w, xp.descending_order(w, "w"))
+        first = xp.isotonic_blocks(z, w, regularization, project=True)
+        result = xp.scatter(_blocks.projection(xp, z, w, first, regularization), order)
+        return xp.astype(axis_of.from_last(result), dtype)
+
+
+def _pair(xp: Any, s: Any, w: Any, axis: Axis, name: str) -> tuple[Any, Any]:
+    """Both with the axis last, w repeated for each slice."""
+    shape = tuple(s.shape)
+    if tuple(w.shape) not in ((axis.length,), shape):
+        raise ValueError(
+            f"w must have the shape of {name}, {shape}, or ({axis.length},), "
+            f"got {tuple(w.shape)}."
+        )
+    is_shared = tuple(w.shape) != shape
+    s = axis.to_last(s)
+    return s, xp.broadcast_to(w if is_shared else axis.to_last(w), tuple(s.shape))

@@ -37,7 +37,7 @@ from jax.numpy import (  # noqa: F401
 )
 
 from .._autodiff import _structure
-from .._autodiff._losses import check_label_range
+from .._autodiff._arguments import check_label_range
 from .._checks import KINDS, nonfinite_error
 
 quantile_example = "jax.scipy.stats.norm.ppf"

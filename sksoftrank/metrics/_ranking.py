@@ -112,21 +112,9 @@ def spearman_score(
     >>> spearman_score(y_true, y_pred, average=False)
     array([ 0.8, -1. ])
     """
-    if groups is not None:
-        return _score_groups(
-            "spearman_score",
-            (spearman_rows, weighted_spearman),
-            (y_true, y_pred, groups, sample_weight),
-            average,
-        )
-    y_true, y_pred, ranked, counts, sample_weight = check_pair(
-        y_true, y_pred, sample_weight
-    )
-    if counts is None:
-        score = spearman_rows(y_true, y_pred, ranked)
-    else:
-        score = [weighted_spearman(y_true[ranked], y_pred[ranked], counts)]
-    return _average(score, ranked, sample_weight, average, "spearman_score")
+    arguments = y_true, y_pred, groups, sample_weight
+    functions = spearman_rows, weighted_spearman
+    return _score("spearman_score", functions, arguments, average)
 
 
 @overload
@@ -224,21 +212,9 @@ def kendall_tau_score(
     >>> round(kendall_tau_score([[1, 2, 3, 4]], [[2, 1, 3, 4]]), 3)
     0.667
     """
-    if groups is not None:
-        return _score_groups(
-            "kendall_tau_score",
-            (kendall_rows, weighted_kendall),
-            (y_true, y_pred, groups, sample_weight),
-            average,
-        )
-    y_true, y_pred, ranked, counts, sample_weight = check_pair(
-        y_true, y_pred, sample_weight
-    )
-    if counts is None:
-        score = kendall_rows(y_true, y_pred, ranked)
-    else:
-        score = [weighted_kendall(y_true[ranked], y_pred[ranked], counts)]
-    return _average(score, ranked, sample_weight, average, "kendall_tau_score")
+    arguments = y_true, y_pred, groups, sample_weight
+    functions = kendall_rows, weighted_kendall
+    return _score("kendall_tau_score", functions, arguments, average)
 
 
 def ndcg_score(
@@ -382,20 +358,29 @@ def ndcg_score_of_ranks(
     return _ndcg(n_ranked - ranks, scores, k, sample_weight)
 
 
-def _score_groups(name, functions, arguments, average):
-    """The score of each group of flat arguments, or their mean.
+def _score(name, functions, arguments, average):
+    """The score of each row, or of each group of flat arguments, or their mean.
 
     `functions` are one of rows, truth, prediction and where both are ranked, and one of
     a single ranking with frequencies.
     """
+    of_rows, of_one = functions
     y_true, y_pred, groups, sample_weight = arguments
+    if groups is None:
+        y_true, y_pred, ranked, counts, sample_weight = check_pair(
+            y_true, y_pred, sample_weight
+        )
+        if counts is None:
+            score = of_rows(y_true, y_pred, ranked)
+        else:
+            score = [of_one(y_true[ranked], y_pred[ranked], counts)]
+        return _average(score, ranked, sample_weight, average, name)
     y_true = check_rankings(exact_within(y_true, "y_true", groups), "y_true")
     y_pred = check_rankings(exact_within(y_pred, "y_pred", groups), "y_pred")
     check_flat(y_true, "y_true")
     layout, group_weight, counts = check_group_weight(
         sample_weight, groups, check_both(y_true, y_pred), by_row=True
     )
-    of_rows, of_one = functions
     scores = np.full(layout.labels.size, np.nan)
     for numbers, index in layout.batches(BATCH_SIZE):
         ranked = np.ones(index.shape, dtype=bool)

@@ -49,6 +49,7 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
     raw_scale_: float
     objective_: float
     n_iter_: int
+    n_features_in_: int
     other_minimum_: OtherMinimum | None
     epsilon_: float
     stderr_: NDArray[np.float64] | None

@@ -30,7 +30,7 @@ from torch import (  # noqa: F401
     zeros_like,
 )
 
-from .._autodiff._losses import check_label_range
+from .._autodiff._arguments import check_label_range
 from .._checks import nonfinite_error
 from . import _structure_ops
 from ._kernel import fast as fast_by_kernel

@@ -7,20 +7,23 @@ from typing import Final
 from torch import Tensor
 
 from .._autodiff._binding import Binding
+from .._autodiff._public_choices import Choices
 from .._autodiff._public_locations import Locations
 from .._autodiff._public_losses import Losses
-from .._autodiff._public_operators import Operators
 from .._autodiff._public_projections import Projections
+from .._autodiff._public_ranks import Ranks
 from . import _backend
 
 _function = Binding("sksoftrank.torch", Tensor, {})
 
-_operators = Operators[Tensor](_backend)
-soft_rank: Final = _function(_operators.soft_rank)
-soft_sort: Final = _function(_operators.soft_sort)
-soft_topk: Final = _function(_operators.soft_topk)
-soft_topk_sort: Final = _function(_operators.soft_topk_sort)
-soft_sort_with: Final = _function(_operators.soft_sort_with)
+_ranks = Ranks[Tensor](_backend)
+soft_rank: Final = _function(_ranks.soft_rank)
+soft_sort: Final = _function(_ranks.soft_sort)
+soft_topk_sort: Final = _function(_ranks.soft_topk_sort)
+
+_choices = Choices[Tensor](_backend)
+soft_topk: Final = _function(_choices.soft_topk)
+soft_sort_with: Final = _function(_choices.soft_sort_with)
 
 _projections = Projections[Tensor](_backend)
 isotonic_projection: Final = _function(_projections.isotonic_projection)

@@ -1,15 +1,25 @@
-"""The public ranks, sorts and choices, methods for arrays of any framework."""
+"""The public ranks and sorts, methods for arrays of any framework."""
 
+import math
 from types import ModuleType
-from typing import Generic
+from typing import Any, Generic
 
+from .._checks import check_flag, check_k, check_n_jobs, check_nan_policy
 from .._typing import NanPolicy, RankRegularization, Regularization
-from . import _operators as formulas
-from ._types import Array, Numbers, Strength
+from . import _blocks
+from ._arguments import (
+    Axis,
+    nan_where,
+    prepare,
+    stand_ins,
+    with_hard_values,
+    without_nan,
+)
+from ._types import Array, Strength
 
 
-class Operators(Generic[Array]):
-    """Ranks, sorts and choices.
+class Ranks(Generic[Array]):
+    """Ranks and sorts.
 
     Parameters
     ----------
@@ -80,17 +90,41 @@ class Operators(Generic[Array]):
         >>> soft_rank(torch.tensor([2.0, 0.0, 1.0]), epsilon=2.0).tolist()
         [2.5, 1.5, 2.0]
         """
-        return formulas.rank(
-            self._xp,
-            values,
-            epsilon,
+        xp = self._xp
+        options = regularization, axis, descending, nan_policy
+        result = xp.fast(values, epsilon, False, *options, straight_through, n_jobs)
+        if result is not None:
+            return result
+        if check_flag(straight_through, "straight_through"):
+            return with_hard_values(
+                xp,
+                self.soft_rank,
+                values,
+                epsilon,
+                regularization=regularization,
+                axis=axis,
+                descending=descending,
+                nan_policy=nan_policy,
+                n_jobs=n_jobs,
+            )
+        descending = check_flag(descending, "descending")
+        x, axis_of, strength, dtype = prepare(
+            xp, values, axis, epsilon, regularization, ("quadratic", "entropic", "kl")
+        )
+        # Infinite values are ties of which no derivative is left.
+        x, _ = stand_ins(xp, x, strength, check_nan_policy(nan_policy))
+        ranks, is_nan = _by_blocks(
+            xp,
+            x,
+            strength,
             regularization,
-            axis,
             descending,
             nan_policy,
-            straight_through,
             n_jobs,
+            is_sort=False,
         )
+        ranks = nan_where(xp, is_nan, ranks)
+        return xp.astype(axis_of.from_last(ranks), dtype)
 
     def soft_sort(
         self,
@@ -153,97 +187,53 @@ class Operators(Generic[Array]):
         >>> soft_sort(torch.tensor([3.0, 2.0, 1.0]), epsilon=0.25).tolist()
         [1.0, 2.0, 3.0]
         """
-        return formulas.sort(
-            self._xp,
-            values,
-            epsilon,
+        xp = self._xp
+        options = regularization, axis, descending, nan_policy
+        result = xp.fast(values, epsilon, True, *options, straight_through, n_jobs)
+        if result is not None:
+            return result
+        if check_flag(straight_through, "straight_through"):
+            return with_hard_values(
+                xp,
+                self.soft_sort,
+                values,
+                epsilon,
+                regularization=regularization,
+                axis=axis,
+                descending=descending,
+                nan_policy=nan_policy,
+                n_jobs=n_jobs,
+            )
+        descending = check_flag(descending, "descending")
+        x, axis_of, strength, dtype = prepare(
+            xp, values, axis, epsilon, regularization, ("quadratic", "entropic")
+        )
+        omits_nan = check_nan_policy(nan_policy)
+        x, infinite = stand_ins(xp, x, strength, omits_nan, only_hard=True)
+        result, is_nan = _by_blocks(
+            xp,
+            x,
+            strength,
             regularization,
-            axis,
             descending,
             nan_policy,
-            straight_through,
             n_jobs,
+            is_sort=True,
         )
-
-    def soft_topk(
-        self,
-        values: Array,
-        k: float | Strength[Array],
-        epsilon: Strength[Array] = 1.0,
-        *,
-        weights: Numbers[Array] | None = None,
-        regularization: Regularization = "quadratic",
-        axis: int | None = -1,
-        largest: bool = True,
-        magnitude: bool = False,
-        nan_policy: NanPolicy = "raise",
-        straight_through: bool = False,
-    ) -> Array:
-        """Differentiable choice of the k largest values.
-
-        `sksoftrank.soft_topk` for tensors, with all derivatives.
-
-        Parameters
-        ----------
-        values : torch.Tensor of shape (..., n, ...)
-            Real floats of any type; 16 bits are computed in 32. -inf is a mask.
-        k : float, torch.Tensor or array-like
-            Number of values to choose, or their total weight: one, or one for each
-            slice. A tensor has derivatives.
-        epsilon : float, torch.Tensor or array-like, default=1.0
-            Strength of the regularization, as for `sksoftrank.soft_topk`: one, or one
-            for each slice, of the shape of `values` without `axis`. A tensor has
-            derivatives.
-        weights : array-like of shape (n,) or of the shape of `values`, default=None
-            Non-negative weights; a tensor of them has derivatives. None means ones.
-        regularization : {"quadratic", "entropic"}, default="quadratic"
-            As for `sksoftrank.soft_topk`.
-        axis : int or None, default=-1
-            Axis of the slices. None flattens `values` first.
-        largest : bool, default=True
-            If False the k smallest values are chosen.
-        magnitude : bool, default=False
-            Whether values are compared by their absolute values.
-        nan_policy : {"raise", "omit"}, default="raise"
-            Whether NaN are an error, or are left out and stay NaN.
-        straight_through : bool, default=False
-            Whether the result is the hard one, that for ``epsilon=0``, while
-            derivatives stay those for `epsilon`.
-
-        Returns
-        -------
-        parts : torch.Tensor of the shape of `values`
-            Parts of the values, in [0, 1] and of sum k.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument is not as described, or not finite.
-
-        See Also
-        --------
-        soft_topk_sort : The k largest values in order.
-
-        Examples
-        --------
-        >>> import torch
-        >>> from sksoftrank.torch import soft_topk
-        >>> soft_topk(torch.tensor([3.0, 0.0, 1.0, 2.0]), 2, epsilon=2.0).tolist()
-        [1.0, 0.0, 0.25, 0.75]
-        """
-        return formulas.topk(
-            self._xp,
-            values,
-            k,
-            epsilon,
-            weights,
-            regularization,
-            axis,
-            largest,
-            magnitude,
-            nan_policy,
-            straight_through,
-        )
+        if infinite is not None:
+            # Hard results: the infinite ones are first and last, NaN apart.
+            count = [xp.sum(xp.cast(infinite == sign, x)) for sign in (1.0, -1.0)]
+            n_numbers = x.shape[-1] if is_nan is None else xp.sum(xp.cast(~is_nan, x))
+            first, last = count if descending else count[::-1]
+            place, sign = xp.places(x), 1.0 if descending else -1.0
+            shift = xp.where(place < first, sign * math.inf, xp.zeros_like(result))
+            shift = xp.where(place >= n_numbers - last, -sign * math.inf, shift)
+            result = result + shift
+        if is_nan is not None:
+            n_missing = xp.sum(xp.cast(is_nan, x))
+            is_beyond = xp.places(x) >= x.shape[-1] - n_missing
+            result = nan_where(xp, is_beyond, result)
+        return xp.astype(axis_of.from_last(result), dtype)
 
     def soft_topk_sort(
         self,
@@ -305,85 +295,49 @@ class Operators(Generic[Array]):
         >>> soft_topk_sort(torch.tensor([3.0, 0.0, 1.0, 9.0]), 2, 0.5).tolist()
         [6.25, 4.25]
         """
-        return formulas.topk_sort(
-            self._xp,
+        axis_of = Axis(self._xp, self._xp.check_values(values, "values").shape, axis)
+        k = check_k(k, axis_of.length)
+        result = self.soft_sort(
             values,
-            k,
             epsilon,
-            regularization,
-            axis,
-            largest,
-            nan_policy,
-            straight_through,
+            regularization=regularization,
+            axis=axis,
+            descending=check_flag(largest, "largest"),
+            nan_policy=nan_policy,
+            straight_through=straight_through,
         )
+        return axis_of.from_last(axis_of.to_last(result)[..., :k])
 
-    def soft_sort_with(
-        self,
-        values: Array,
-        criterion: Array,
-        epsilon: Strength[Array] = 1.0,
-        *,
-        regularization: Regularization = "quadratic",
-        axis: int = 0,
-        descending: bool = False,
-        nan_policy: NanPolicy = "raise",
-        straight_through: bool = False,
-    ) -> Array:
-        """Records sorted by a criterion, differentiable in both.
 
-        `sksoftrank.soft_sort_with` for tensors, with all derivatives.
-
-        Parameters
-        ----------
-        values : torch.Tensor of shape (n, ...)
-            Records, along `axis`: finite floats.
-        criterion : torch.Tensor of shape (n,)
-            By what to sort: finite floats.
-        epsilon : float or torch.Tensor of shape (), default=1.0
-            Strength of the regularization, as for `sksoftrank.soft_sort_with`. A tensor
-            has a derivative of its own.
-        regularization : {"quadratic", "entropic"}, default="quadratic"
-            As for `sksoftrank.soft_sort_with`.
-        axis : int, default=0
-            Axis of the records in `values`.
-        descending : bool, default=False
-            If True the record with the largest criterion comes first.
-        nan_policy : {"raise", "omit"}, default="raise"
-            Whether NaN are an error, or records are left out that have any or whose
-            criterion is NaN. The last places are NaN then.
-        straight_through : bool, default=False
-            Whether the result is the hard one, that for ``epsilon=0``, while
-            derivatives stay those for `epsilon`.
-
-        Returns
-        -------
-        sorted_values : torch.Tensor of the shape of `values`
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument is not as described, or not finite.
-
-        See Also
-        --------
-        soft_sort : Sorted values, without records.
-
-        Examples
-        --------
-        >>> import torch
-        >>> from sksoftrank.torch import soft_sort_with
-        >>> values = torch.tensor([1.0, 2.0, 3.0])
-        >>> soft_sort_with(values, torch.tensor([0.75, 0.25, 0.5]), 0.5).tolist()
-        [2.25, 2.25, 1.5]
-        """
-        return formulas.sort_with(
-            self._xp,
-            values,
-            criterion,
-            epsilon,
-            regularization,
-            axis,
-            descending,
-            nan_policy,
-            straight_through,
-        )
+def _by_blocks(
+    xp: Any,
+    x: Any,
+    epsilon: _blocks.Strength,
+    regularization: str,
+    descending: bool,
+    nan_policy: str,
+    n_jobs: int | None,
+    *,
+    is_sort: bool,
+) -> tuple[Any, Any]:
+    """Ranks or sorts along the last axis, and which values were NaN, if any may be."""
+    filled, is_nan = without_nan(xp, x, nan_policy)
+    if is_nan is None and epsilon.is_number:
+        options = regularization, -1, descending, "raise", False, n_jobs
+        result = xp.fast(x, epsilon.value, is_sort, *options)
+        if result is not None:
+            return result, None
+    order, first = xp.blocks(
+        x,
+        epsilon.of_slices(x.shape[:-1]),
+        regularization,
+        is_sort,
+        descending,
+        is_nan is not None,
+        check_n_jobs(n_jobs),
+    )
+    formula = _blocks.sorted_values if is_sort else _blocks.ranks
+    result = formula(
+        xp, filled, order, first, epsilon, regularization, descending=descending
+    )
+    return result, is_nan
