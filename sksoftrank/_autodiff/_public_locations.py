@@ -31,7 +31,7 @@ class Locations(Generic[Array]):
     """
 
     def __init__(self, xp: ModuleType) -> None:
-        self._xp = xp
+        self._xp, self._ranks = xp, Ranks[Any](xp)
 
     def soft_quantile(
         self,
@@ -408,7 +408,7 @@ class Locations(Generic[Array]):
         values = xp.check_values(values, "values")
         check_nonempty(Axis(xp, values.shape, axis), values.shape)
         dtype, (x,) = wide(xp, values)
-        ranks: Any = Ranks[Any](xp).soft_rank(
+        ranks = self._ranks.soft_rank(
             x,
             epsilon,
             regularization=regularization,

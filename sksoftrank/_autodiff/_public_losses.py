@@ -28,7 +28,7 @@ class Losses(Generic[Array]):
     """
 
     def __init__(self, xp: ModuleType) -> None:
-        self._xp = xp
+        self._xp, self._ranks = xp, Ranks[Any](xp)
 
     def spearman_loss(
         self,
@@ -83,7 +83,7 @@ class Losses(Generic[Array]):
         """
         xp = self._xp
         _check_top_weight(top_weight)
-        rows = _Rows(xp, scores, ranks, "ranks", sample_weight)
+        rows = _Rows(self._ranks, xp, scores, ranks, "ranks", sample_weight)
         found = rows.rank(epsilon, regularization)
         targets = xp.detach(rows.rank_truth())
         error = xp.where(rows.is_missing, xp.zeros_like(found), found - targets)
@@ -148,7 +148,7 @@ class Losses(Generic[Array]):
         """
         xp = self._xp
         check_cutoff(k)
-        rows = _Rows(xp, scores, relevance, "relevance", sample_weight)
+        rows = _Rows(self._ranks, xp, scores, relevance, "relevance", sample_weight)
         gain = xp.where(rows.is_missing, xp.zeros_like(rows.truth), rows.truth)
         known = xp.known(rows.truth)
         if known is not None and (known < 0).any():
@@ -239,7 +239,7 @@ class Losses(Generic[Array]):
         labels = xp.check_labels(labels, "labels", n_rows, n_classes)
         dtype, (x,) = wide(xp, scores)
         x = xp.sigmoid(x) if squashing is not None else x
-        found = Ranks[Any](xp).soft_rank(
+        found = self._ranks.soft_rank(
             x, epsilon, regularization=operator, descending=True
         )
         true = xp.gather(found, labels[:, None])
@@ -338,9 +338,15 @@ class _Rows:
     """
 
     def __init__(
-        self, xp: Any, scores: Any, truth: Any, name: str, sample_weight: Any
+        self,
+        ranks: Ranks[Any],
+        xp: Any,
+        scores: Any,
+        truth: Any,
+        name: str,
+        sample_weight: Any,
     ) -> None:
-        self._xp, self._ranks = xp, Ranks[Any](xp)
+        self._xp, self._ranks = xp, ranks
         scores = _check_scores(xp, scores, "n_labels")
         self._dtype, (self.scores,) = wide(xp, scores)
         truth = xp.as_floats(truth, name, self.scores)
