@@ -64,6 +64,13 @@ def _widen(X, epsilon):
     return X, epsilon, factor
 
 
+def cells(X, rows, columns):
+    """These rows and columns of X, of which each column lies in one piece."""
+    if rows.size == len(X):
+        return np.asfortranarray(X[:, columns])
+    return np.asfortranarray(X[np.ix_(rows, columns)])
+
+
 def column_batches(shape):
     """Slices of the columns of an array of this shape, not much at a time."""
     return gen_batches(shape[1], max(1, BATCH_SIZE // shape[0]))

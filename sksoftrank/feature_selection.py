@@ -22,7 +22,7 @@ from ._jacobian import Jacobian
 from ._rows import Slices
 from ._sklearn import check_array, check_X_y
 from ._typing import RankRegularization
-from ._unit_ranks import column_batches, in_interquartile_ranges, unit_ranks
+from ._unit_ranks import cells, column_batches, in_interquartile_ranges, unit_ranks
 from .operators._by_group import GroupLayout
 from .preprocessing._soft_cdf import interquartile_gradient
 
@@ -82,7 +82,7 @@ class _Block:
         if scale is not None:
             epsilon /= rows.size
         if keep:
-            X = X[self.cells]
+            X = cells(X, rows, columns)
             if scale is not None:
                 self._gradient = np.array([interquartile_gradient(x) for x in X.T]).T
                 X, self._scale = in_interquartile_ranges(X, "X")
@@ -96,7 +96,7 @@ class _Block:
         else:
             unit, norm = np.empty((rows.size, columns.size)), np.empty(columns.size)
             for own in column_batches(unit.shape):
-                part = X[np.ix_(rows, columns[own])]
+                part = cells(X, rows, columns[own])
                 if scale is not None:
                     part, _ = in_interquartile_ranges(part, "X")
                 unit[:, own], norm[own], *_ = unit_ranks(
@@ -409,10 +409,15 @@ def _correlations(
             values, _ = in_interquartile_ranges(values, "X and y")
         return unit_ranks(values, epsilon / rows.size, regularization, keep=False)[0]
 
-    target = unit(y[rows, None])[:, 0]
-    found = np.empty(columns.size)
+    found, target = np.empty(columns.size), None
     for own in column_batches((rows.size, columns.size)):
-        found[own] = unit(X[np.ix_(rows, columns[own])]).T @ target
+        part = cells(X, rows, columns[own])
+        if target is None:  # with the first of them, for a call takes its time
+            part = unit(np.asfortranarray(np.column_stack([part, y[rows]])))
+            part, target = part[:, :-1], part[:, -1]
+        else:
+            part = unit(part)
+        found[own] = part.T @ target
     return np.clip(found, -1.0, 1.0)
 
 
