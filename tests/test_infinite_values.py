@@ -22,6 +22,7 @@ from sksoftrank import (
 INF = np.inf
 X = np.array([3.0, -INF, 1.0, INF, 2.0, -INF, INF, 0.5, -4.0])
 FINITE = np.isfinite(X)
+RANKS = rankdata(np.clip(X, -9, 9))  # of infinite values SciPy 1.12 gives NaN
 EPSILONS = [0, 1e-300, 0.1, 0.7, 30.0, 1e8]
 regularizations = pytest.mark.parametrize("regularization", ["quadratic", "entropic"])
 dtypes = pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -30,7 +31,7 @@ dtypes = pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @dtypes
 def test_hard_operators(dtype):
     x = X.astype(dtype)
-    assert_array_equal(soft_rank(x, 0), rankdata(x))
+    assert_array_equal(soft_rank(x, 0), RANKS)
     assert_array_equal(soft_sort(x, 0), np.sort(x))
     assert_array_equal(soft_sort(x, 0, descending=True), np.sort(x)[::-1])
     assert_array_equal(soft_topk_sort(x, 4, 0), np.sort(x)[::-1][:4])
@@ -57,7 +58,7 @@ def test_masked_ranks(regularization, epsilon, descending, dtype):
     x = X.astype(dtype)
     options = {"regularization": regularization, "descending": descending}
     ranks, jacobian = soft_rank(x, epsilon, return_jacobian=True, **options)
-    assert_array_equal(ranks[~FINITE], rankdata(-x if descending else x)[~FINITE])
+    assert_array_equal(ranks[~FINITE], (10 - RANKS if descending else RANKS)[~FINITE])
     if regularization == "quadratic":  # with two values at both ends
         alone, own = soft_rank(x[FINITE], epsilon, return_jacobian=True, **options)
         assert_allclose(ranks[FINITE], alone + 2, rtol=1e-6)
@@ -128,7 +129,7 @@ def test_magnitudes_that_are_infinite():
 
 def test_normalized_quantiles():
     found = soft_quantile_normalize(X, np.arange(9.0), 0)
-    assert_allclose(found, rankdata(X) - 1, rtol=1e-15)
+    assert_allclose(found, RANKS - 1, rtol=1e-15)
 
 
 @pytest.mark.parametrize(

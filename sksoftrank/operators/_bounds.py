@@ -383,7 +383,8 @@ def _single_rank_bound(x, regularization):
     spread = x[:, 0] - x[:, -1]
     varies = spread > 0
     spread, x = spread[varies], x[varies]
-    unit = (x - x[:, :1]) / spread[:, None]
+    with np.errstate(over="ignore"):  # NumPy 1.26 warns of it where nothing overflows
+        unit = (x - x[:, :1]) / spread[:, None]
     slope = _largest_slope(unit, _log_odds(rho[None]), np.ones(len(x)))
     single[varies] = spread / slope * _UP
     return single
