@@ -274,12 +274,12 @@ class LinearDesign:
         gradient = multiply(self.basis.T, gradient)
         return append(gradient, total) if self.fit_intercept else gradient
 
-    def newton_step(self, z, y, gradient, row_weight):
+    def newton_step(self, z, y, gradient, row_weight, tolerance=STEP_TOLERANCE):
         """Step from z to the minimum of the weighted, penalised sum of squares / 2.
 
         The squares are those of y less predictions, `gradient` is the gradient of that
         function at z. Directions that the rows of positive weight do not determine are
-        left as they are.
+        left as they are. `tolerance` is that of a basis that is diagonal.
         """
         if self.basis.ndim == 1:
             root, ridge = np.sqrt(row_weight), np.sqrt(self.penalty)
@@ -292,8 +292,8 @@ class LinearDesign:
                 dtype=np.float64,
             )
             target = np.append(root * (y - self.predict(z)), -ridge * z)
-            tolerance = {"atol": STEP_TOLERANCE, "btol": STEP_TOLERANCE, "conlim": 0}
-            return lsmr(rows, target, **tolerance, maxiter=4 * z.size)[0]
+            options = {"atol": tolerance, "btol": tolerance, "conlim": 0}
+            return lsmr(rows, target, **options, maxiter=4 * z.size)[0]
 
         hessian = self.gram(row_weight) + np.diag(self.penalty)
         return -determined_inverse(hessian, self.noise)[0] @ gradient

@@ -72,7 +72,8 @@ class SoftLTSRegressor(LTSFits):
           outliers in y; outliers in X (bad leverage points) can mislead it.
     n_init : int or "auto", default="auto"
         Number of random draws of ``init="auto"``, at least 0. "auto" depends on the
-        size of the data.
+        size of the data; for a rank from 64 to 500 it is 0, for such draws are hardly
+        ever clean.
     max_iter : int, default=1000
         Largest number of L-BFGS iterations, and of reweighted least-squares fits before
         and after them.

@@ -36,10 +36,11 @@ GROUP_SIZE = 400
 N_GROUPS = 2
 
 # Random starts by default, for large, small and sparse data, and how many are dealt
-# with at once.
+# with at once; the tolerance of those of sparse data.
 N_INIT = 30
 N_INIT_SMALL = 300
 N_INIT_SPARSE = 10
+START_TOLERANCE = 1e-5
 CHUNK_OF_STARTS = 100
 
 # With more coordinates than this hardly any rows drawn at random are clean: by default
@@ -197,12 +198,12 @@ def _least_squares(design, y, sample_weight):
     return z
 
 
-def _weighted_fit(design, y, weight, z):
+def _weighted_fit(design, y, weight, z, **options):
     """Coordinates of the (ridge) fit with these row weights, from z on."""
     row_weight = weight / weight.sum()
     residual = y - design.predict(z)
     gradient = design.penalty * z - design.pull_back(row_weight * residual)
-    return z + design.newton_step(z, y, gradient, row_weight)
+    return z + design.newton_step(z, y, gradient, row_weight, **options)
 
 
 def _search_dense(design, y, sample_weight, n_kept, n_init, rng, n_jobs, thorough):
@@ -404,7 +405,8 @@ def _search_wide(design, y, sample_weight, n_kept, n_init, rng, n_jobs, thorough
         uniform = rng.random_sample(max(1, math.ceil(n_kept / 2)))
         index = draw(cumulated, uniform)
         mass = np.bincount(index, minlength=y.size)
-        fits.append(_weighted_fit(design, y, mass, np.zeros_like(least_squares)))
+        origin = np.zeros_like(least_squares)
+        fits.append(_weighted_fit(design, y, mass, origin, tolerance=START_TOLERANCE))
     n_fits = len(fits) + 2 + HUBER_STEPS
     values = []
     for i, z in enumerate(fits):
