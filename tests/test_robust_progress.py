@@ -102,8 +102,18 @@ def test_callbacks():
 def test_callbacks_of_the_others():
     X, y, _ = contaminated()
     record = Record()
-    SoftLQSRegressor(random_state=0).set_callbacks(record).fit(X, y)
-    assert record.names == ["fit", "search", "minimum"]
+    model = SoftLQSRegressor(random_state=0).set_callbacks(record).fit(X, y)
+    assert record.names[:2] == ["fit", "search"]
+    assert set(record.names[2:]) == {"iteration"}
+    stopped = Record(n_iterations=2)
+    early = SoftLQSRegressor(random_state=0).set_callbacks(stopped).fit(X, y)
+    assert stopped.names == record.names[:4]
+    assert early.n_iter_ < model.n_iter_
+    assert early.objective_ > model.objective_
+    record = Score()
+    hard = SoftLQSRegressor(epsilon=0, random_state=0).set_callbacks(record).fit(X, y)
+    assert record.names == ["fit", "search", "hard search"]
+    assert record.scores[1] == hard.score(X, y)
     record = Record()
     search = SoftLTSRegressorCV(epsilons=[1, 10], trims=[0.3, 0.5], cv=3)
     search.set_callbacks(record).fit(X, y)

@@ -10,7 +10,7 @@ from ._trimmed_squares import Minimum
 MAX_BISECTIONS = 50
 
 
-def minimize_kinked(function, x, *, max_iter, tol, report=None):
+def minimize_kinked(function, x, *, max_iter, tol, report=None, after=None):
     """Minimise a continuous function that is smooth but for kinks, also at the minimum.
 
     BFGS with a line search for the weak Wolfe conditions, which in practice reaches a
@@ -30,6 +30,8 @@ def minimize_kinked(function, x, *, max_iter, tol, report=None):
         step descends.
     report : callable, default=None
         Is given a line of text every tenth iteration.
+    after : callable, default=None
+        Is given x after each iteration, and says whether to stop.
 
     Returns
     -------
@@ -61,6 +63,8 @@ def minimize_kinked(function, x, *, max_iter, tol, report=None):
         inverse = shear @ inverse @ shear.T + np.outer(step, step) / curvature
         if report is not None and (n_iter + 1) % 10 == 0:
             report(f"iteration {n_iter + 1}, objective {value:.6g}")
+        if after is not None and after(x):
+            return Minimum(x, n_iter + 1, None, is_stopped=True)
     return Minimum(x, max_iter, f"{max_iter} iterations were not enough.")
 
 

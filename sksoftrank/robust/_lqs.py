@@ -12,7 +12,7 @@ from .._sklearn import FitCallbacks, Interval, StrOptions, fit_context
 from .._typing import Features, Formulation, NumberOfStarts, RandomState
 from ..linear._robust_scale import inlier_mask
 from ..losses._choices import quantile_choice
-from ._base import RobustLinearModel, attributes_at
+from ._base import RobustLinearModel, attributes_at, tells
 from ._data_warnings import warn_of_data
 from ._lqs_search import lqs_search
 from ._problem import RobustProblem
@@ -82,7 +82,7 @@ class SoftLQSRegressor(RobustLinearModel):
         Number of threads of the search for the LTS fit. The fit does not depend on it.
     verbose : int, default=0
         1 prints the size of the search, the start and the result, 2 also every tenth
-        iteration. Callbacks of scikit-learn (1.9) hear of the search and the minimum.
+        iteration. Callbacks of scikit-learn (1.9) hear of each search and iteration.
 
     Attributes
     ----------
@@ -298,25 +298,26 @@ class SoftLQSRegressor(RobustLinearModel):
             f"search: {y.size} rows, {problem.n_coefs} coefficients, "
             f"{problem.n_kept:g} rows to keep"
         )
-        callbacks.begin_iteration("search")
-        starts = self._find_starts(problem, check_random_state(self.random_state))
-        callbacks.end_iteration(lambda: attributes_at(problem, starts[-1].z))
+        rng = check_random_state(self.random_state)
+        starts = self._find_starts(problem, rng, callbacks)
         s0 = problem.raw_scale(starts[0].z)
         n_fits = sum(start.n_fits for start in starts)
         self._report(f"start: {n_fits} fits, scale {s0 * problem.scale_unit:.6g}")
         squares = QuantileSquares(problem, s0, self.epsilon, self.formulation)
-        fits = [
-            squares.minimize_from(
-                start,
-                report=self._report if self.verbose > 1 else None,
-                max_iter=self.max_iter,
-                tol=self.tol,
+        fits = []
+        for start in starts:
+            fits.append(
+                squares.minimize_from(
+                    start,
+                    report=self._report if self.verbose > 1 else None,
+                    after=tells(callbacks, problem),
+                    max_iter=self.max_iter,
+                    tol=self.tol,
+                )
             )
-            for start in starts
-        ]
+            if fits[-1].is_stopped:
+                break
         best = min(fits, key=lambda fit: fit.objective)
-        callbacks.begin_iteration("minimum")
-        callbacks.end_iteration(lambda: attributes_at(problem, best.z))
         self._warn_not_converged(best.message)
         self.n_iter_ = n_fits + sum(fit.n_iter for fit in fits)
         unit = problem.scale_unit
@@ -341,7 +342,7 @@ class SoftLQSRegressor(RobustLinearModel):
         callbacks.end_fit()
         return self
 
-    def _find_starts(self, problem, rng):
+    def _find_starts(self, problem, rng, callbacks):
         """The LTS fit, and for a small epsilon the hard LQS fit."""
         n_coordinates = problem.design.n_coordinates
         if self.epsilon == 0 and n_coordinates > MAX_SEARCH_COORDINATES:
@@ -349,6 +350,7 @@ class SoftLQSRegressor(RobustLinearModel):
                 f"epsilon must be above 0 to fit more than {MAX_SEARCH_COORDINATES} "
                 f"coefficients, got {self.epsilon}."
             )
+        callbacks.begin_iteration("search")
         start = problem.start(
             "auto",
             n_init=self.n_init,
@@ -357,11 +359,16 @@ class SoftLQSRegressor(RobustLinearModel):
             max_iter=self.max_iter,
             tol=self.tol,
         )
+        callbacks.end_iteration(lambda: attributes_at(problem, start.z))
         is_exact = problem.raw_scale(start.z) == 0
         if is_exact or self.epsilon > MAX_HARD_EPSILON:
             return [start]
         if not 0 < n_coordinates <= MAX_SEARCH_COORDINATES:
             return [start]
+        self._report(
+            f"search: {start.n_fits} fits by trimmed squares; now by quantiles"
+        )
+        callbacks.begin_iteration("hard search")
         hard = lqs_search(
             problem.design,
             problem.y,
@@ -373,6 +380,7 @@ class SoftLQSRegressor(RobustLinearModel):
             max_iter=self.max_iter,
             zero=problem.zero,
         )
+        callbacks.end_iteration(lambda: attributes_at(problem, hard.z))
         return [start, hard]
 
     def _set_diagnostics(self, problem, squares, z):

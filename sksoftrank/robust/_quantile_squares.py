@@ -22,6 +22,7 @@ class LQSFit(NamedTuple):
     objective: float  # in units of `RobustProblem.unit` squared
     n_iter: int
     message: str | None
+    is_stopped: bool  # by a callback
 
 
 class QuantileSquares(TrimmedSquares):
@@ -63,32 +64,38 @@ class QuantileSquares(TrimmedSquares):
         residual = np.where(np.abs(residual) <= self.zero, 0.0, residual / self.unit)
         return super().trim(0.5 * residual**2)[2]
 
-    def minimize_from(self, start, **control):
-        """Minimum near a start, both in the units of the problem."""
+    def minimize_from(self, start, after=None, **control):
+        """Minimum near a start, both in the units of the problem; so is what `after` gets.
+
+        `after` as for `TrimmedSquares.minimize`.
+        """
         found = Minimum(start.z / self.unit, 0, None)
         if self.epsilon > 0:
+            if after is not None:
+                control["after"] = lambda z: after(z * self.unit)
             found = self.minimize(found.z, **control)
         objective = self.unit * self.unit * self.evaluate(found.z)[0]
         message = found.message or start.message
-        return LQSFit(found.z * self.unit, objective, found.n_iter, message)
+        z = found.z * self.unit
+        return LQSFit(z, objective, found.n_iter, message, found.is_stopped)
 
     def minimize(self, z, *, max_iter, tol, report=None, after=None):
         """BFGS and then reweighted least squares, for few coordinates."""
+        told = {"report": report, "after": after}
+        control = {"max_iter": max_iter, "tol": tol}
         if not 0 < z.size <= MAX_SEARCH_COORDINATES:
-            return super().minimize(
-                z, max_iter=max_iter, tol=tol, report=report, after=after
-            )
-        found = self._minimize_kinked(z, max_iter=max_iter, tol=tol, report=report)
-        # A line search may leap over the minimum next to the start: short steps do not.
-        near = self.reweight(z, max_iter=max_iter, tol=tol)
-        if self.evaluate(near.z)[0] < (1 - LEAP) * self.evaluate(found.z)[0]:
-            again = self._minimize_kinked(
-                near.z, max_iter=max_iter, tol=tol, report=report
-            )
-            found = again._replace(n_iter=found.n_iter + again.n_iter)
-        if found.message is not None:
+            return super().minimize(z, **control, **told)
+        found = self._minimize_kinked(z, **control, **told)
+        if found.is_stopped:
             return found
-        polished = self.reweight(found.z, max_iter=max_iter, tol=tol)
+        # A line search may leap over the minimum next to the start: short steps do not.
+        near = self.reweight(z, **control)
+        if self.evaluate(near.z)[0] < (1 - LEAP) * self.evaluate(found.z)[0]:
+            again = self._minimize_kinked(near.z, **control, **told)
+            found = again._replace(n_iter=found.n_iter + again.n_iter)
+        if found.is_stopped or found.message is not None:
+            return found
+        polished = self.reweight(found.z, **control)
         return polished._replace(n_iter=found.n_iter + polished.n_iter)
 
     def _minimize_kinked(self, z, **control):

@@ -21,6 +21,7 @@ class Minimum(NamedTuple):
     z: np.ndarray
     n_iter: int
     message: str | None  # None, or why it did not converge
+    is_stopped: bool = False  # by a callback
 
 
 class TrimmedSquares:
@@ -99,7 +100,8 @@ class TrimmedSquares:
             )
             z, n_iter = result.x, result.nit
             if is_stopped or result.message is not None:
-                return Minimum(z, n_iter, None if is_stopped else result.message)
+                message = None if is_stopped else result.message
+                return Minimum(z, n_iter, message, is_stopped)
         polished = self.reweight(z, max_iter=max_iter, tol=tol)
         return polished._replace(n_iter=n_iter + polished.n_iter)
 
@@ -158,13 +160,13 @@ def smooth_fit(
         p = hard.trim(0.5 * residual**2)[2]
         return SoftFit(z, hard.evaluate(z)[0], p, 0, None)
     squares = problem.trimmed_squares(s0, float(epsilon), formulation)
-    z, n_iter, message = squares.minimize(
+    found = squares.minimize(
         z / s0,
         max_iter=max_iter,
         tol=tol,
         report=report,
         after=None if after is None else lambda z: after(z * s0),
     )
-    value, _, _, p = squares.evaluate(z)
-    objective = s0 * s0 * value
-    return SoftFit(z * s0, objective, p, n_iter, message, squares.threshold)
+    value, _, _, p = squares.evaluate(found.z)
+    z, objective = found.z * s0, s0 * s0 * value
+    return SoftFit(z, objective, p, found.n_iter, found.message, squares.threshold)
