@@ -413,6 +413,17 @@ def test_map_with_missing_numbers_and_categories(as_frame):
         OutlierMapDisplay.from_predictions(y, predicted, np.full((200, 1), "a", object))
 
 
+def test_map_of_a_frame_of_objects():
+    """As database drivers return them."""
+    pd = pytest.importorskip("pandas")
+    X, y, _, _ = mixed()
+    model = SoftLTSRegressor(random_state=0).fit(X, y)
+    expected = OutlierMapDisplay.from_estimator(model, X, y, random_state=0)
+    frame = pd.DataFrame(X).astype(object)
+    display = OutlierMapDisplay.from_estimator(model, frame, y, random_state=0)
+    assert_allclose(display.robust_distances, expected.robust_distances)
+
+
 @pytest.mark.slow
 def test_map_of_boosting_on_a_frame():
     pd = pytest.importorskip("pandas")

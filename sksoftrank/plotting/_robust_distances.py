@@ -15,22 +15,21 @@ MANY_ROWS = 5000
 def numbers_of(X):
     """The columns of X that hold numbers, missing ones replaced by the median."""
     if hasattr(X, "select_dtypes"):  # a frame of pandas
-        X = X.select_dtypes(["number", "bool"])
+        X = X.infer_objects().select_dtypes(["number", "bool"])
     elif getattr(X, "dtype", None) == np.dtype(object):
         frame = [_as_numbers(column) for column in X.T]
         frame = [column for column in frame if column is not None]
         X = np.column_stack(frame) if frame else np.empty((len(X), 0))
+    if np.ndim(X) == 2 and X.shape[1] == 0:
+        raise ValueError(
+            "X must have columns of numbers for robust distances, got none."
+        )
     X = check_array(
         X,
         dtype=np.float64,
         ensure_all_finite="allow-nan",
-        ensure_min_features=0,
         input_name="X",
     )
-    if X.shape[1] == 0:
-        raise ValueError(
-            "X must have columns of numbers for robust distances, got none."
-        )
     missing = np.isnan(X)
     if missing.any():
         X = X[:, ~missing.all(axis=0)]

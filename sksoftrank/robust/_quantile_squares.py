@@ -65,9 +65,9 @@ class QuantileSquares(TrimmedSquares):
         return super().trim(0.5 * residual**2)[2]
 
     def minimize_from(self, start, after=None, **control):
-        """Minimum near a start, both in the units of the problem; so is what `after` gets.
+        """Minimum near a start, both in the units of the problem.
 
-        `after` as for `TrimmedSquares.minimize`.
+        `after` as for `TrimmedSquares.minimize`, in these units, too.
         """
         found = Minimum(start.z / self.unit, 0, None)
         if self.epsilon > 0:
