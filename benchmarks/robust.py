@@ -7,6 +7,7 @@ See README.md in this directory for what is measured and how to read it.
 """
 
 import argparse
+import importlib.util
 import json
 import time
 import tracemalloc
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from robust_answers import auto_section, intervals_section, minima_section
+from robust_peers import peers_section
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import (
     HuberRegressor,
@@ -484,6 +486,8 @@ def main():
         "Intervals": partial(intervals_section, table, quick),
         "Other minima": partial(minima_section, table, quick),
     }
+    if importlib.util.find_spec("pylmrob"):
+        sections["Against lmrob"] = partial(peers_section, table, quick, DESIGNS)
     if arguments.reference:
         sections["Classic data"] = partial(classics_section, arguments.reference, quick)
     if arguments.data:
