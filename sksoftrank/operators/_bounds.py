@@ -1,5 +1,7 @@
 """Which epsilon? The range in which it changes a soft operator."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -354,6 +356,11 @@ def _mean_fall(x):
     return (x[:, :1] - x[:, -1:]) + (above - below)
 
 
+def _log_sums(x):
+    """Logarithms of the running sums of exp, for rows of a range below 700."""
+    return x[:, :1] + np.log(np.cumsum(np.exp(x - x[:, :1]), axis=1))
+
+
 def _log_odds(x):
     """Log-mean-exp of the k largest minus that of the n - k smallest."""
     odds = np.empty((len(x), x.shape[1] - 1))
@@ -367,10 +374,14 @@ def _log_odds(x):
     odds[is_narrow] = spread[is_narrow, None] + (
         np.log1p(above / k) - np.log1p(below / k[::-1])
     )
-    wide = x[~is_narrow]
-    above = np.logaddexp.accumulate(wide, axis=1)[:, :-1]
-    below = np.logaddexp.accumulate(wide[:, ::-1], axis=1)[:, -2::-1]
-    odds[~is_narrow] = (above - np.log(k)) - (below - np.log(k[::-1]))
+    for rows, add_up in (
+        (~is_narrow & (spread < 600), _log_sums),
+        (spread >= 600, partial(np.logaddexp.accumulate, axis=1)),
+    ):
+        wide = x[rows]
+        above = add_up(wide)[:, :-1]
+        below = add_up(wide[:, ::-1])[:, -2::-1]
+        odds[rows] = (above - np.log(k)) - (below - np.log(k[::-1]))
     return odds
 
 
