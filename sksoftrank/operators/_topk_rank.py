@@ -304,10 +304,12 @@ class _OneBlock:
         n = rows.shape[1]
         if n < 2 or not rows.size:
             return None
+        high, low = rows.max(axis=1), rows.min(axis=1)
         reach = 0.5 * (k + 1) if kind == _pav.QUADRATIC else 1 + math.log(k)
-        if rows.max() - rows.min() > reach * epsilon:  # no row is that wide
+        which = np.flatnonzero(high - low <= reach * epsilon)  # others are too wide
+        if not which.size:
             return None
-        high, low = rows.max(1, keepdims=True), rows.min(1, keepdims=True)
+        rows, high, low = rows[which], high[which, None], low[which, None]
         fall = (high - rows) / epsilon
         others = n - k  # of the rank k + 1
         if kind == _pav.QUADRATIC:
@@ -330,10 +332,11 @@ class _OneBlock:
                 + (k + 1 + np.log((others + below) / total))
             )
             weights = terms / total
-        which = np.flatnonzero(is_one)
-        if not which.size:
+        is_one = is_one[:, 0]
+        if not is_one.any():
             return None
-        return cls(which, ranks[which], None if weights is None else weights[which])
+        weights = None if weights is None else weights[is_one]
+        return cls(which[is_one], ranks[is_one], weights)
 
 
 class _TopRows:
