@@ -184,6 +184,20 @@ def test_anchored_and_local_exponentials(regularization, spread):
     assert_allclose(got, expected.astype(float), rtol=1e-13)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_exponentials_of_a_pool_that_most_of_it_does_not_feel(dtype):
+    # Steps of x / epsilon of 1 / 2 and 2: one pool, over much more than the floats.
+    step = np.arange(5000.0)
+    x = (-step / 2).astype(dtype)
+    expected = 5000 + np.log(np.expm1(-0.5) / np.expm1(-1)) - step / 2
+    got = soft_rank(x, 1.0, regularization="entropic", descending=False)
+    assert_allclose(got, expected, rtol=1e-14 if dtype == np.float64 else 1e-6)
+    x = (-2 * step).astype(dtype)
+    got = soft_sort(x, 1.0, regularization="entropic", descending=True)
+    expected = np.log(np.expm1(-1) / np.expm1(-2)) - step
+    assert_allclose(got, expected, rtol=1e-14 if dtype == np.float64 else 1e-6)
+
+
 @pytest.mark.parametrize("spread", [0.999, 1.001])
 @pytest.mark.parametrize("epsilon", [3.0, 60.0, 1e4])
 def test_narrow_and_wide_entropic_sorts(spread, epsilon):

@@ -379,3 +379,28 @@ def test_derivatives_for_tiny_epsilon(function, epsilon, regularization, largest
     )
     assert_array_equal(jacobian.wrt_epsilon, np.zeros(4))
     assert_array_equal(jacobian.toarray(), np.zeros((4, 4)))
+
+
+@pytest.mark.parametrize("regularization", ["quadratic", "entropic"])
+@pytest.mark.parametrize("epsilon", [30.0, 300.0, 3000.0])
+def test_long_rows_of_one_block_are_not_sorted(regularization, epsilon):
+    # Of these rows some are one block, by k and epsilon, some nearly so.
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3, 300)) * [[1.0], [3.0], [20.0]]
+    g = rng.normal(size=x.shape)
+    for k in (1, 30, 200):
+        options = {"regularization": regularization, "return_jacobian": True}
+        got, jacobian = soft_topk_rank(x, k, epsilon, **options)
+        w = np.minimum(np.arange(1.0, 301), k + 1)
+        expected, projection = project_permutahedron(-x / epsilon, w, **options)
+        assert_allclose(got, expected, rtol=1e-13)
+        pulled = -projection.vjp(g) / epsilon
+        assert_allclose(jacobian.vjp(g), pulled, atol=1e-13 * np.abs(pulled).max())
+
+
+@pytest.mark.parametrize("largest", [True, False])
+def test_all_but_one_are_soft_ranks(largest):
+    x = np.random.default_rng(1).normal(size=(2, 7))
+    for k in (6, 7):
+        got = soft_topk_rank(x, k, 0.5, largest=largest)
+        assert_array_equal(got, soft_rank(x, 0.5, descending=largest))
