@@ -20,6 +20,9 @@ from ._location import Location, quantile_function
 from ._public_ranks import Ranks
 from ._types import Array, Cut, Numbers, Strength
 
+# What quantiles and means share.
+OPTIONS = ("weights", "regularization", "axis", "nan_policy")
+
 
 class Locations(Generic[Array]):
     """Quantiles and what is made of them.
@@ -96,16 +99,9 @@ class Locations(Generic[Array]):
         """
         xp, options = self._xp, (weights, regularization, axis, nan_policy)
         if check_flag(straight_through, "straight_through"):
+            named = dict(zip(OPTIONS, options, strict=True))
             return with_hard_values(
-                xp,
-                self.soft_quantile,
-                values,
-                epsilon,
-                q=q,
-                weights=weights,
-                regularization=regularization,
-                axis=axis,
-                nan_policy=nan_policy,
+                xp, self.soft_quantile, values, epsilon, q=q, **named
             )
         location = Location(xp, values, epsilon, *options)
         shape, levels = check_levels(xp, q, "q", location.x)
@@ -244,16 +240,9 @@ class Locations(Generic[Array]):
         """
         xp, options = self._xp, (weights, regularization, axis, nan_policy)
         if check_flag(straight_through, "straight_through"):
+            named = dict(zip(OPTIONS, options, strict=True))
             return with_hard_values(
-                xp,
-                self.soft_trimmed_mean,
-                values,
-                epsilon,
-                cut=cut,
-                weights=weights,
-                regularization=regularization,
-                axis=axis,
-                nan_policy=nan_policy,
+                xp, self.soft_trimmed_mean, values, epsilon, cut=cut, **named
             )
         location = Location(xp, values, epsilon, *options, are_frequencies=False)
         lower, upper = check_cut(xp, cut, location.x)

@@ -17,6 +17,9 @@ from ._arguments import (
 )
 from ._types import Array, Strength
 
+# What ranks and sorts share.
+OPTIONS = ("regularization", "axis", "descending", "nan_policy")
+
 
 class Ranks(Generic[Array]):
     """Ranks and sorts.
@@ -96,16 +99,9 @@ class Ranks(Generic[Array]):
         if result is not None:
             return result
         if check_flag(straight_through, "straight_through"):
+            named = dict(zip(OPTIONS, options, strict=True))
             return with_hard_values(
-                xp,
-                self.soft_rank,
-                values,
-                epsilon,
-                regularization=regularization,
-                axis=axis,
-                descending=descending,
-                nan_policy=nan_policy,
-                n_jobs=n_jobs,
+                xp, self.soft_rank, values, epsilon, n_jobs=n_jobs, **named
             )
         descending = check_flag(descending, "descending")
         x, axis_of, strength, dtype = prepare(
@@ -193,16 +189,9 @@ class Ranks(Generic[Array]):
         if result is not None:
             return result
         if check_flag(straight_through, "straight_through"):
+            named = dict(zip(OPTIONS, options, strict=True))
             return with_hard_values(
-                xp,
-                self.soft_sort,
-                values,
-                epsilon,
-                regularization=regularization,
-                axis=axis,
-                descending=descending,
-                nan_policy=nan_policy,
-                n_jobs=n_jobs,
+                xp, self.soft_sort, values, epsilon, n_jobs=n_jobs, **named
             )
         descending = check_flag(descending, "descending")
         x, axis_of, strength, dtype = prepare(
