@@ -112,8 +112,8 @@ cdef Py_ssize_t find_near(
 ) noexcept nogil:
     """Differences score - t of what may be in a block with t, sorted; their number.
 
-    They are only found if these are few. n_above (OUT): the number of larger scores
-    beyond.
+    They, and the number of larger scores beyond, n_above (OUT), are only found if they
+    are few.
     """
     cdef Py_ssize_t i, m = n, previous, shrinks = 0
     cdef double reach, difference
@@ -224,11 +224,8 @@ cdef TrueRank true_rank(
         found.rank = n_above + 0.5 * (m + 1)
         return found
     m = find_near(ranks, score, n, t, near, &n_above)
-    found.rank = n_above + 1.0
-    if m == 1 or n_above + m <= least_k:
-        return found
-    if m > FEW:
-        found.rank = NAN
+    found.rank = NAN if m > FEW else n_above + 1.0
+    if m == 1 or m > FEW or n_above + m <= least_k:
         return found
     first = n_above + m  # rho of the first of them
     block = block_of_zero(ranks, near, m, first)

@@ -183,6 +183,18 @@ def call_losses(rng):
     losses.sorted_quantile_loss(values, position, epsilon, counts)
 
 
+def call_topk_losses(rng):
+    n = int(rng.choice([2, 3, 8, 26, 70]))
+    options = {
+        "operator": str(rng.choice(["quadratic", "entropic", "kl"])),
+        "growth": str(rng.choice(["linear", "bounded"])),
+        "squashing": [None, "logistic"][rng.integers(2)],
+    }
+    labels, k = rng.integers(n, size=3), int(rng.integers(1, n))
+    epsilon = float(rng.choice(EPSILONS))
+    losses.soft_topk_loss(rows(rng, 3, n), labels, k, epsilon, **options)
+
+
 def call_transformer(rng):
     n = int(rng.choice(LENGTHS[1:]))
     weights = rng.integers(0, 3, n) + (np.arange(n) == 0)
@@ -214,6 +226,7 @@ OTHER_CALLS = [
     call_losses,
     call_many_quantiles,
     call_regressors,
+    call_topk_losses,
     call_transformer,
 ]
 

@@ -270,6 +270,20 @@ def test_kernel_without_a_sort(operator, n_classes):
     assert n_solved == 15 if n_classes <= 60 else 3 <= n_solved < 15
 
 
+@pytest.mark.parametrize("operator", ["quadratic", "entropic", "kl"])
+def test_many_classes_near_the_last_of_more(operator):
+    """A hundred of them may hold the rank, but not with those above."""
+    rng = np.random.default_rng(0)
+    scores = np.sort(rng.standard_normal(150))
+    scores[90:] += 1e4
+    value, gradient = soft_topk_loss([scores], [0], 100, 0.1, operator=operator)
+    expected = ranks_of_row(scores, 0.1, operator)[0] - 100
+    assert_allclose(value, expected, rtol=1e-9)
+    assert value > 10
+    if operator == "quadratic":
+        assert_allclose(gradient.sum(), 0, atol=1e-9)
+
+
 # Bad input
 
 
