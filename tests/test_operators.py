@@ -372,3 +372,17 @@ def test_nan_is_found_in_any_chunk(n_jobs):
         for function in OPERATORS.values():
             with pytest.raises(ValueError, match=r"^values must .*1 NaN"):
                 function(bad, n_jobs=n_jobs)
+
+
+@pytest.mark.parametrize("regularization", ["quadratic", "entropic", "kl"])
+def test_one_block_begins_at_its_bound(regularization):
+    for n in (3, 10, 100):
+        x = np.zeros(n)
+        x[1] = 1.0
+        single = epsilon_bounds(x, regularization=regularization)[1]
+        apart, together = (
+            soft_rank(x, factor * single, regularization=regularization)
+            for factor in (0.98, 1.02)
+        )
+        assert_allclose(apart[1], n, rtol=1e-12)
+        assert together[1] < n - 1e-3
