@@ -27,9 +27,14 @@ from sksoftrank import (
     SoftTrimmedRegressor,
 )
 from sksoftrank.datasets import make_contaminated_regression
-from sksoftrank.robust._spread import relative_spread
+from sksoftrank.robust._spread import spread_by_level
 
 NAMES = ["size", "place", "age", "garden", "luxury"]
+
+
+def relative_spread(residual, level, weight):
+    """Spread around each row relative to that of all; 1 if not larger."""
+    return spread_by_level(residual, level, weight)(level)
 
 
 def houses(n=1000, part=0.05, seed=0):

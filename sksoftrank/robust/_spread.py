@@ -31,11 +31,6 @@ class SpreadByLevel:
         return self.ratio_of_leaf[self.tree.apply(level[:, None])]
 
 
-def relative_spread(residual, level, weight):
-    """Spread of the errors around each row relative to that of all; 1 if not larger."""
-    return spread_by_level(residual, level, weight)(level)
-
-
 def spread_by_level(residual, level, weight):
     """Spread of the errors relative to that of all, at least 1, as a function of level.
 
