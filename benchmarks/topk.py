@@ -310,6 +310,8 @@ def speed(data_dir):
         data = gaussian_classes(n_classes, n)
         repeats = 1 if n_classes > 500 else SPEED_REPEATS
         lines.append(speed_row(f"{n_classes} classes", data, 2, repeats))
+    extensions = np.show_config(mode="dicts").get("SIMD Extensions", {})
+    simd = " ".join(extensions.get("found", []))
     header = ["data", "k", "LogisticRegression, s", "default", "to the minimum"]
     header += ["accuracy: LogisticRegression", "default", "to the minimum"]
     header += ["iterations"]
@@ -320,7 +322,8 @@ which goes on to the minimum, over that of `LogisticRegression(max_iter=1000)` o
 same rows, in turns in one process, on one thread; the median of {SPEED_REPEATS}, of
 1000 classes one. Top-k accuracies are those of as many other rows (letter: 6000).
 Classes are Gaussian, with 20 features and 4000 rows, of 1000 classes 10000. By
-`python benchmarks/topk.py --data DIR --speed --out docs/benchmarks/topk.md`.
+`python benchmarks/topk.py --data DIR --speed --out docs/benchmarks/topk.md`, SIMD:
+{simd}.
 
 {table(header, lines)}"""
 
