@@ -338,6 +338,23 @@ def test_sparse_features_with_bad_leverage_are_searched_as_dense_ones():
         assert_array_equal(found.inlier_mask_[:30], False)
 
 
+@pytest.mark.parametrize("epsilon", [0, 12])
+def test_sparse_features_that_no_kept_row_determines_are_named(epsilon, monkeypatch):
+    monkeypatch.setattr("sksoftrank.robust._problem.MAX_DENSE_SIZE", 0)
+    monkeypatch.setattr("sksoftrank.linear._design.MAX_DENSIFIED_WORK", 0)
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 6)) * (rng.random((300, 6)) < 0.3)
+    X[:, 4] = 0
+    X[[3, 8], 4] = 1
+    y = X.sum(axis=1) + 0.1 * rng.standard_normal(300)
+    model = SoftLTSRegressor(epsilon=epsilon, random_state=0)
+    model.fit(sparse.csr_array(X), y)
+    y[3] += 50
+    y[8] -= 50
+    with pytest.warns(UserWarning, match="coefficients of column 4:"):
+        model.fit(sparse.csr_array(X), y)
+
+
 def test_large_sparse_features_are_searched_in_dense_samples(monkeypatch):
     monkeypatch.setattr("sksoftrank.robust._problem.MAX_DENSE_SIZE", 0)
     monkeypatch.setattr("sksoftrank.linear._design.MAX_DENSIFIED_WORK", 0)

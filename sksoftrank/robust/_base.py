@@ -18,7 +18,7 @@ from ..linear._models import FEATURES, LinearModelMixin
 from ._frequencies import check_frequencies
 from ._ignored import GroupSharesMixin
 from ._new_rows import NewRowsMixin
-from ._unseen import undetermined_axes, undetermined_features
+from ._unseen import undetermined_axes, undetermined_features, unseen_features
 
 
 class RobustLinearModel(
@@ -106,12 +106,15 @@ class RobustLinearModel(
         return weight, None if sigma is None else check_sigma(sigma, y.size)
 
     def _find_undetermined(self, problem, p):
-        """Axes that nothing tells; sets which coefficients are lost."""
+        """Axes of a matrix that nothing tells; sets which coefficients are lost."""
         design = problem.design
         # A hard fit keeps half of the rows: the others that agree tell as much.
         kept = problem.weight * ((p > 0) | self.inlier_mask_)
         if not kept.any():  # more rows are fitted exactly than are to be kept
             kept = problem.weight
+        if design.basis.ndim == 1:
+            self._lost = unseen_features(design, problem.weight, kept)
+            return None
         axes = undetermined_axes(design, problem.weight, kept)
         self._lost = undetermined_features(design, axes)
         return axes

@@ -404,6 +404,4 @@ class SoftLQSRegressor(RobustLinearModel):
             weights = step_weights(losses, p[counted])
         coefs = problem.coefficients(z)
         self._set_rule(problem, weights, residual, squares.unit, coefs, coefs)
-        self._lost = np.zeros(problem.design.X.shape[1], dtype=bool)
-        if problem.design.basis.ndim == 2:
-            self._find_undetermined(problem, p)
+        self._find_undetermined(problem, p)

@@ -249,6 +249,7 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
             self.stderr_, self.intercept_stderr_ = errors.coefficients()
             self.df_ = errors.df
         if design.basis.ndim == 1:
+            self._find_undetermined(problem, p)
             return
         stderr: Any = self.stderr_
         if problem.has_lone_rows or errors is None or np.isinf(stderr).any():

@@ -7,11 +7,13 @@ fit leaves of them. (Maronna & Yohai 2000 treat dummies in another such alternat
 """
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils import gen_batches
 
 from .._checks import warn
 from ..linear._algebra import EPS, GRAM_ROUNDING, NOISE, determined_inverse
 from ..linear._design import CHUNK_SIZE
+from ..linear._ranges import ranges
 from ._coefficient_errors import noise_along
 
 # A coefficient is lost where this part of it is undetermined; names that are listed.
@@ -101,6 +103,25 @@ def undetermined_features(design, axes):
     size = np.linalg.norm(design.basis, axis=1)
     part = np.abs(design.basis @ axes[: design.basis.shape[1]])
     return part.max(axis=1, initial=0.0) > LOST * size
+
+
+def unseen_features(design, weight, kept):
+    """Features that the kept rows, those of weight `kept` > 0, do not determine.
+
+    For a diagonal basis, of which each axis is a feature: those that do not vary on the
+    kept rows, or are not 0 in one of them only, which is not the majority of all rows,
+    of weights `weight`, where they are not 0.
+    """
+    X = design.X
+    low, high = ranges(X[kept > 0])
+    is_constant = low == high if design.fit_intercept else (low == 0) & (high == 0)
+    weights = np.array([weight, kept, kept > 0])
+    all_at_once = [slice(None)]
+    seen = np.zeros((3, X.shape[1]))
+    for batch in all_at_once if sparse.issparse(X) else _batches(design):
+        seen += weights[:, batch] @ (X[batch] != 0).astype(np.float64)
+    is_alone = (seen[2] <= 1) & (2 * seen[1] <= seen[0])
+    return (is_constant | is_alone) & (design.basis != 0)
 
 
 def undetermined_axes(design, weight, kept):
