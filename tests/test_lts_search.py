@@ -118,12 +118,14 @@ def test_steps_lead_down_to_a_fixed_point(alpha, momentum):
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3])
-@pytest.mark.parametrize(("n_kept", "weighted"), [(7, False), (15, False), (25, True)])
-def test_exchange_is_the_best_of_all(n_kept, weighted, alpha):
+@pytest.mark.parametrize(
+    ("n_kept", "weights"), [(7, None), (15, None), (25, (1, 4)), (60, (3, 6))]
+)
+def test_exchange_is_the_best_of_all(n_kept, weights, alpha):
     for seed in range(4):
         X, y = data(30, seed=seed)
-        weight = np.random.RandomState(1).randint(1, 4, size=30) * 1.0
-        rows = trimmed_rows(X, y, n_kept, weight if weighted else None, alpha)
+        weight = weights and np.random.RandomState(1).randint(*weights, size=30) * 1.0
+        rows = trimmed_rows(X, y, n_kept, weight, alpha)
         z = rows.concentrate(elemental_fits(rows, 1, np.random.RandomState(2)), 30)
         losses = rows.losses(z)
         mass = rows._whole(rows.select(losses)[0])
