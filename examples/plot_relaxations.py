@@ -45,8 +45,9 @@ plt.show()
 # Their Jacobians
 # ---------------
 #
-# How each rank answers to each value, for twelve sorted values. The Jacobian of a
-# projection is made of blocks; those of the others are dense, and cost O(n^2).
+# How each rank answers to each value, for twelve sorted values: it rises with its own
+# and falls with those near by. The Jacobian of a projection is made of blocks; those of
+# the others are dense, and cost O(n^2).
 
 values = np.sort(np.random.default_rng(3).normal(size=12))
 jacobians = {
@@ -54,10 +55,10 @@ jacobians = {
     "sinkhorn_rank": sinkhorn_rank(values, 0.005, return_jacobian=True)[1],
     "all_pairs_rank": all_pairs_rank(values, 0.15, return_jacobian=True)[1],
 }
-figure, axes = plt.subplots(1, 3, figsize=(10, 3.4), layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(11, 3.8), layout="constrained")
 for axis, (name, jacobian) in zip(axes, jacobians.items(), strict=True):
     matrix = jacobian.toarray()
-    limit = abs(matrix).max()
-    axis.imshow(matrix, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    image = axis.imshow(matrix / abs(matrix).max(), cmap="RdBu_r", vmin=-1, vmax=1)
     axis.set(title=name, xlabel="value", ylabel="rank", xticks=[], yticks=[])
+figure.colorbar(image, ax=axes, shrink=0.8, label="entry / largest entry")
 plt.show()
