@@ -588,7 +588,7 @@ def peer_summary(pairs, times):
     return "\n".join(lines)
 
 
-def report(times, differences, pairs, skipped):
+def report(times, differences, pairs, skipped, options):
     """The markdown text: what users take otherwise first, our own targets last."""
     simd = np.show_config(mode="dicts").get("SIMD Extensions", {})
     text = [
@@ -598,7 +598,7 @@ def report(times, differences, pairs, skipped):
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs. "
         "Single thread, process CPU time; every ratio is the median of the ratios "
         "within each round of all contenders. Made by "
-        "`python benchmarks/speed.py --peers --out docs/benchmarks`.",
+        f"`python benchmarks/speed.py{options} --out docs/benchmarks`.",
         "A hard rank is `np.argsort`, a hard sort `np.sort`: the tables say how much "
         "of their time the soft ones take. Below some hundred values a call is mostly "
         "the checks of its arguments, and slower than they are: rank short rows as one "
@@ -686,7 +686,8 @@ def main():
         max_size=10**6 if args.quick else 10**7,
         only=args.only,
     )
-    text = report(times, differences, pairs, skipped)
+    options = " --quick" * args.quick + " --peers" * args.peers
+    text = report(times, differences, pairs, skipped, options)
     print(text)
     if args.out is None:
         return
