@@ -38,8 +38,8 @@ def soft_lts_path(
     """Fit `SoftLTSRegressor` for every `epsilon` of a grid, from one start.
 
     The search for the start is the dear part of a fit, and does not depend on
-    `epsilon`: the path of nine costs as much as 1.3 fits for a hundred rows, two for
-    1e4 and three for 1e5.
+    `epsilon`: the path of nine costs as much as one and a half fits for a hundred
+    rows, two for 1e4 and three for 1e5.
 
     Parameters
     ----------
