@@ -367,7 +367,7 @@ class LinearDesign:
                 X = X.copy()
                 X.sum_duplicates()
             mean, square = mean_variance_axis(X, axis=0, weights=weight[used])
-            square = np.maximum(square, 0.0)  # scikit-learn 1.6 may round it below 0
+            square = np.maximum(square, 0.0)  # rounding may leave it below 0
             return square if self.fit_intercept else square + mean**2
         mean, square = 0.0, 0.0
         for chunk, w in self._centred_chunks(weight):
