@@ -336,6 +336,20 @@ def test_rare_levels_and_nearly_equal_columns_are_seen(few_drawn):
     assert_allclose(model.predict(X)[good], again.predict(X)[good], atol=0.2)
 
 
+@pytest.mark.parametrize("has_sigma", [False, True])
+def test_a_level_of_which_no_row_is_drawn(few_drawn, has_sigma):
+    rng = np.random.default_rng(0)
+    X = np.zeros((N, 2))
+    X[:, 0] = rng.normal(size=N)
+    X[7:5000:1000, 1] = 1.0
+    y = X @ [1.0, 7.0] + 0.1 * rng.normal(size=N)
+    sigma = np.ones(N) if has_sigma else None
+    model = SoftLTSRegressor(random_state=1).fit_batches(cut([99], X, y, None, sigma))
+    assert_allclose(model.coef_, [1.0, 7.0], rtol=0.01)
+    coef, _, _ = from_scale_of(model, X, y, None, sigma)
+    assert_allclose(model.coef_, coef, rtol=1e-9)
+
+
 def test_an_exact_fit(few_drawn):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(N, 2))
