@@ -647,8 +647,9 @@ def test_verbose_clone_pickle_and_dtype(capsys):
     model = fit(X.astype(np.float32), y, verbose=2, epsilon=0.3)
     lines = capsys.readouterr().out.splitlines()
     assert "search: 150 rows, 4 coefficients, 77 rows to keep" in lines[0]
-    assert lines[1].startswith("[SoftLQSRegressor] start: ")
-    assert "iteration 10, objective" in lines[2]
+    assert lines[1].endswith(" fits by trimmed squares; now by quantiles")
+    assert lines[2].startswith("[SoftLQSRegressor] start: ")
+    assert "iteration 10, objective" in lines[3]
     assert f"scale {model.scale_:.6g}" in lines[-1]
     assert model.coef_.dtype == np.float32
     assert isinstance(model.intercept_, float)
