@@ -73,7 +73,9 @@ def as_frequencies(weights, total=None) -> Array:
     if not is_share.any():
         return weights
     # By the largest first: they may be too small to invert, and equal ones become 1.
-    scaled = weights / np.where(is_share, weights.max(axis=-1, keepdims=True), 1.0)
+    largest = np.where(is_share, weights.max(axis=-1, keepdims=True), 1.0)
+    with np.errstate(over="ignore"):  # NumPy 1.26 warns of it where nothing overflows
+        scaled = weights / largest
     scaled *= np.where(is_share, n_positive / scaled.sum(axis=-1, keepdims=True), 1.0)
     return scaled
 
