@@ -43,6 +43,16 @@ PAGES = [
         ],
     ),
     (
+        "fits",
+        "Speed of robust fits",
+        "`SoftLTSRegressor` over `lmrob`, by `pylmrob`. Least squares is faster.",
+        [
+            Comparison(
+                "Over pylmrob", ["SoftLTSRegressor over it"], ["pylmrob = 1"], True
+            ),
+        ],
+    ),
+    (
         "trimmed",
         "Trimmed estimators",
         "The trimmed estimator against the estimator as it is.",
