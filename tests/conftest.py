@@ -1,6 +1,5 @@
 """Which tests are slow; what tests need of PyTorch and JAX, in the same words."""
 
-import gc
 from importlib.util import find_spec
 from itertools import groupby
 from typing import NamedTuple
@@ -62,12 +61,6 @@ def mark_combinations(cases):
         left.remove(chosen)
     for case, _ in left:
         case.add_marker(pytest.mark.slow)
-
-
-def pytest_collection_finish():
-    """What is collected stays: garbage need not be looked for in it."""
-    gc.collect()
-    gc.freeze()
 
 
 class Framework(NamedTuple):

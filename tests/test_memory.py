@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import scipy
 
 from sksoftrank import SoftRanker
 from sksoftrank.feature_selection import soft_spearman
@@ -38,7 +39,9 @@ def test_label_ranker_keeps_ranks_and_little_else(missing):
     y[rng.random(y.shape) < missing] = np.nan
     ranker = SoftSpearmanLabelRanker(max_iter=2, tol=1.0)
     ranker.fit(X[:100], y[:100])
-    assert peak(ranker.fit, X, y) < 2.7 * y.nbytes
+    # Ranks by SciPy of missing values took more before.
+    is_old = np.lib.NumpyVersion(scipy.__version__) < "1.14.0"
+    assert peak(ranker.fit, X, y) < (3.6 if missing and is_old else 2.7) * y.nbytes
     assert peak(ranker.predict, X) < 2.5 * y.nbytes
     assert peak(ranker.score, X, y) < 2.9 * y.nbytes
 
