@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from robust_answers import auto_section, intervals_section, minima_section
+from robust_page import OPENING, TARGETS
 from robust_peers import peers_section
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import (
@@ -499,21 +500,11 @@ def main():
                 sections[title] = partial(
                     label_noise_section, arguments.data, quick, tuned, figure_path
                 )
-    text = (
-        "# Robust linear regression\n\nMade by `python benchmarks/robust.py --data DIR "
-        "--tuned --reference FILE --tables FILE --out docs/benchmarks`; see "
-        "`benchmarks/README.md`.\n\n"
-        "What you would take otherwise: `HuberRegressor` where errors have heavy "
-        "tails but no row is wrong as a whole (it is ahead on Cauchy errors, and "
-        "often where only labels are wrong), `RANSACRegressor` where the size of good "
-        "residuals is known, `TheilSenRegressor` for few features. Of bad leverage "
-        "points only RANSAC withstands some, with few features ([designs](#designs)). "
-        "The price of soft LTS is the search for a start ([cost](#cost)) and some "
-        "efficiency on good data ([epsilon](#epsilon)).\n"
-    )
+    text = OPENING
     for title, make in sections.items():
         if arguments.only.lower() in title.lower():
             text += f"\n## {title}\n\n{make()}"
+    text += TARGETS
     print(text)
     if arguments.out:
         (arguments.out / "robust.md").write_text(text)
