@@ -301,6 +301,18 @@ def test_batches(loss, missing, batch_size, monkeypatch):
     assert_allclose(gradient, expected[1], rtol=1e-12)
 
 
+@pytest.mark.parametrize("loss", [soft_spearman_loss, soft_ndcg_loss])
+@pytest.mark.parametrize("batch_size", [6, 20, 60])
+def test_batches_without_missing_labels(loss, batch_size, monkeypatch):
+    scores, truth, weight = rows(missing=0.0)
+    truth[-1, 0] = NAN
+    expected = loss(scores, truth, sample_weight=weight)
+    monkeypatch.setattr(_soft_ranks, "BATCH_SIZE", batch_size)
+    value, gradient = loss(scores, truth, sample_weight=weight)
+    assert_allclose(value, expected[0], rtol=1e-12)
+    assert_allclose(gradient, expected[1], rtol=1e-12)
+
+
 def test_ranks_are_any_numbers_that_order():
     scores, truth, _ = rows()
     expected = soft_spearman_loss(scores, truth)

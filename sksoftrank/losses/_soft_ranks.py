@@ -87,7 +87,7 @@ class SoftRankLoss(ABC):
             part, rank_gradient = self.of_ranks(ranks, *prepared)
             value += part
             own = pull_back(rank_gradient)
-            if isinstance(index, slice):  # all of them
+            if own.shape == scores.shape:  # all of them
                 return value, own
             if gradient is None:
                 gradient = np.zeros_like(scores)
