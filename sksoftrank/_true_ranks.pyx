@@ -70,7 +70,7 @@ cdef extern from *:
 
 
 cdef enum:
-    MAX_SHRINKS = 8  # of the reach, each of which is a pass
+    MAX_SHRINKS = 8  # of the reach, each of which is a pass, until few are near
     FEW = 64  # near entries; where there are more the order of all is found faster
 
 
@@ -123,7 +123,9 @@ cdef Py_ssize_t find_near(
         previous = m
         m = sk_n_near(score, n, t, reach)
         shrinks += 1
-        if m == previous or m == 1 or ranks.kind == KL or shrinks == MAX_SHRINKS:
+        if m == previous or m == 1 or ranks.kind == KL or (
+            shrinks >= MAX_SHRINKS and m > FEW  # else exponentials may underflow
+        ):
             break
     if m > FEW:
         return m
@@ -253,7 +255,7 @@ cdef void write_gradient(
 ) noexcept nogil:
     """slope times the derivatives of the rank by the scores."""
     cdef Py_ssize_t j
-    cdef double difference, factor = slope / ranks.epsilon
+    cdef double difference, factor = slope / ranks.epsilon, inverse = 1.0 / found.total
     if ranks.kind == KL:
         factor *= found.rank
     if ranks.kind == QUADRATIC:
@@ -266,7 +268,7 @@ cdef void write_gradient(
                 found.low <= difference <= found.high) else -INFINITY
         exp_all(out, n, out)
         for j in range(n):
-            out[j] *= factor / found.total
+            out[j] = factor * (out[j] * inverse)  # their quotient may overflow
     out[label] -= factor
 
 

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, ndtr
 from sklearn.metrics import top_k_accuracy_score
 
+from sksoftrank import soft_rank
 from sksoftrank.losses import _topk, soft_topk_loss
 
 NAN = np.nan
@@ -282,6 +283,26 @@ def test_many_classes_near_the_last_of_more(operator):
     assert value > 10
     if operator == "quadratic":
         assert_allclose(gradient.sum(), 0, atol=1e-9)
+
+
+def test_few_classes_of_a_long_reach():
+    """Blocks shrink slowly there, and exponentials of far classes underflow."""
+    far = np.repeat(np.arange(1350.0, 2000.0, 100.0), [1268, *(6 * [100])])
+    scores = -np.hstack([[0.0, 0.1], np.arange(1200.0, 1230.0), far, [2500.0] * 100])
+    options = {"operator": "entropic", "growth": "linear"}
+    value, gradient = soft_topk_loss([scores], [1], 1, 1.0, **options)
+    expected = soft_rank(scores, 1.0, regularization="entropic", descending=True)[1] - 1
+    assert_allclose(value, expected, rtol=1e-9)
+    assert_allclose(gradient[0, :2] * (1 + np.exp(0.1)), [1.0, -1.0])
+
+
+def test_gradients_near_the_largest_number():
+    epsilon = 2.0**-1000
+    scores = epsilon * np.cumsum(np.repeat([1.5, 0.5], 30))
+    options = {"operator": "entropic", "growth": "linear"}
+    gradient = soft_topk_loss([scores], [45], 1, epsilon, **options)[1]
+    expected = soft_topk_loss([scores / epsilon], [45], 1, 1.0, **options)[1]
+    assert_allclose(gradient * epsilon, expected, rtol=1e-9, atol=1e-12)
 
 
 # Bad input
