@@ -56,7 +56,8 @@ def stand_ins(rows, epsilon):
     """The rows with finite numbers for infinite ones; None if they are finite or NaN.
 
     They are beyond all finite numbers of a row, and so far from them that no pool and
-    no soft choice for this `epsilon` takes both.
+    no soft choice for this `epsilon` takes both. Of float32, which may have no such
+    numbers, float64 is made.
     """
     is_infinite = np.isinf(rows)
     if np.isnan(rows).any() or not is_infinite.any():
@@ -66,7 +67,7 @@ def stand_ins(rows, epsilon):
         reach = (4.0 * rows.shape[1] + 2000.0) * epsilon + 2.0 * (high - low)
         reach += 0.01 * np.maximum(np.abs(low), np.abs(high)) + 1e-300
         ends = np.where(rows > 0, high + reach, low - reach)
-        return np.where(is_infinite, ends, rows).astype(rows.dtype)
+        return np.where(is_infinite, ends, rows.astype(np.float64, copy=False))
 
 
 def finite_ends(rows):

@@ -73,6 +73,21 @@ def test_masked_ranks(regularization, epsilon, descending, dtype):
         assert_allclose(change[FINITE], own.wrt_epsilon, rtol=0, atol=atol)
 
 
+def test_numbers_near_the_largest_of_float32():
+    """No finite float32 stands for what is infinite beside them."""
+    x = np.array([3, -INF, 1, 3e38], dtype=np.float32)
+    for epsilon in (0, 0.1):
+        assert_array_equal(soft_rank(x, epsilon), [3, 1, 2, 4])
+        for k in (2, 3, 4):
+            ranks = np.minimum([2, 4, 3, 1], k + 1)
+            assert_array_equal(soft_topk_rank(x, k, epsilon), ranks)
+        records = soft_sort_with(np.arange(4, dtype=np.float32), x, epsilon)
+        assert_array_equal(records, [1, 2, 0, 3])
+    ordered = soft_sort(x, 0)
+    assert ordered.dtype == np.float32
+    assert_array_equal(ordered, np.sort(x))
+
+
 def test_a_padded_batch_is_its_rows():
     rng = np.random.default_rng(0)
     values = np.full((5, 8), -INF)

@@ -9,7 +9,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from .. import _pav
 from .._checks import check_differences, check_exact, check_flag, check_n_jobs
-from .._rows import stand_ins, with_infinity
+from .._rows import rounded, stand_ins, with_infinity
 
 # The kernels by dtype: a lookup here costs less than dispatch on every call.
 RANK_ROWS = {
@@ -51,18 +51,21 @@ def solve_rows(rows, epsilon, kind, sign, *, is_sort=False, keep=False, n_jobs=N
         if n == 0:  # which the kernel does not see
             pools.fill(0)
         weights = None if kind == _pav.QUADRATIC else np.empty(rows.shape)
-    out = np.empty(rows.shape, rows.dtype)
-    kernel = (SORT_ROWS if is_sort else RANK_ROWS)[rows.dtype]
-    solve = kernel if n_jobs is None else _by_threads(kernel, n_jobs)
-    if solve(rows, epsilon, kind, sign, order, out, pools, weights) >= 0:
+
+    def solve(rows):
+        out = np.empty(rows.shape, rows.dtype)
+        kernel = (SORT_ROWS if is_sort else RANK_ROWS)[rows.dtype]
+        solve = kernel if n_jobs is None else _by_threads(kernel, n_jobs)
+        work = solve(rows, epsilon, kind, sign, order, out, pools, weights)
+        return out if work >= 0 else None
+
+    out = solve(rows)
+    if out is not None:
         return SolvedRows(out, order, pools, weights)
     finite = None if is_sort and epsilon > 0 else stand_ins(rows, epsilon)
-    if finite is None or (
-        solve(finite, epsilon, kind, sign, order, out, pools, weights) < 0
-    ):
+    if finite is None or (out := solve(finite)) is None:
         return None
-    if is_sort:
-        out = with_infinity(out, rows)
+    out = with_infinity(out, rows) if is_sort else rounded(out, rows.dtype)
     return SolvedRows(out, order, pools, weights, has_infinite=True)
 
 
