@@ -18,6 +18,7 @@ from ._held cimport hold, let_go
 from ._paired cimport Exact, add_exactly
 from ._order cimport is_bounded, scan_row, sk_rises
 from ._pav cimport ENTROPIC, QUADRATIC
+from ._simd cimport SIMD_IS_DECLARED  # no-cython-lint
 from ._sums cimport (
     Sum, add, block_before, narrow_excess, new_sum, result, rho_sum,
 )
@@ -392,6 +393,31 @@ def isotonic_rows(
 # --- weighted means -----------------------------------------------------------------
 #
 
+cdef extern from *:
+    """
+    /* `product` of the weights and unit * x. */
+    SK_SIMD static void sk_products(
+        const double *weight, const double *x, ptrdiff_t n, double unit, double *high,
+        double *low
+    ) {
+        const double split = 134217729.0; /* 2^27 + 1 */
+        for (ptrdiff_t i = 0; i < n; i++) {
+            double a = weight[i], b = unit * x[i], a2, b2;
+            double a1 = split * a, b1 = split * b;
+            a1 -= a1 - a;
+            b1 -= b1 - b;
+            a2 = a - a1;
+            b2 = b - b1;
+            high[i] = a * b;
+            low[i] = ((a1 * b1 - high[i]) + a1 * b2 + a2 * b1) + a2 * b2;
+        }
+    }
+    """
+    void sk_products(
+        const double* weight, const double* x, Py_ssize_t n, double unit, double* high,
+        double* low) noexcept nogil
+
+
 cdef inline Exact product(double a, double b) noexcept nogil:
     """Dekker's product; a and b are moderate."""
     cdef double split = 134217729.0  # 2^27 + 1
@@ -427,23 +453,34 @@ cdef inline double mean_of(Block* block) noexcept nogil:
     return block.mean
 
 
+cdef inline int compare(double left, double right) noexcept nogil:
+    """1 if right is surely larger, -1 if left is, or 0.
+
+    They are products of sums and weights, rounded to a few parts in 2^53.
+    """
+    if fabs(right - left) > 1e-14 * (fabs(left) + fabs(right)) + 1e-300:
+        return 1 if right > left else -1
+    return 0
+
+
+cdef inline bint value_rises(Block* block, double value) noexcept nogil:
+    """Whether a value is above the mean of the block below it."""
+    cdef int sign = compare(block.sum.high, value * block.weight.high)
+    return sign > 0 or sign == 0 and mean_of(block) < value
+
+
 cdef inline bint rises(Block* below, Block* block) noexcept nogil:
     """Whether the mean of a block is above that of the one below it."""
-    cdef double left = below.sum.high * block.weight.high
-    cdef double right = block.sum.high * below.weight.high
-    # Sums and weights are rounded here to a few parts in 2^53.
-    if fabs(right - left) > 1e-14 * (fabs(left) + fabs(right)) + 1e-300:
-        return right > left
-    return mean_of(below) < mean_of(block)
+    cdef int sign = compare(
+        below.sum.high * block.weight.high, block.sum.high * below.weight.high)
+    return sign > 0 or sign == 0 and mean_of(below) < mean_of(block)
 
 
-cdef inline void merge(Block* below, Block* block) noexcept nogil:
-    """Add the block below."""
-    block.first = below.first
-    add_exactly(&block.sum, below.sum.high)
-    add_exactly(&block.weight, below.weight.high)
-    block.sum.low += below.sum.low
-    block.weight.low += below.weight.low
+cdef inline void absorb(Block* block, Exact sum, Exact weight) noexcept nogil:
+    add_exactly(&block.sum, sum.high)
+    add_exactly(&block.weight, weight.high)
+    block.sum.low += sum.low
+    block.weight.low += weight.low
     block.mean = NAN
 
 
@@ -459,28 +496,47 @@ def weighted_isotonic_rows(
     cdef Py_ssize_t n = x.shape[1], r, i, k, end, top
     cdef double low, high, unit, mean
     cdef const double* row
+    cdef double* high_product
+    cdef double* low_product
+    cdef Exact weight, term
     cdef Block block
     cdef Block* blocks
     if x.shape[0] == 0 or n == 0:
         return
-    blocks = <Block*> malloc(n * sizeof(Block))
+    blocks = <Block*> malloc(n * (sizeof(Block) + 2 * sizeof(double)))
     if blocks == NULL:
         raise MemoryError
+    high_product = <double*> (blocks + n)
+    low_product = high_product + n
+    weight.low = 0.0
     enter(&environment)
     with nogil:
         for r in range(x.shape[0]):
             row = &x[r, 0]
             scan_row(row, n, 1.0, &low, &high)
             unit = power_of_two(max(fabs(low), fabs(high)))
+            sk_products(&weights[0], row, n, unit, high_product, low_product)
             top = -1
-            for i in range(n):
+            i = 0
+            while i < n:
                 block.first = i
                 block.mean = row[i] * unit
-                block.weight.high = weights[i]
-                block.weight.low = 0.0
-                block.sum = product(weights[i], block.mean)
-                while top >= 0 and rises(&blocks[top], &block):
-                    merge(&blocks[top], &block)
+                block.sum.high = high_product[i]
+                block.sum.low = low_product[i]
+                weight.high = weights[i]
+                block.weight = weight
+                i += 1
+                while True:  # absorb what follows, and then what is before
+                    while i < n and value_rises(&block, row[i] * unit):
+                        term.high = high_product[i]
+                        term.low = low_product[i]
+                        weight.high = weights[i]
+                        absorb(&block, term, weight)
+                        i += 1
+                    if top < 0 or not rises(&blocks[top], &block):
+                        break
+                    block.first = blocks[top].first
+                    absorb(&block, blocks[top].sum, blocks[top].weight)
                     top -= 1
                 top += 1
                 blocks[top] = block
