@@ -98,6 +98,20 @@ def test_no_false_alarms(n, outliers):
         assert model.other_minimum_ is None or model.other_minimum_.distance > 3
 
 
+@pytest.mark.parametrize("share", [0.2, 0.3])
+def test_outliers_on_a_part_of_a_line(share):
+    """The rows near them, which another fit does not keep, are no cluster."""
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        x = np.sort(rng.uniform(-2, 2, 40))
+        y = x + 0.1 * rng.standard_normal(40)
+        first = rng.integers(40 * (1 - share))
+        part = slice(first, first + int(40 * share))
+        y[part] += 10 * rng.random(y[part].size)
+        fit = SoftLTSRegressor(random_state=0).fit(x[:, None], y)
+        assert_allclose(fit.coef_, 1, rtol=0, atol=0.2)
+
+
 def test_no_other_minimum():
     X, y, _ = contaminated()
     for parameters in (

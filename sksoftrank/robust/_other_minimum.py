@@ -200,7 +200,8 @@ def warn_of_other_minimum(model: Any, problem: Any) -> None:
 
     It is far from the fit, and about as good: by the trimmed squares, or by a scale of
     all residuals that no outliers determine. Or what the fit keeps in place of the rows
-    of the other minimum is a tight cluster, which makes any such measure small.
+    of the other minimum is a tight cluster, which makes any such measure small, and the
+    rest follows the other minimum.
     """
     other = model.other_minimum_
     if other is None or other.distance < FAR_APART:
@@ -228,7 +229,7 @@ def warn_of_other_minimum(model: Any, problem: Any) -> None:
         for residual in residuals
     ]
     is_worse = values[1] > AS_GOOD * values[0] and scales[1] > scales[0]
-    if is_worse and not _keeps_cluster(problem, *kept):
+    if is_worse and not _keeps_cluster(problem, residuals, kept):
         return
     trim = model.trim_ if hasattr(model, "trim_") else model.trim
     warn(
@@ -240,17 +241,25 @@ def warn_of_other_minimum(model: Any, problem: Any) -> None:
     )
 
 
-def _keeps_cluster(problem, kept, others) -> bool:
-    """Whether the rows that only the fit keeps are close together, beside all rows.
+def _keeps_cluster(problem, residuals, kept) -> bool:
+    """Whether the rows that only the fit keeps are a cluster that deceives it.
 
-    A fit through a cluster has small residuals there for no reason of the law.
+    They are close together, beside all rows, and the others follow the other minimum. A
+    fit through a cluster has small residuals there for no reason of the law.
     """
+    own = kept[0] & ~kept[1]
+    rest = problem.weight * ~own
+    typical = [weighted_quantile(np.abs(r), rest, 0.5) for r in residuals]
+    if not problem.weight @ own or typical[0] <= typical[1]:
+        return False
     spread = []
-    for mask in (kept & ~others, True):
+    for mask in (own, True):
         index = np.flatnonzero(mask & (problem.weight > 0))
-        rows = problem.design.rows(index[:: index.size // MAX_CLUSTER + 1])
-        distance = np.linalg.norm(rows - np.median(rows, axis=0), axis=1)
-        spread.append(np.median(distance))
+        index = index[:: index.size // MAX_CLUSTER + 1]
+        weight, rows = problem.weight[index], problem.design.rows(index)
+        middle = [weighted_quantile(column, weight, 0.5) for column in rows.T]
+        distance = np.linalg.norm(rows - middle, axis=1)
+        spread.append(weighted_quantile(distance, weight, 0.5))
     return bool(spread[0] < CLUSTERED * spread[1])
 
 
