@@ -218,7 +218,7 @@ of its line. Written by
 minutes of CPU time. It is the comparison of Blondel et al. (2020), section 6.1, and
 Cuturi et al. (2019), with linear models of tables in place of networks of images.
 
-Otherwise you would take `LogisticRegression`: it is faster, and as good where a linear
+Otherwise you would take `LogisticRegression`: often faster, and as good where a linear
 model fits nearly all rows (digits, pendigits). Where it does not (letter, vowel) the
 soft ranks gain, on 500 training rows now more and now less.
 

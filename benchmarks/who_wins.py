@@ -23,13 +23,14 @@ PAGES = [
     (
         "robust",
         "Robust regression",
-        "`SoftLTSRegressor`, default, against least squares or ridge, Huber, Theil-Sen "
-        "and RANSAC. Take Huber's regression for heavy tails, for wrong labels on data "
+        "`SoftLTSRegressor`, default, against least squares or ridge, Huber, Theil-Sen, "
+        "RANSAC and R's lmrob. Take Huber's regression for heavy tails, for wrong labels on data "
         "that are not quite linear, and where milliseconds count.",
         [
             Comparison(
                 "Designs", ["soft LTS"], ["LS", "Huber", "Theil-Sen", "RANSAC"], True
             ),
+            Comparison("Against lmrob", ["epsilon 12 / lmrob"], ["lmrob = 1"], True),
             Comparison(
                 "Wrong labels", ["soft LTS"], ["ridge", "Huber"], False, across=True
             ),
