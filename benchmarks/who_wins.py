@@ -23,9 +23,9 @@ PAGES = [
     (
         "robust",
         "Robust regression",
-        "`SoftLTSRegressor`, default, against least squares or ridge, Huber, Theil-Sen, "
-        "RANSAC and R's lmrob. Take Huber's regression for heavy tails, for wrong labels on data "
-        "that are not quite linear, and where milliseconds count.",
+        "`SoftLTSRegressor`, default, against least squares or ridge, Huber, "
+        "Theil-Sen, RANSAC and R's lmrob. Take Huber's regression for heavy tails, for "
+        "wrong labels on data that are not quite linear, and where milliseconds count.",
         [
             Comparison(
                 "Designs", ["soft LTS"], ["LS", "Huber", "Theil-Sen", "RANSAC"], True
