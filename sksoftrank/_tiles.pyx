@@ -38,7 +38,7 @@ cdef extern from *:
        Rows that are done keep their offset. */
     SK_SIMD static void sk_offsets_tile(
         const double *d, ptrdiff_t n, const double *share, const double *rest,
-        double *offset, int newton
+        double *offset, int max_newton
     ) {
         double lows[TILE_], highs[TILE_], lows_seen[TILE_], highs_seen[TILE_];
         double last[TILE_];
@@ -54,7 +54,7 @@ cdef extern from *:
         }
         for (int pass = 1; n_open > 0.0; pass++) {
             double f[TILE_] = {0}, o[TILE_] = {0}, p[TILE_] = {0}, m[TILE_] = {0};
-            double centre[TILE_], keeps_newton = pass < newton ? 1.0 : 0.0;
+            double centre[TILE_], keeps_newton = pass < max_newton ? 1.0 : 0.0;
             SK_LANES
             for (int r = 0; r < TILE_; r++)
                 centre[r] = offset[r] + 0.5 * (share[r] - rest[r]);
@@ -76,7 +76,7 @@ cdef extern from *:
                 double full = f[r], none = o[r], partial = p[r], moment = m[r];
                 double at = offset[r], low = lows[r], high = highs[r];
                 double low_seen = lows_seen[r], high_seen = highs_seen[r];
-                double newton = last[r], was_full = last_full[r];
+                double was_newton = last[r], was_full = last_full[r];
                 double was_none = last_none[r], was_partial = last_partial[r];
                 double excess = rest[r] * full - share[r] * none;
                 double value = excess + (partial * at - moment);
@@ -84,7 +84,7 @@ cdef extern from *:
                 double is_zero = value == 0.0 ? 1.0 : 0.0;
                 double is_few = size <= 1e-15 * rest[r] * full ? 1.0 : 0.0;
                 double has_none = partial == 0.0 ? 1.0 : 0.0;
-                double same1 = full == was_full ? newton : 0.0;
+                double same1 = full == was_full ? was_newton : 0.0;
                 double same2 = none == was_none ? same1 : 0.0;
                 double same3 = partial == was_partial ? same2 : 0.0;
                 double up = value > 0.0 ? 1.0 : 0.0, down = value < 0.0 ? 1.0 : 0.0;
@@ -163,7 +163,7 @@ cdef extern from *:
     void sk_sort_tile(double* v, Py_ssize_t n) noexcept nogil
     void sk_offsets_tile(
         const double* d, Py_ssize_t n, const double* share, const double* rest,
-        double* offset, int newton) noexcept nogil
+        double* offset, int max_newton) noexcept nogil
     void sk_count_tile(
         const double* x, Py_ssize_t n, const double* value, double* below, double* tied
     ) noexcept nogil
