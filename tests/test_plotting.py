@@ -182,6 +182,21 @@ def test_labels_are_apart_and_below_the_legend():
     assert np.diff(heights).min() > 0.9 * boxes[0].height
 
 
+@pytest.mark.parametrize(
+    "place", [(np.inf, 8.0), (5.0, np.inf), (np.nan, 8.0), (9e9, 8.0)]
+)
+def test_labels_of_points_beyond_the_axes(place):
+    _, ax = plt.subplots()
+    ax.set(xlim=(0, 10), ylim=(-10, 10))
+    residual, distance = place
+    display = OutlierMapDisplay(
+        standardized_residuals=[0.0, residual, residual, -9.0],
+        robust_distances=[0.5, distance, distance, 9.0],
+        distance_cutoff=3.0,
+    ).plot(ax)
+    assert "3" in [text.get_text() for text in display.texts_]
+
+
 @pytest.mark.parametrize("far", [False, True])
 def test_axes_are_logarithmic_for_far_outliers(far):
     display = OutlierMapDisplay(

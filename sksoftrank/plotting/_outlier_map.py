@@ -377,7 +377,11 @@ class OutlierMapDisplay:
         labels = list(labels)
         place = np.column_stack([distance[rows], residual[rows]])
         place = self.ax_.transData.transform(place) * 72 / self.figure_.dpi  # in points
-        top = self.ax_.bbox.y1 * 72 / self.figure_.dpi - LABEL_HEIGHT
+        bottom, top = self.ax_.bbox.intervaly * 72 / self.figure_.dpi
+        # Labels of points beyond the axes, such as infinite ones, are not seen.
+        place = np.nan_to_num(place)
+        place[:, 1] = place[:, 1].clip(bottom, top)
+        top -= LABEL_HEIGHT
         taken: list[Any] = []
         texts = []
         for row, (x, y) in zip(rows, place, strict=True):
