@@ -169,8 +169,8 @@ class SoftLTSRegressor(LTSFits):
         If few rows, fewer than 2 (p + 1), have half of the sample weights; if most
         targets are equal and the fit follows these rows (nearly) exactly; if the kept
         rows do not determine a coefficient, by name; if there is another minimum, far
-        away and about as good; if no residual of "sort" is small;
-        if wide features are not searched in full.
+        away and about as good, or better for all but a tight cluster; if no residual of
+        "sort" is small; if wide features are not searched in full.
 
     See Also
     --------

@@ -232,9 +232,10 @@ def warn_of_other_minimum(model: Any, problem: Any) -> None:
     if is_worse and not _keeps_cluster(problem, residuals, kept):
         return
     trim = model.trim_ if hasattr(model, "trim_") else model.trim
+    why = "better for all but a tight cluster" if is_worse else "about as good"
     warn(
         f"{type(model).__name__} has another minimum, {other.distance:.0f} standard "
-        f"errors away and about as good (other_minimum_): the rows follow two laws, or "
+        f"errors away and {why} (other_minimum_): the rows follow two laws, or "
         f"a cluster of outliers does, and trim={trim:g} cannot tell which is "
         f"right. Compare both, and fits with another trim.",
         UserWarning,
