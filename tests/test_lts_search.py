@@ -192,10 +192,11 @@ def test_bad_leverage_in_many_features(seed):
 
 
 def test_conjugate_gradients_are_least_squares():
-    X, y = data(300, 40)
-    rows = trimmed_rows(X, y, 160, alpha=0.2)
-    masses = (np.random.RandomState(0).random_sample((6, 300)) < 0.6).astype(float)
-    masses[5] = np.arange(300) < 10  # so few rows get a matrix of their own
+    X, y = data(600, 40)
+    rows = trimmed_rows(X, y, 320, alpha=0.2)
+    assert not rows.has_products
+    masses = (np.random.RandomState(0).random_sample((6, 600)) < 0.6).astype(float)
+    masses[5] = np.arange(600) < 10  # so few rows get a matrix of their own
 
     for mass, found in zip(masses, rows.fit(masses), strict=True):
         expected = solve(*rows.normal_equations(mass[None]))[0]
@@ -208,15 +209,16 @@ def _penalised(rows, z, mass):
 
 
 def test_updates_of_normal_equations():
-    X, y = data(200, 40)
-    rows = trimmed_rows(X, y, 110)
-    mass = np.zeros(200)
-    mass[:110] = 1
+    X, y = data(600, 40)
+    rows = trimmed_rows(X, y, 330)
+    assert not rows.has_products
+    mass = np.zeros(600)
+    mass[:330] = 1
     equations = Equations(rows, mass)
     equations.leverage()
     for i in range(6):
-        change = np.zeros(200)
-        change[[i, 120 + i]] = -1, 1
+        change = np.zeros(600)
+        change[[i, 340 + i]] = -1, 1
         mass = mass + change
         equations.update(change)
     fresh = Equations(rows, mass)

@@ -25,8 +25,11 @@ SAME = 1e-9
 # Products of columns are stored for designs of up to this many coordinates. With more,
 # the fits of a search come from conjugate gradients: so many steps for all of them at
 # once, each as dear as two products with the rows, until what is left to gain is this
-# part of the objective. A fit that needs more gets a Gram matrix of its own.
+# part of the objective. A fit that needs more gets a Gram matrix of its own. With few
+# rows a coordinate there are many minima, and exact fits find better ones.
 MAX_PRODUCTS_RANK = 30
+MAX_PRODUCTS_RANK_OF_FEW = 64
+FEW = 500
 MAX_GRADIENTS = 20
 NOTHING_TO_GAIN = 1e-5
 
@@ -68,6 +71,8 @@ class TrimmedRows:
         Coordinates of the design at the unit coordinates.
     central_masses : list of ndarray of shape (n_rows,)
         Masses of the central rows, in which the coordinates are white.
+    has_products : bool
+        Whether fits are exact, from stored products of columns.
     """
 
     def __init__(self, rows, y, weight, n_kept, penalty, noise=None):
@@ -80,6 +85,9 @@ class TrimmedRows:
         self.penalty = None
         if penalty.any():
             self.penalty = (self.transform.T * penalty) @ self.transform
+        few = y.size <= FEW
+        limit = MAX_PRODUCTS_RANK_OF_FEW if few else MAX_PRODUCTS_RANK
+        self.has_products = self.n_coordinates <= limit
         self._products = None
 
     def _whiten(self, rows, noise, n_rounds=2):
@@ -126,7 +134,7 @@ class TrimmedRows:
     def normal_equations(self, masses):
         """Matrices and right-hand sides of least squares with these masses."""
         n, q = self.rows.shape
-        if q > MAX_PRODUCTS_RANK:
+        if not self.has_products:
             gram = np.empty((len(masses), q, q))
             for i, mass in enumerate(masses):
                 kept = np.flatnonzero(mass)
@@ -153,7 +161,7 @@ class TrimmedRows:
 
     def fit(self, masses, start=None):
         """Least squares with these masses, by conjugate gradients from `start` on."""
-        if self.n_coordinates <= MAX_PRODUCTS_RANK:
+        if self.has_products:
             return solve(*self.normal_equations(masses))
         if start is None:
             start = np.zeros((len(masses), self.n_coordinates))
@@ -314,6 +322,7 @@ class Equations:
 
     def __init__(self, trimmed, mass):
         self._rows, self._y = trimmed.rows, trimmed.y
+        self._has_products = trimmed.has_products
         gram, right = trimmed.normal_equations(mass[None])
         self._gram, self._right = gram[0], right[0]
         self.inverse: Any = None
@@ -351,7 +360,7 @@ class Equations:
         inverse, self.inverse = self.inverse, None
         n_coordinates = len(inverse)
         if (
-            n_coordinates <= MAX_PRODUCTS_RANK
+            self._has_products
             or changed.size > MAX_UPDATED * n_coordinates
             or self._n_updates > MAX_UPDATES
         ):
