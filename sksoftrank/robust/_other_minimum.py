@@ -36,9 +36,10 @@ SETTLED = 0.1
 APART = 3.0
 FAR_APART = 5.0
 
-# Two laws keep other rows, at least this part of all: a few rows that alone see a
-# direction, as those where nearly equal features differ, are no law.
-SWITCHED = 0.1
+# Two laws are that many scales apart at this part of the rows, or more: at a few rows
+# that alone see a direction, as those of a rare level, they are no laws.
+SCALES_APART = 2.0
+ROWS_APART = 0.1
 
 # Of a minimum that is as good as the best, up to this much of its hard objective.
 AS_GOOD = 1.1
@@ -219,9 +220,11 @@ def warn_of_other_minimum(model: Any, problem: Any) -> None:
             (other.coef, other.intercept),
         )
     ]
-    kept = [problem.support(residual) for residual in residuals]
-    if problem.weight @ (kept[0] != kept[1]) < SWITCHED * problem.weight.sum():
+    limit = SCALES_APART * model.scale_ / problem.scale_unit
+    apart = np.abs(residuals[0] - residuals[1]) > limit
+    if problem.weight @ apart < ROWS_APART * problem.weight.sum():
         return
+    kept = [problem.support(residual) for residual in residuals]
     hard = problem.trimmed_squares()
     values = [hard.trim(0.5 * residual**2)[0] for residual in residuals]
     scales = [
