@@ -11,6 +11,7 @@ from sklearn.ensemble import (
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import get_scorer_names
 from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import StrOptions, make_constraint
@@ -45,11 +46,7 @@ OF_BATCHES = [c for c in ESTIMATORS if c.__module__.startswith("sksoftrank.batch
 # Of those that fit many models: their default settings are among the slow tests.
 QUICK = {
     SoftLTSRegressorCV: {"epsilons": [10.0], "cv": 2, "init": "ls"},
-    SoftTrimmedClassifier: {
-        "estimator": LogisticRegression(max_iter=999),
-        "cv": 2,
-        "tol": 0.1,
-    },
+    SoftTrimmedClassifier: {"estimator": GaussianNB(), "cv": 2, "tol": 0.1},
     # The solver of sparse features stops early, with repeats elsewhere.
     SoftTrimmedRegressor: {"estimator": Ridge(tol=1e-10), "cv": 2, "tol": 0.1},
 }
@@ -67,6 +64,7 @@ BOOSTING = {"max_iter": 20, "min_samples_leaf": 1, "max_leaf_nodes": 8}
 FAST = {"cv": 3, "tol": 0.1, "random_state": 0}
 OTHER_SETTINGS = [
     *(cls() for cls in [*QUICK, *OF_BATCHES]),
+    SoftTrimmedClassifier(LogisticRegression(max_iter=999), cv=2, tol=0.1),
     SoftLTSRegressor(formulation="sort"),
     SoftLTSRegressor(formulation="sort", epsilon=0.01, trim=0.25, alpha=0.1),
     SoftLTSRegressor(epsilon=0, n_init=10),

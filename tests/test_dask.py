@@ -290,6 +290,7 @@ def test_estimators_refuse_dask(estimator):
             clone(estimator).fit(X, never(y), **options)
 
 
+@pytest.mark.slow
 def test_without_dask_one_sentence_tells():
     code = """
     import sys

@@ -146,6 +146,7 @@ def test_shapes_and_axes(name):
             assert_close(found, expected, 1e-14)
 
 
+@pytest.mark.slow
 @cases_for_jax
 def test_no_slices(case):
     if case.function == "soft_sort_with":

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from marks import slow
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_classification, make_friedman1
@@ -58,7 +59,7 @@ def test_clean_targets_leave_the_estimator_as_it_is(base):
     assert_array_equal(model.predict(X), clone(base).fit(X, y).predict(X))
 
 
-@pytest.mark.parametrize("base", [FOREST, LinearRegression()])
+@pytest.mark.parametrize("base", [slow(FOREST), LinearRegression()])
 @pytest.mark.parametrize("part", [0.1, 0.4])
 def test_no_more_than_the_outliers_is_trimmed(base, part):
     X, y, truth, bad = friedman(part=part)
@@ -96,7 +97,7 @@ def test_right_labels_leave_the_estimator_as_it_is(base):
     assert_array_equal(model.predict_proba(X), expected)
 
 
-@pytest.mark.parametrize("base", [TREES, LogisticRegression()])
+@pytest.mark.parametrize("base", [slow(TREES), LogisticRegression()])
 def test_wrong_labels_are_estimated(base):
     X, y, truth, bad = labels(seed=2)
     model = SoftTrimmedClassifier(base, random_state=0).fit(X, y)
@@ -196,6 +197,7 @@ def test_rows_of_the_fit_and_new_ones_by_the_same_rule(trim, epsilon):
     assert not model.inlier_mask(X[bad], y[bad]).any()
 
 
+@pytest.mark.slow
 def test_spread_of_new_rows_is_that_of_their_level():
     rng = np.random.default_rng(0)
     group = rng.random(2000) < 0.1

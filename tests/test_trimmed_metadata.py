@@ -144,6 +144,7 @@ def cube(z):
     return z**3
 
 
+@pytest.mark.slow
 def test_wrappers_of_classifiers_without_weights():
     message = "got a GridSearchCV of a KNeighborsClassifier, which does not"
     search = GridSearchCV(KNeighborsClassifier(), {"n_neighbors": [3]})
