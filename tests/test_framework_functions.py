@@ -250,6 +250,7 @@ def test_numpy_functions_name_the_module(framework):
     assert all("\n" not in message for message in seen)
 
 
+@pytest.mark.slow
 def test_without_the_framework_one_sentence(framework):
     code = f"""
 import sys

@@ -121,7 +121,8 @@ def test_epsilon_is_differentiable(name, regularization):
     assert_close(batched, rows, 1e-14)
 
 
-@slow_cases_for_jax
+@pytest.mark.slow
+@cases_for_jax
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_types_of_floats(case, dtype):
     f = case.of(soft, lambda array: jnp.asarray(array, dtype=dtype))

@@ -79,7 +79,8 @@ def test_default_path_leads_to_least_squares(formulation):
     assert_allclose(path.intercepts[-1], naive[3], rtol=0, atol=0.15)
 
 
-@pytest.mark.parametrize("scoring", [None, slow(trimmed_scorer())])
+@pytest.mark.slow
+@pytest.mark.parametrize("scoring", [None, trimmed_scorer()])
 def test_scores_are_those_of_a_grid_search(scoring, searches):
     X, y, _ = contaminated(distance=4)
     grid = {"epsilon": [1.0, 10.0, 100.0], "trim": [0.3, 0.5]}
