@@ -45,6 +45,7 @@ ESTIMATORS = [
 OF_BATCHES = [c for c in ESTIMATORS if c.__module__.startswith("sksoftrank.batches.")]
 # Of those that fit many models: their default settings are among the slow tests.
 QUICK = {
+    SoftLQSRegressor: {"n_init": 5},
     SoftLTSRegressorCV: {"epsilons": [10.0], "cv": 2, "init": "ls"},
     SoftTrimmedClassifier: {"estimator": GaussianNB(), "cv": 2, "tol": 0.1},
     # The solver of sparse features stops early, with repeats elsewhere.
