@@ -1,6 +1,15 @@
 """Scikit-learn compatible estimators on soft sorting and ranking operators."""
 
-from . import _built as _built
+from importlib.util import find_spec as _find_spec
+from pathlib import Path as _Path
+
+if _find_spec("sksoftrank._isotonic") is None:
+    raise ImportError(
+        f"sksoftrank must be compiled, got its sources in {_Path(__file__).parent}: "
+        "run Python in another folder, where it finds the installed package, or "
+        "compile it here by `pip install --editable .`."
+    )
+
 from ._jacobian import Jacobian
 from .classification import SoftTopKClassifier
 from .label_ranking import DummyLabelRanker, SoftSpearmanLabelRanker

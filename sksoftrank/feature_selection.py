@@ -22,9 +22,14 @@ from ._jacobian import Jacobian
 from ._rows import Slices
 from ._sklearn import check_array, check_X_y
 from ._typing import RankRegularization
-from ._unit_ranks import cells, column_batches, in_interquartile_ranges, unit_ranks
 from .operators._by_group import GroupLayout
 from .preprocessing._soft_cdf import interquartile_gradient
+from .preprocessing._unit_ranks import (
+    cells,
+    column_batches,
+    in_interquartile_ranges,
+    unit_ranks,
+)
 
 __all__ = ["soft_spearman", "soft_spearman_corr"]
 

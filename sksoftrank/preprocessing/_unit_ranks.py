@@ -3,9 +3,9 @@
 import numpy as np
 from sklearn.utils import gen_batches
 
-from ._checks import check_finite, check_regularization, nonfinite_error
-from .operators import soft_rank
-from .preprocessing._soft_cdf import interquartile_range
+from .._checks import check_finite, check_regularization, nonfinite_error
+from ..operators import soft_rank
+from ._soft_cdf import interquartile_range
 
 # Columns are ranked in batches of about this many numbers (1 MB).
 BATCH_SIZE = 2**17
