@@ -1,5 +1,6 @@
 """What the estimators of batches share."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, ClassVar, Self
@@ -28,10 +29,10 @@ def in_one_reading(fit: Callable[..., Any]) -> Callable[..., Any]:
     return fit_in_memory
 
 
-class BatchesMixin:
+class BatchesMixin(ABC):
     """Mixin for estimators in memory that can be fitted to blocks, too.
 
-    They have a method ``_fit_source(source)``.
+    Subclasses say how one fits to a source of blocks: ``_fit_source``.
     """
 
     # The class in memory, and fitted attributes that it does not have.
@@ -71,8 +72,8 @@ class BatchesMixin:
         self._fit_source(Batches(batches))
         return self
 
-    def _fit_source(self, source: Source) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _fit_source(self, source: Source) -> None: ...
 
     def to_local(self) -> Any:
         """The ordinary estimator, for arrays in memory, with the same fit.
