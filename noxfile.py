@@ -1,7 +1,7 @@
 """`nox` runs all tests, slow ones too, on every Python that is installed, and checks.
 
 `nox -l` lists the sessions, `nox -s tests-3.12` runs one of them; what follows `--`
-goes to pytest: `nox -s oldest -- tests/test_robust.py`.
+goes to pytest: `nox -s oldest -- tests/test_robust.py`, or `-- -m "not slow"`.
 """
 
 import json
@@ -33,15 +33,16 @@ def from_root(argument):
 def run_tests(session, env=None, everything=None):
     """The tests of the installed package: none of the tree, whatever it has built."""
     arguments = [from_root(argument) for argument in session.posargs]
-    everything = everything or [
-        *("--pyargs", "sksoftrank", ROOT / "README.md", ROOT / "tests")
-    ]
+    if not any(isinstance(argument, Path) for argument in arguments):
+        arguments += everything or [
+            *("--pyargs", "sksoftrank", ROOT / "README.md", ROOT / "tests")
+        ]
     session.chdir(session.create_tmp())
     session.run(
         "pytest",
         *("--config-file", ROOT / "pyproject.toml", "--rootdir", ROOT),
-        *("--numprocesses", "auto"),
-        *(arguments or everything),
+        *("--numprocesses", "auto", "--dist", "worksteal"),
+        *arguments,
         env={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"} | (env or {}),
     )
 
