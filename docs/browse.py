@@ -21,7 +21,8 @@ from urllib.parse import unquote, urldefrag
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-BROWSERS = ("chromium", "google-chrome")
+# Where both are, as on the runners of GitHub, the driver is that of the first.
+BROWSERS = ("google-chrome", "chromium")
 WIDTHS = (400, 1400)
 # What pans and is more than code, a table or a formula, and what is too wide in it: the
 # theme has a box for the whole article, and moving that is as bad as moving the page.
