@@ -89,3 +89,16 @@ cdef Room new_room(Py_ssize_t size) noexcept nogil
 cdef void find_threshold(
     Losses x, Goal goal, double kept, double guess, Threshold* at, Room* room
 ) noexcept nogil
+
+
+# --- the hard boundary --------------------------------------------------------------
+
+cdef struct Boundary:
+    double value
+    double below  # weight below it
+    double tied   # weight at it
+
+
+cdef Boundary select(
+    double* v, double* w, Py_ssize_t m, double below, double target, Py_ssize_t* work
+) noexcept nogil

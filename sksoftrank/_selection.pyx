@@ -164,12 +164,6 @@ cdef Py_ssize_t gather(
 
 # --- the hard boundary --------------------------------------------------------------
 
-cdef struct Boundary:
-    double value
-    double below  # weight below it
-    double tied   # weight at it
-
-
 cdef inline double median3(double a, double b, double c) noexcept nogil:
     return max(min(a, b), min(max(a, b), c))
 

@@ -207,10 +207,11 @@ def call_regressors(rng):
     n = int(rng.integers(5, 60))
     X, y = rng.normal(size=(n, 2)), rng.standard_cauchy(n)
     epsilon = float(rng.choice([0.0, 0.1, 10.0]))
+    weights = np.maximum(rng.integers(-1, 4, n), np.arange(n) < 4).astype(float)
     for cls in (SoftLTSRegressor, SoftLQSRegressor):
         formulation = str(rng.choice(["selection", "sort"]))
         model = cls(formulation=formulation, epsilon=epsilon, n_init=5, random_state=0)
-        model.fit(X, y)
+        model.fit(X, y, sample_weight=weights if rng.random() < 0.5 else None)
 
 
 def call_exponentials(rng):

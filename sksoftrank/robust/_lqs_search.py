@@ -8,10 +8,11 @@ from sklearn.utils import gen_batches
 
 from ..linear._algebra import EPS
 from ..linear._robust_scale import ROUNDING
-from ._lts_rows import TrimmedRows, best_fits, select
+from ._lts_rows import TrimmedRows
 from ._lts_search import Start
 from ._lts_starts import elemental_fits
 from ._lts_steps import BAND
+from ._normal_equations import best_fits, select
 
 # Larger data are searched in a random sample first, and then in bands of this many
 # rows, or this fraction of them, next to the boundary.

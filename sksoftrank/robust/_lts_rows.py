@@ -1,13 +1,23 @@
 """Trimmed squares of a moderate number of rows, for many fits at once."""
 
-import functools
-import math
-from typing import Any
-
 import numpy as np
+from numpy.typing import NDArray
 
-from ..linear._algebra import EPS, NOISE
+from .._trimmed_fits import (
+    concentrate_fits,
+    descend_fits,
+    evaluate_fits,
+    fit_drawn,
+    fit_exactly,
+    fit_masses,
+    fit_smallest,
+    smooth_fits,
+)
+from ..linear._algebra import EPS
 from ..linear._robust_scale import ROUNDING
+from ._normal_equations import TINY, Equations, select, solve, white_axes
+
+Floats = NDArray[np.float64]
 
 # How much further than the last one a concentration step starts.
 MOMENTUM = 0.5
@@ -17,27 +27,16 @@ MOMENTUM = 0.5
 EXACT_SQUARES = 1e-20
 EXACT_ROW = 1e-14
 
-TINY = np.finfo(np.float64).tiny
-
-# Fits closer than this in their objectives count as the same.
-SAME = 1e-9
-
-# Products of columns are stored for designs of up to this many coordinates. With more,
-# the fits of a search come from conjugate gradients: so many steps for all of them at
-# once, each as dear as two products with the rows, until what is left to gain is this
-# part of the objective. A fit that needs more gets a Gram matrix of its own. With few
-# rows a coordinate there are many minima, and exact fits find better ones.
-MAX_PRODUCTS_RANK = 30
-MAX_PRODUCTS_RANK_OF_FEW = 64
-FEW = 500
+# Fits in up to this many coordinates are exact. With more, they come from conjugate
+# gradients: so many steps for all of them at once, each as dear as two products with
+# the rows, until what is left to gain is this part of the objective. A fit that needs
+# more gets a Gram matrix of its own.
+MAX_EXACT_RANK = 64
 MAX_GRADIENTS = 20
 NOTHING_TO_GAIN = 1e-5
 
-# Rows that change sides between two Gram matrices of which the inverse is updated, as a
-# part of the coordinates; and updates until it is computed anew.
-MAX_UPDATED = 0.2
-MAX_UPDATES = 30
-SMALLEST_REST = 1e-6  # of a Gram matrix without the rows that leave, in its own units
+# Numbers of rows and columns of the kernel are multiples of this.
+LANES = 8
 
 # Rows on either side that are considered for an exchange.
 MAX_EXCHANGED = 64
@@ -71,8 +70,8 @@ class TrimmedRows:
         Coordinates of the design at the unit coordinates.
     central_masses : list of ndarray of shape (n_rows,)
         Masses of the central rows, in which the coordinates are white.
-    has_products : bool
-        Whether fits are exact, from stored products of columns.
+    is_exact : bool
+        Whether fits are exact, by the compiled kernel.
     """
 
     def __init__(self, rows, y, weight, n_kept, penalty, noise=None):
@@ -85,10 +84,8 @@ class TrimmedRows:
         self.penalty = None
         if penalty.any():
             self.penalty = (self.transform.T * penalty) @ self.transform
-        few = y.size <= FEW
-        limit = MAX_PRODUCTS_RANK_OF_FEW if few else MAX_PRODUCTS_RANK
-        self.has_products = self.n_coordinates <= limit
-        self._products = None
+        self.is_exact = 0 < self.n_coordinates <= MAX_EXACT_RANK
+        self.pack()
 
     def _whiten(self, rows, noise, n_rounds=2):
         """Find coordinates, and the rows, in which the central half is white.
@@ -114,6 +111,20 @@ class TrimmedRows:
         """Number of coordinates, the rank of the rows."""
         return self.rows.shape[1]
 
+    def pack(self):
+        """Copy the rows as the kernel takes them."""
+        n, q = self.rows.shape
+        rows = np.zeros((n, -(-(q + 1) // LANES) * LANES))
+        rows[:, :q], rows[:, q] = self.rows, self.y
+        columns = np.zeros((q + 1, -(-n // LANES) * LANES))
+        columns[:, :n] = rows[:, : q + 1].T
+        self._packed: tuple[Floats, Floats] = columns, rows
+
+    @property
+    def _data(self) -> tuple[Floats, Floats, Floats | None, Floats | None, float]:
+        """What the kernel has to know."""
+        return *self._packed, self.weight, self.penalty, float(self.n_kept)
+
     def losses(self, z):
         """Squared residuals of each fit."""
         residual = z @ self.rows.T
@@ -131,38 +142,60 @@ class TrimmedRows:
             value += np.einsum("ij,ij->i", z @ self.penalty, z)
         return 0.5 * np.where(np.isfinite(value), value, np.inf)
 
+    def fit_drawn(self, index):
+        """Least squares of rows drawn for each fit."""
+        columns, rows, _, penalty, _ = self._data
+        z = np.empty((len(index), self.n_coordinates))
+        fit_drawn(columns, rows, penalty, np.ascontiguousarray(index), z)
+        return z
+
+    def fit_exactly(self, index, dependent):
+        """Fits through the first rows drawn for each that are independent.
+
+        Those of which the others leave no more than the part `dependent` are passed
+        over. Returns the fits, and which have found as many as there are coordinates.
+        """
+        columns, rows = self._packed
+        z = np.empty((len(index), self.n_coordinates))
+        chosen = np.empty(z.shape, dtype=np.intp)
+        found = np.empty(len(z), dtype=bool)
+        index = np.ascontiguousarray(index)
+        fit_exactly(columns, rows, index, dependent, z, chosen, found)
+        return z, found
+
+    def fit_halves(self, values, mass):
+        """Fits of the half of the rows with these masses that has the least values."""
+        kept = mass.sum() / 2
+        if not self.is_exact:
+            values[:, mass == 0] = np.inf
+            return self.fit(select(values, kept, None if mass.max() == 1 else mass))
+        columns, rows, _, penalty, _ = self._data
+        values = np.ascontiguousarray(values - values.min(axis=1, keepdims=True))
+        weight = None if (mass == 1).all() else np.ascontiguousarray(mass, dtype=float)
+        z = np.empty((len(values), self.n_coordinates))
+        fit_smallest(columns, rows, weight, penalty, kept, values, z)
+        return z
+
     def normal_equations(self, masses):
         """Matrices and right-hand sides of least squares with these masses."""
-        n, q = self.rows.shape
-        if not self.has_products:
-            gram = np.empty((len(masses), q, q))
-            for i, mass in enumerate(masses):
-                kept = np.flatnonzero(mass)
-                some = self.rows[kept] * np.sqrt(mass[kept, None])
-                np.matmul(some.T, some, out=gram[i])
-            right = (masses * self.y) @ self.rows
-        else:
-            upper = _upper_triangle(q)
-            products = self._products
-            if products is None:
-                products = np.empty((n, upper[0].size + q))
-                products[:, :-q] = self.rows[:, upper[0]]
-                products[:, :-q] *= self.rows[:, upper[1]]
-                products[:, -q:] = self.rows * self.y[:, None]
-                self._products = products  # once filled: other threads look at it
-            sums = masses @ products
-            gram = np.empty((len(masses), q, q))
-            gram[:, upper[0], upper[1]] = sums[:, :-q]
-            gram[:, upper[1], upper[0]] = sums[:, :-q]
-            right = sums[:, -q:]
+        q = self.n_coordinates
+        gram = np.empty((len(masses), q, q))
+        for i, mass in enumerate(masses):
+            kept = np.flatnonzero(mass)
+            some = self.rows[kept] * np.sqrt(mass[kept, None])
+            np.matmul(some.T, some, out=gram[i])
+        right = (masses * self.y) @ self.rows
         if self.penalty is not None:
             gram += masses.sum(axis=1)[:, None, None] * self.penalty
         return gram, right
 
     def fit(self, masses, start=None):
         """Least squares with these masses, by conjugate gradients from `start` on."""
-        if self.has_products:
-            return solve(*self.normal_equations(masses))
+        if self.is_exact:
+            z = np.empty((len(masses), self.n_coordinates))
+            columns, rows, _, penalty, _ = self._data
+            fit_masses(columns, rows, penalty, np.ascontiguousarray(masses), z)
+            return z
         if start is None:
             start = np.zeros((len(masses), self.n_coordinates))
         z, is_good = self._conjugate_gradients(masses, start)
@@ -217,14 +250,31 @@ class TrimmedRows:
         Each step starts a bit further than where the last one led: near a minimum,
         plain steps lead in much the same direction many times.
         """
+        if self.is_exact:
+            z = z.copy()
+            concentrate_fits(*self._data, z, n_steps, momentum)
+            return z
         last = z
         for _ in range(n_steps):
             ahead = z + momentum * (z - last)
             last, z = z, self.fit(self.select(self.losses(ahead)), ahead)
         return z
 
+    def smooth(self, z, scale, epsilon, settled, max_steps):
+        """Repeat least squares with the weights of soft choices, of less than all rows.
+
+        Returns the fits, the masses of the first one, and the number of steps.
+        """
+        z, masses = z.copy(), np.empty(self.y.size)
+        options = scale, epsilon, settled, max_steps
+        return z, masses, smooth_fits(*self._data, z, *options, masses)
+
     def evaluate(self, z):
         """The objective of each fit; of exact ones minus the mass on the plane."""
+        if self.is_exact:
+            value = np.empty(len(z))
+            evaluate_fits(*self._data, np.ascontiguousarray(z), value)
+            return value
         losses = self.losses(z)
         value = self.objective(z, losses, self.select(losses))
         exact = np.flatnonzero(value <= EXACT_SQUARES)
@@ -237,6 +287,10 @@ class TrimmedRows:
         Where a concentration step changes nothing, the best exchange of a kept row for
         another (Hawkins 1994) is tried.
         """
+        if self.is_exact:
+            fits, value = z[None].copy(), np.empty(1)
+            n_steps = descend_fits(*self._data, fits, value, max_steps)
+            return fits[0], value[0], n_steps
         mass = self._whole(self.select(self.losses(z[None]))[0])
         equations = Equations(self, mass)
         best = np.inf
@@ -303,154 +357,3 @@ class TrimmedRows:
             before = np.cumsum(weight) - weight
             mass[shared] = np.clip(mass[shared].sum() - before, 0, weight)
         return mass
-
-
-class Equations:
-    """Normal equations of least squares with masses that change a little at a time.
-
-    Parameters
-    ----------
-    trimmed : TrimmedRows
-    mass : ndarray of shape (n_rows,)
-        The first masses.
-
-    Attributes
-    ----------
-    inverse : ndarray of shape (n_coordinates, n_coordinates)
-        Of the Gram matrix, after a call of `leverage`.
-    """
-
-    def __init__(self, trimmed, mass):
-        self._rows, self._y = trimmed.rows, trimmed.y
-        self._has_products = trimmed.has_products
-        gram, right = trimmed.normal_equations(mass[None])
-        self._gram, self._right = gram[0], right[0]
-        self.inverse: Any = None
-        self._leverage: Any = None
-        self._n_updates = 0
-
-    def solution(self):
-        """Least squares."""
-        if self.inverse is None:
-            return solve(self._gram[None].copy(), self._right[None])[0]
-        z = self.inverse @ self._right
-        return z + self.inverse @ (self._right - self._gram @ z)
-
-    def leverage(self):
-        """Products of each row with the inverse and itself."""
-        if self.inverse is None:
-            gram = self._gram.copy()
-            add_ridge(gram[None])
-            self.inverse = np.linalg.inv(gram)
-            solved = self._rows @ self.inverse
-            self._leverage = np.einsum("ij,ij->i", solved, self._rows)
-            self._n_updates = 0
-        return self._leverage
-
-    def update(self, change):
-        """Change the masses."""
-        changed = np.flatnonzero(change)
-        rows, size = self._rows[changed], change[changed]
-        weighted = rows.T * size
-        self._gram = self._gram + weighted @ rows
-        self._right = self._right + weighted @ self._y[changed]
-        if self.inverse is None:
-            return
-        self._n_updates += 1
-        inverse, self.inverse = self.inverse, None
-        n_coordinates = len(inverse)
-        if (
-            self._has_products
-            or changed.size > MAX_UPDATED * n_coordinates
-            or self._n_updates > MAX_UPDATES
-        ):
-            return
-        solved = inverse @ rows.T
-        inner = np.eye(changed.size) + size[:, None] * (rows @ solved)
-        if np.linalg.svd(inner, compute_uv=False)[-1] < SMALLEST_REST:
-            return
-        inner = np.linalg.inv(inner) * size
-        self.inverse = inverse - solved @ inner @ solved.T
-        seen = self._rows @ solved
-        self._leverage = self._leverage - np.einsum("ij,ij->i", seen @ inner, seen)
-
-
-def select(losses, n_kept, weight):
-    """Masses of the rows with the smallest losses, for each row of losses.
-
-    The masses add up to `n_kept`. Losses tied at the boundary share what is left.
-    """
-    if weight is None:
-        position = min(math.ceil(n_kept), losses.shape[1]) - 1
-        boundary = np.partition(losses, position, axis=1)[:, position, None]
-        kept = losses <= boundary
-        masses = kept.astype(np.float64)
-        open_ = np.flatnonzero(np.count_nonzero(kept, axis=1) != n_kept)
-        if open_.size == 0:
-            return masses
-        weight = 1.0
-    else:
-        order = np.argsort(losses, axis=1)
-        cumulated = np.cumsum(weight[order], axis=1)
-        position = (cumulated < n_kept * (1 - ROUNDING)).sum(axis=1, keepdims=True)
-        position = np.minimum(position, losses.shape[1] - 1)
-        boundary = np.take_along_axis(losses, order, axis=1)
-        boundary = np.take_along_axis(boundary, position, axis=1)
-        masses = (losses <= boundary) * weight
-        open_ = np.arange(len(losses))
-    tied = (losses[open_] == boundary[open_]) * weight
-    below = masses[open_] - tied
-    share = n_kept - below.sum(axis=1)
-    share /= np.maximum(tied.sum(axis=1), TINY)
-    masses[open_] = below + np.clip(share, 0, 1)[:, None] * tied
-    return masses
-
-
-def solve(gram, right):
-    """Solve normal equations, of which `gram` is overwritten.
-
-    What the rows do not determine is 0.
-    """
-    add_ridge(gram)
-    return np.linalg.solve(gram, right[:, :, None])[:, :, 0]
-
-
-def add_ridge(gram):
-    """Make singular matrices regular, and change others little, in place."""
-    diagonal = np.einsum("ijj->ij", gram)  # a view
-    size = np.einsum("ijj->i", gram) / gram.shape[1]
-    diagonal += 1e-13 * size[:, None] + TINY
-
-
-def best_fits(z, value, n_best):
-    """The best fits that differ, and their objectives."""
-    order = np.argsort(value, kind="stable")
-    ordered = value[order]
-    differs = np.append(True, ordered[1:] > ordered[:-1] * (1 + SAME))
-    order = order[differs][:n_best]
-    return z[order], value[order]
-
-
-def white_axes(rows, mass, keep_rank=False, noise=None):
-    """Coordinates in which the rows with these masses are white.
-
-    Directions in which they do not vary, but for rounding errors of the Gram matrix
-    `noise`, are left out, or with `keep_rank` left as they are.
-    """
-    used = mass > 0
-    root = np.sqrt(mass[used] / mass.sum())
-    triangle = np.linalg.qr(rows[used] * root[:, None], mode="r")
-    _, s, axes = np.linalg.svd(triangle, full_matrices=keep_rank)
-    s = np.append(s, np.zeros(len(axes) - s.size))
-    varies = s > s.max(initial=0.0) * max(rows.shape) * EPS
-    if noise is not None:
-        square = np.einsum("ij,ij->i", axes @ noise, axes)
-        varies &= s[: len(axes)] > NOISE * np.sqrt(np.maximum(square, 0.0))
-    if keep_rank:
-        return axes.T / np.where(varies, s, 1.0)
-    return axes[varies].T / s[varies]
-
-
-@functools.lru_cache(maxsize=8)
-def _upper_triangle(size):
-    return np.triu_indices(size)

@@ -12,7 +12,7 @@ from sklearn.utils.random import sample_without_replacement
 
 from ..linear._design import MAX_WHITENED_RANK
 from ..losses._choices import trimmed_choice
-from ._lts_rows import EXACT_SQUARES, MOMENTUM, SAME, TrimmedRows, best_fits, select
+from ._lts_rows import EXACT_SQUARES, MOMENTUM, TrimmedRows
 from ._lts_starts import (
     HUBER,
     HUBER_STEPS,
@@ -26,6 +26,7 @@ from ._lts_starts import (
     subset_fits,
 )
 from ._lts_steps import concentrate
+from ._normal_equations import SAME, best_fits, select
 from ._other_minimum import DIFFERENT, other_fits
 
 # Larger data are not tested for an exact fit of all rows.

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ._lts_rows import EPS, add_ridge, select, solve, white_axes
+from ..linear._algebra import EPS
+from ._normal_equations import add_ridge, select, solve, white_axes
 
 # Components of largest, and of smallest, sensitivity that are looked at.
 MAX_COMPONENTS = 30
@@ -102,7 +103,7 @@ def sensitivity_fits(rows, n_rounds=2):
     active = rows.unit_weight
     found = []
     for _ in range(n_rounds):
-        fits = _fits_of_components(rows, active)
+        fits = _fits_of_components(rows, active[None])
         found.append(fits)
         losses = rows.losses(fits)
         value = rows.objective(fits, losses, rows.select(losses))
@@ -119,33 +120,38 @@ def resampled_sensitivity_fits(rows, n_samples, rng):
     """Fits by the sensitivity components of bootstrap samples."""
     cumulated = np.cumsum(rows.unit_weight)
     size = min(int(rows.total), MAX_SAMPLE)
-    fits = []
-    for _ in range(n_samples):
-        index = draw(cumulated, rng.random_sample(size))
-        mass = np.bincount(index, minlength=rows.y.size).astype(np.float64)
-        fits.append(_fits_of_components(rows, mass))
-    return np.vstack(fits)
+    index = draw(cumulated, rng.random_sample((n_samples, size)))
+    mass = np.array([np.bincount(i, minlength=rows.y.size) for i in index], dtype=float)
+    return _fits_of_components(rows, mass)
 
 
-def _fits_of_components(rows, mass):
-    """Fit of the rows with these masses, and fits of halves of them."""
-    gram, right = rows.normal_equations(mass[None])
+def _fits_of_components(rows, masses):
+    """Fits of the rows with these masses, and fits of halves of them."""
+    gram, right = rows.normal_equations(masses)
     add_ridge(gram)
-    curvature, axes = np.linalg.eigh(gram[0])
-    z = np.linalg.solve(gram, right[:, :, None])[:, :, 0]
+    curvature, axes = np.linalg.eigh(gram)
+    z = np.linalg.solve(gram, right[:, :, None])
     # With these, white @ white.T is the hat matrix.
-    white = rows.rows @ (axes / np.sqrt(np.maximum(curvature, EPS * curvature[-1])))
-    leverage = np.einsum("ij,ij->i", white, white)
+    floor = EPS * curvature[:, -1:]
+    white = rows.rows @ (axes / np.sqrt(np.maximum(curvature, floor))[:, None])
+    leverage = np.einsum("fij,fij->fi", white, white)
     # How far the fit without the row is from the one with it, at the row. Without a row
     # that alone sees a direction there is none: the ratio would be one of rounding
     # errors, and other units of the data would lead to another start.
     rest = 1 - leverage
-    shift = np.where((mass > 0) & (rest > LONE), rows.y - rows.rows @ z[0], 0.0)
+    residual = rows.y - (rows.rows @ z)[:, :, 0]
+    shift = np.where((masses > 0) & (rest > LONE), residual, 0.0)
     shift /= np.maximum(rest, LONE)
-    shift /= np.abs(shift).max() or 1.0
-    size, axes = np.linalg.eigh((white.T * (mass * shift**2)) @ white)
-    axes = _extreme_axes(axes[:, size > len(size) * EPS * size[-1]])
-    return np.vstack([z, _fits_without_extremes(rows, white @ axes, mass)])
+    largest = np.abs(shift).max(axis=1, keepdims=True)
+    shift /= np.where(largest > 0, largest, 1.0)
+    weighted = np.swapaxes(white, 1, 2) * (masses * shift**2)[:, None]
+    size, axes = np.linalg.eigh(weighted @ white)
+    found = []
+    for i, mass in enumerate(masses):
+        some = axes[i][:, size[i] > len(size[i]) * EPS * size[i, -1]]
+        component = white[i] @ _extreme_axes(some)
+        found += [z[i].T, _fits_without_extremes(rows, component, mass)]
+    return np.vstack(found)
 
 
 def _extreme_axes(axes):
@@ -161,9 +167,7 @@ def _fits_without_extremes(rows, component, mass):
     """
     component = component.T
     component = np.vstack([component, -component, np.abs(component)])
-    component[:, mass == 0] = np.inf
-    halves = select(component, mass.sum() / 2, None if mass.max() == 1 else mass)
-    return rows.fit(halves)
+    return rows.fit_halves(component, mass)
 
 
 def elemental_fits(rows, n_fits, rng):
@@ -172,33 +176,19 @@ def elemental_fits(rows, n_fits, rng):
     Rows are drawn with probabilities proportional to their weights, and one that
     depends linearly on those drawn before is drawn again (Koller & Stahel 2017).
     """
-    chosen = _independent_rows(rows, n_fits, rng)
-    through, y = rows.rows[chosen], rows.y[chosen][:, :, None]
-    try:
-        return np.linalg.solve(through, y)[:, :, 0]
-    except np.linalg.LinAlgError:  # the rows of some fit are dependent
-        return (np.linalg.pinv(through) @ y)[:, :, 0]
-
-
-def _independent_rows(rows, n_fits, rng):
-    """Indices of the first drawn rows of each fit that do not depend on others."""
     q = rows.n_coordinates
     cumulated = np.cumsum(rows.unit_weight)
     spare = 4 + q * q // (2 * rows.y.size)
     index = draw(cumulated, rng.random_sample((n_fits, q + spare)))
-    same = index[:, :, None] == index[:, None, :]
-    is_new = ~np.tril(same, -1).any(axis=2)  # no row twice
-    count = np.cumsum(is_new, axis=1)
-    good = count[:, -1] >= q
-    first = is_new & (count <= q)
-    chosen = np.zeros((n_fits, q), dtype=np.intp)
-    chosen[good] = index[good][first[good]].reshape(-1, q)
-    drawn = np.swapaxes(rows.rows[chosen], 1, 2)
-    rest = np.abs(np.diagonal(np.linalg.qr(drawn, mode="r"), axis1=1, axis2=2))
-    good &= (rest > DEPENDENT * np.linalg.norm(drawn, axis=1)).all(axis=1)
-    if not good.all():
-        chosen[~good] = _redrawn_rows(rows, index[~good], rng)
-    return chosen
+    z, is_found = rows.fit_exactly(index, DEPENDENT)
+    if not is_found.all():
+        chosen = _redrawn_rows(rows, index[~is_found], rng)
+        through, y = rows.rows[chosen], rows.y[chosen][:, :, None]
+        try:
+            z[~is_found] = np.linalg.solve(through, y)[:, :, 0]
+        except np.linalg.LinAlgError:  # the rows of some fit are dependent
+            z[~is_found] = (np.linalg.pinv(through) @ y)[:, :, 0]
+    return z
 
 
 def _redrawn_rows(rows, index, rng):
@@ -250,6 +240,8 @@ def subset_fits(rows, masses, n_fits, n_drawn, rng):
         cumulated = np.cumsum(masses, axis=1)[parent]
         pairs = zip(cumulated, uniform, strict=True)
         index = np.stack([draw(*pair) for pair in pairs])
+    if rows.is_exact:
+        return rows.fit_drawn(index)
     drawn = rows.rows[index]
     transposed = np.swapaxes(drawn, 1, 2)
     gram = transposed @ drawn

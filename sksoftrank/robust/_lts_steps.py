@@ -5,8 +5,10 @@ import math
 import numpy as np
 
 from ..linear._algebra import determined_inverse
+from ..linear._robust_scale import ROUNDING
 from ..losses._choices import trimmed_gradient
-from ._lts_rows import MOMENTUM, ROUNDING, select
+from ._lts_rows import MOMENTUM
+from ._normal_equations import select
 
 # Concentration steps on large data go on with this fraction of the rows.
 BAND = 1 / 12

@@ -12,7 +12,8 @@ from .._checks import warn
 from ..linear._robust_scale import consistency_factor, weighted_quantile
 from ..losses._choices import trimmed_choice
 from ._data_warnings import has_few_rows
-from ._lts_rows import MOMENTUM, TrimmedRows, best_fits, select
+from ._lts_rows import MOMENTUM, TrimmedRows
+from ._normal_equations import best_fits
 from ._trimmed_squares import smooth_fit
 
 # Parts of the rows that fits keep which look for another one.
@@ -97,15 +98,13 @@ def other_fits(rows: TrimmedRows, pool, best):
         found.append(some[0])
     square = (losses * mass).sum() / rows.n_kept
     scale = math.sqrt(square) * consistency_factor(rows.n_kept / rows.total)
-    start, masses, n_steps = _smooth(rows, best, scale)
+    (start, *smoothed), masses, n_steps = _smooth(rows, np.array([best, *found]), scale)
     n_fits += n_steps
     gram = rows.normal_equations(masses[None])[0][0]
     others: list[Any] = []
-    for z in found:
-        smoothed, _, n_steps = _smooth(rows, z, scale)
-        n_fits += n_steps
-        if all(_distance(smoothed - o, gram, scale) > APART for o in (start, *others)):
-            others.append(smoothed)
+    for z in smoothed:
+        if all(_distance(z - o, gram, scale) > APART for o in (start, *others)):
+            others.append(z)
     return np.array(others).reshape(-1, rows.n_coordinates), n_fits
 
 
@@ -118,15 +117,24 @@ def _fit_of_the_rest(rows, losses, mass):
     n_rest = rest.sum()
     if n_rest <= 2 * rows.n_coordinates:
         return np.empty((0, rows.n_coordinates))
-    z = rows.fit(rest[None])
-    for _ in range(N_STEPS):
-        kept = select(rows.losses(z), (n_rest + rows.n_coordinates) // 2, rest)
-        z = rows.fit(kept, z)
-    return z
+    others = copy(rows)
+    others.weight, others.n_kept = rest, (n_rest + rows.n_coordinates) // 2
+    return others.concentrate(rows.fit(rest[None]), N_STEPS)
 
 
-def _smooth(rows, z, scale):
-    """Reweighted fit of the smoothed objective from z on, its masses, and steps."""
+def _smooth(rows, fits, scale):
+    """Reweighted fits of the smoothed objective, and their number of steps.
+
+    Returns the masses of the first, too.
+    """
+    if rows.is_exact:
+        return rows.smooth(fits, scale, EPSILON, SETTLED, N_SMOOTH)
+    found = [_smooth_one(rows, z, scale) for z in fits]
+    z, masses, n_steps = zip(*found, strict=True)
+    return np.array(z), masses[0], sum(n_steps)
+
+
+def _smooth_one(rows, z, scale):
     limit = z.size * (SETTLED * scale) ** 2
     n_steps, moved = 0, math.inf
     while n_steps < N_SMOOTH and moved > limit:
