@@ -14,6 +14,11 @@ from ..losses._choices import sorted_choice, trimmed_choice
 # no digits left.
 LARGEST_GUESSED = 1e4
 
+# Rows that tell the curvature at the start, or 20 for each coordinate. With curvatures
+# below this part of the largest, or negative ones, it does not lead to the minimum.
+MAX_ROWS = 5000
+FLAT = 0.05
+
 
 class Minimum(NamedTuple):
     """Where an iteration ended."""
@@ -36,6 +41,7 @@ class TrimmedSquares:
         self.formulation = formulation
         self._total = float(weight.sum())
         self.threshold = math.nan  # of the last choice: the next one is near
+        self._last = None  # iterations begin and end with the same points
 
     @property
     def guess(self):
@@ -44,6 +50,11 @@ class TrimmedSquares:
 
     def evaluate(self, z):
         """Value, gradient, weights of the squares / 2, and p."""
+        if self._last is None or not np.array_equal(z, self._last[0]):
+            self._last = z.copy(), self._evaluate(z)
+        return self._last[1]
+
+    def _evaluate(self, z):
         residual = self.y - self.design.predict(z)
         losses = np.square(residual)
         losses *= 0.5
@@ -78,32 +89,68 @@ class TrimmedSquares:
         """
         n_iter, is_stopped = 0, False
         if self.epsilon > 0 and z.size > 0:
+            start, axes, unit = z, *self._axes(z)
+
+            def function(u):
+                value, gradient, *_ = self.evaluate(start + axes @ u)
+                return value / unit**2, axes.T @ gradient / unit**2
 
             def callback(intermediate_result):
                 nonlocal n_iter, is_stopped
                 n_iter += 1
-                if after is not None and after(intermediate_result.x):
+                z = start + axes @ intermediate_result.x
+                if after is not None and after(z):
                     is_stopped = True
                     raise StopIteration
                 if report is not None and n_iter % 10 == 0:
                     report(
-                        f"iteration {n_iter}, objective {intermediate_result.fun:.6g}"
+                        f"iteration {n_iter}, objective {intermediate_result.fun * unit**2:.6g}"
                     )
 
             result = lbfgs(
-                lambda z: self.evaluate(z)[:2],
-                z,
+                function,
+                np.zeros(axes.shape[1]),
                 max_iter=max_iter,
-                tol=tol,
+                tol=tol / unit,
                 ftol=EPS,
                 callback=callback,
             )
-            z, n_iter = result.x, result.nit
+            z, n_iter = start + axes @ result.x, result.nit
             if is_stopped or result.message is not None:
                 message = None if is_stopped else result.message
                 return Minimum(z, n_iter, message, is_stopped)
         polished = self.reweight(z, max_iter=max_iter, tol=tol)
         return polished._replace(n_iter=n_iter + polished.n_iter)
+
+    def _axes(self, z):
+        """Axes in which to minimise from z on, and the length that they have.
+
+        Along them the curvature there is about the same, and the first step of L-BFGS,
+        which has the length 1, is that of Newton's method. Some of many rows tell it.
+        """
+        everything = np.eye(z.size), 1.0
+        if self.formulation == "sort" or self.design.basis.ndim == 1:
+            return everything
+        _, gradient, _, p = self.evaluate(z)
+        index = slice(None, None, -(-p.size // max(MAX_ROWS, 20 * z.size)))
+        rows, p = self.design.rows(index), p[index]
+        residual = self.y[index] - rows @ z
+        weight = 1.0 if self.weight is None else self.weight[index]
+        partial = ((p > 0) & (p < 1)) * weight
+        slope = p * weight - partial * residual**2 / self.epsilon
+        mass = (p * weight).sum()
+        moved = (partial * residual) @ rows
+        hessian = (rows.T * slope) @ rows
+        hessian += np.outer(moved, moved) / (self.epsilon * max(partial.sum(), 1.0))
+        hessian = hessian / mass + np.diag(self.design.penalty)
+        curvature, axes = np.linalg.eigh(hessian)
+        if curvature[0] <= FLAT * curvature[-1]:
+            return everything
+        axes = axes / np.sqrt(curvature)
+        unit = np.linalg.norm(axes.T @ gradient)
+        if not (unit > 0 and np.isfinite(unit)):
+            return everything
+        return axes * unit, unit
 
     def reweight(self, z, *, max_iter, tol):
         """Repeat least squares with the weights that the trimmed loss gives.
