@@ -89,7 +89,7 @@ class TrimmedSquares:
         """
         n_iter, is_stopped = 0, False
         if self.epsilon > 0 and z.size > 0:
-            start, axes, unit = z, *self._axes(z)
+            start, axes, unit = self._axes(z)
 
             def function(u):
                 value, gradient, *_ = self.evaluate(start + axes @ u)
@@ -103,13 +103,12 @@ class TrimmedSquares:
                     is_stopped = True
                     raise StopIteration
                 if report is not None and n_iter % 10 == 0:
-                    report(
-                        f"iteration {n_iter}, objective {intermediate_result.fun * unit**2:.6g}"
-                    )
+                    value = intermediate_result.fun * unit**2
+                    report(f"iteration {n_iter}, objective {value:.6g}")
 
             result = lbfgs(
                 function,
-                np.zeros(axes.shape[1]),
+                z - start,
                 max_iter=max_iter,
                 tol=tol / unit,
                 ftol=EPS,
@@ -123,34 +122,37 @@ class TrimmedSquares:
         return polished._replace(n_iter=n_iter + polished.n_iter)
 
     def _axes(self, z):
-        """Axes in which to minimise from z on, and the length that they have.
+        """Origin and axes in which to minimise from z on, and the length of these.
 
         Along them the curvature there is about the same, and the first step of L-BFGS,
         which has the length 1, is that of Newton's method. Some of many rows tell it.
         """
-        everything = np.eye(z.size), 1.0
+        as_they_are = np.zeros(z.size), np.eye(z.size), 1.0
         if self.formulation == "sort" or self.design.basis.ndim == 1:
-            return everything
+            return as_they_are
         _, gradient, _, p = self.evaluate(z)
         index = slice(None, None, -(-p.size // max(MAX_ROWS, 20 * z.size)))
         rows, p = self.design.rows(index), p[index]
         residual = self.y[index] - rows @ z
         weight = 1.0 if self.weight is None else self.weight[index]
         partial = ((p > 0) & (p < 1)) * weight
-        slope = p * weight - partial * residual**2 / self.epsilon
         mass = (p * weight).sum()
         moved = (partial * residual) @ rows
-        hessian = (rows.T * slope) @ rows
-        hessian += np.outer(moved, moved) / (self.epsilon * max(partial.sum(), 1.0))
+        with np.errstate(over="ignore", invalid="ignore"):
+            slope = p * weight - partial * residual**2 / self.epsilon
+            hessian = (rows.T * slope) @ rows
+            hessian += np.outer(moved, moved) / (self.epsilon * max(partial.sum(), 1.0))
+        if not np.isfinite(hessian).all():  # a tiny epsilon
+            return as_they_are
         hessian = hessian / mass + np.diag(self.design.penalty)
         curvature, axes = np.linalg.eigh(hessian)
         if curvature[0] <= FLAT * curvature[-1]:
-            return everything
+            return as_they_are
         axes = axes / np.sqrt(curvature)
         unit = np.linalg.norm(axes.T @ gradient)
         if not (unit > 0 and np.isfinite(unit)):
-            return everything
-        return axes * unit, unit
+            return as_they_are
+        return z, axes * unit, unit
 
     def reweight(self, z, *, max_iter, tol):
         """Repeat least squares with the weights that the trimmed loss gives.
