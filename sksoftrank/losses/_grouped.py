@@ -26,8 +26,6 @@ class GroupRanks:
     regularization : {"quadratic", "entropic", "kl"}
     descending : bool, default=True
         Whether the largest number has rank 1.
-    name : str, default="scores"
-        What an error calls the numbers.
     """
 
     def __init__(
@@ -37,9 +35,7 @@ class GroupRanks:
         regularization: str,
         *,
         descending: bool = True,
-        name: str = "scores",
     ) -> None:
-        self._name = name
         self._kind = KINDS[regularization]
         self._sign = -1.0 if descending else 1.0
         epsilons = np.broadcast_to(epsilon, len(layout.buckets)).tolist()
@@ -48,17 +44,15 @@ class GroupRanks:
         order, pools = np.empty(n, np.int64), np.empty(n + n_groups, np.int64)
         weights = None if self._kind == _pav.QUADRATIC else np.empty(n)
         # Groups of one size: where their numbers are, as rows of which shape, their
-        # strength, and the rows of order, pools and weights.
+        # strength, their order, and their pools and weights, flat: the kernel takes
+        # pointers to these, and many small arrays take time.
         self._sizes: list[tuple[Any, ...]] = []
         end = 0
         for (groups, part), own in zip(layout.buckets, epsilons, strict=True):
             shape = groups.size, (part.stop - part.start) // groups.size
             start, end = end, end + groups.size * (shape[1] + 1)
-            rows = (
-                order[part].reshape(shape),
-                pools[start:end].reshape(groups.size, -1),
-                None if weights is None else weights[part].reshape(shape),
-            )
+            part_weights = None if weights is None else weights[part]
+            rows = order[part].reshape(shape), pools[start:end], part_weights
             self._sizes.append((part, shape, own, *rows))
 
     def __call__(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -66,9 +60,9 @@ class GroupRanks:
         ranks = np.empty_like(scores)
         rank_rows, kind, sign = _pav.rank_rows["double"], self._kind, self._sign
         for part, shape, epsilon, order, pools, weights in self._sizes:
-            own, out = scores[part].reshape(shape), ranks[part].reshape(shape)
+            own, out = scores[part].reshape(shape), ranks[part]
             if rank_rows(own, epsilon, kind, sign, order, out, pools, weights) < 0:
-                raise nonfinite_error(own, self._name)
+                raise nonfinite_error(own, "scores")
         return ranks
 
     def pull_back(self, gradient: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -85,9 +79,21 @@ class GroupRanks:
                 matrix,
                 True,
                 self._sign * epsilon or 1.0,
-                out[part].reshape(shape),
+                out[part],
             )
         return out
+
+
+def ranks_within(
+    layout: GroupLayout, values: NDArray[np.float64], name: str = "y"
+) -> NDArray[np.float64]:
+    """Average ranks within groups of numbers in grouped order, 1 for the smallest."""
+    ranks, rank_rows = np.empty_like(values), _pav.rank_rows["double"]
+    for groups, part in layout.buckets:
+        own, out = values[part].reshape(groups.size, -1), ranks[part]
+        if rank_rows(own, 0.0, _pav.QUADRATIC, 1.0, None, out, None, None) < 0:
+            raise nonfinite_error(own, name)
+    return ranks
 
 
 def check_group_weight(
@@ -109,10 +115,13 @@ def check_group_weight(
         return layout, (layout.sizes > 1).astype(np.float64), None
     shapes = [(n_rows,), (n_groups,)]
     weight = moderate(check_weights(sample_weight, "sample_weight", shapes))
-    if weight.size != n_rows:
-        weight = weight[layout.codes]
+    is_by_group = weight.size != n_rows
     if n_rows and weight.min() == 0:
-        layout = GroupLayout(groups, n_rows, is_used & (weight > 0), min_size=2)
+        counts = weight > 0
+        is_used = is_used & (counts[layout.codes] if is_by_group else counts)
+        layout = GroupLayout(groups, n_rows, is_used, min_size=2)
+    if is_by_group:
+        return layout, np.where(layout.sizes > 1, weight, 0.0), None
     group_weight, differs = layout.weights(weight)
     if not differs.any():
         return layout, group_weight, None

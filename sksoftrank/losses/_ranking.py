@@ -23,7 +23,7 @@ from .._checks import (
 )
 from .._typing import RankRegularization
 from ..operators._by_group import check_flat, check_numbers, exact_within
-from ._grouped import GroupRanks, check_group_weight
+from ._grouped import check_group_weight, ranks_within
 from ._soft_ranks import NDCGLoss, SpearmanLoss
 
 
@@ -111,11 +111,15 @@ def soft_spearman_loss(
         layout, *weight = check_group_weight(
             sample_weight, groups, ~np.isnan(ranks), by_row=True
         )
-        targets = np.full(ranks.shape, np.nan)
-        hard = GroupRanks(layout, 0.0, "quadratic", descending=False, name="ranks")
-        targets[layout.order] = hard(ranks[layout.order])
+        targets = ranks_within(layout, layout.gather(ranks), "ranks")
         loss = SpearmanLoss(
-            targets, weight, epsilon, regularization, top_weight, layout=layout
+            targets,
+            weight,
+            epsilon,
+            regularization,
+            top_weight,
+            layout=layout,
+            is_grouped=True,
         )
         return loss(scores)
     weight = _check_row_weight(sample_weight, len(scores))
@@ -235,9 +239,9 @@ def _check_rows(scores, truth, name, groups=None):
         scores = exact_within(scores, "scores", groups)
         if name == "ranks":
             truth = exact_within(truth, name, groups)
-    scores = check_differences(scores, "scores").astype(np.float64)
+    scores = check_differences(scores, "scores").astype(np.float64, copy=False)
     check = check_exact if name == "relevance" else check_differences
-    truth = check(truth, name).astype(np.float64)
+    truth = check(truth, name).astype(np.float64, copy=False)
     if groups is not None:
         check_flat(scores, "scores")
     elif scores.ndim != 2:

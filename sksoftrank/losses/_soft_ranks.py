@@ -19,7 +19,8 @@ class SoftRankLoss(ABC):
     """A function of the soft ranks in each row, summed, and its gradient in scores.
 
     What does not depend on the scores is prepared once. Rows with the same number of
-    ranked labels are evaluated together. A subclass gives `prepare` and `of_ranks`.
+    ranked labels are evaluated together. A subclass gives `prepare`, `prepare_groups`
+    and `of_ranks`.
 
     Parameters
     ----------
@@ -35,14 +36,24 @@ class SoftRankLoss(ABC):
         None stands for the mean rank minus ``scores / epsilon``, without projection.
     layout : GroupLayout, default=None
         Groups of ranked samples, which are the rows.
+    is_grouped : bool, default=False
+        Whether `truth` has the ranked samples only, in the grouped order.
     """
 
-    def __init__(self, truth, weight, epsilon, regularization, layout=None):
+    def __init__(
+        self,
+        truth,
+        weight,
+        epsilon,
+        regularization,
+        layout=None,
+        is_grouped=False,
+    ):
         self.epsilon = epsilon
         self.regularization = regularization
         self.layout = layout
         if layout is not None:
-            self._prepare_groups(truth, *weight)
+            self._prepare_groups(truth if is_grouped else layout.gather(truth), *weight)
             return
         n_rows, n_labels = truth.shape
         ranked = ~np.isnan(truth)
@@ -62,13 +73,12 @@ class SoftRankLoss(ABC):
 
     def __call__(self, scores):
         """Value and gradient."""
-        gradient = np.zeros_like(scores)
         if self.layout is not None:
-            order = self.layout.order
-            ranks = self._ranks(scores[order])
+            ranks = self._ranks(self.layout.gather(scores))
             value, rank_gradient = self.of_ranks(ranks, *self._prepared)
-            gradient[order] = self._ranks.pull_back(rank_gradient)
-            return float(value), gradient
+            gradient = self._ranks.pull_back(rank_gradient)
+            return float(value), self.layout.scatter(gradient)
+        gradient = np.zeros_like(scores)
         value = 0.0
         for rows, loss in self.parts():
             part, gradient[rows] = loss(scores[rows])
@@ -104,26 +114,21 @@ class SoftRankLoss(ABC):
 
     def _prepare_groups(self, truth, group_weight, row_weight):
         """Prepare all groups in grouped order, where `of_ranks` takes them at once."""
-        total, order = group_weight.sum() or 1.0, self.layout.order
-        if row_weight is None:
-            weight = group_weight[self.layout.codes[order]] / total
+        total, layout = group_weight.sum() or 1.0, self.layout
+        if row_weight is not None:
+            weight = layout.gather(row_weight) / total
         else:
-            weight = row_weight[order] / total
-        self._prepared = self.prepare_groups(truth[order], weight)
-        self._ranks = GroupRanks(self.layout, self.epsilon, self.regularization)
+            weight = layout.in_order(group_weight) / total
+            if weight.size and (weight == weight[0]).all():
+                weight = np.broadcast_to(weight[0], truth.shape)
+            else:
+                weight = layout.spread(weight)
+        self._prepared = self.prepare_groups(truth, weight)
+        self._ranks = GroupRanks(layout, self.epsilon, self.regularization)
 
-    def prepare_groups(self, truth, weight):
+    @abstractmethod
+    def prepare_groups(self, truth: Any, weight: Any) -> tuple[Any, ...]:
         """What `of_ranks` takes besides the ranks of all groups, in grouped order."""
-        parts = []
-        for groups, part in self.layout.buckets:
-            shape = groups.size, -1
-            parts.append(
-                self.prepare(truth[part].reshape(shape), weight[part].reshape(shape))
-            )
-        return [
-            np.concatenate([np.ravel(part) for part in column])
-            for column in zip(*parts, strict=True)
-        ] or [np.empty(0), np.empty(0)]
 
     def _rank(self, scores):
         """Soft ranks, and the function that takes gradients in them to the scores."""
@@ -144,10 +149,10 @@ class SpearmanLoss(SoftRankLoss):
     """See `soft_spearman_loss`; the targets are used as they are."""
 
     def __init__(
-        self, targets, weight, epsilon, regularization, top_weight=0.0, layout=None
+        self, targets, weight, epsilon, regularization, top_weight=0.0, **options
     ):
         self.top_weight = top_weight
-        super().__init__(targets, weight, epsilon, regularization, layout)
+        super().__init__(targets, weight, epsilon, regularization, **options)
 
     def prepare(self, targets, weight):
         """Targets and weights of their squared errors."""
@@ -156,11 +161,17 @@ class SpearmanLoss(SoftRankLoss):
         entry_weight = targets**-self.top_weight
         return targets, weight * entry_weight / entry_weight.mean(axis=1, keepdims=True)
 
-    def prepare_groups(self, truth, weight):
+    def prepare_groups(self, targets, weight):
         """The same of all groups."""
-        if self.top_weight == 0:  # each entry by itself
-            return truth, weight
-        return super().prepare_groups(truth, weight)
+        if self.top_weight == 0:
+            return targets, weight
+        entry_weight = targets**-self.top_weight
+        means = [
+            entry_weight[part].reshape(groups.size, -1).mean(axis=1)
+            for groups, part in self.layout.buckets
+        ]
+        mean = self.layout.spread(np.concatenate([np.empty(0), *means]))
+        return targets, weight * entry_weight / mean
 
     def of_ranks(self, ranks, targets, weight):
         """Value and gradient in the ranks, which are overwritten."""
@@ -186,6 +197,25 @@ class NDCGLoss(SoftRankLoss):
         largest = (best * discount).sum(axis=1)  # the same for a row alone
         largest = np.where(largest > 0, largest, 1.0)[:, None]
         return weight[:, 0].sum(), weight * relevance / largest
+
+    def prepare_groups(self, relevance, weight):
+        """The same of all groups."""
+        layout, starts = self.layout, self.layout.starts()
+        best = -relevance
+        rows = [best[part].reshape(own.size, -1) for own, part in layout.buckets]
+        for own in rows:
+            own.sort(axis=1)
+        # In another unit, as for rows.
+        exponent = layout.spread(np.frexp(best[starts])[1])
+        np.ldexp(best, -exponent, out=best)
+        sums = [np.empty(0)]
+        for own in rows:
+            n_best = own.shape[1] if self.k is None else min(self.k, own.shape[1])
+            discount = 1 / np.log2(np.arange(2, n_best + 2))
+            sums.append(-(own[:, :n_best] * discount).sum(axis=1))
+        largest = np.concatenate(sums)
+        largest = layout.spread(np.where(largest > 0, largest, 1.0))
+        return weight[starts].sum(), weight * np.ldexp(relevance, -exponent) / largest
 
     def of_ranks(self, ranks, total, gain):
         """Value and gradient in the ranks."""

@@ -7,6 +7,7 @@ may have any sizes and their rows any order.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -52,8 +53,6 @@ class GroupLayout:
         The groups, sorted, also those of which no row is used.
     sizes : ndarray of int of shape (n_groups,)
         Numbers of used rows.
-    codes : ndarray of int of shape (n_rows,)
-        The number of the group of each row.
     order : ndarray of int of shape (n_used,)
         The used rows in grouped order.
     buckets : list of tuples (groups, part)
@@ -69,31 +68,40 @@ class GroupLayout:
         *,
         min_size: int = 1,
     ) -> None:
-        self.labels, codes = _label_codes(_check_groups(groups, n_rows))
-        self.codes = codes
-        n_groups = self.labels.size
+        array = _check_groups(groups, n_rows)
+        self.labels, self._run_codes, starts = _label_runs(array)
+        self._run_lengths = np.diff(starts, append=n_rows)
+        lengths, n_groups = self._run_lengths, self.labels.size
         if is_used is not None and is_used.all():
             is_used = None
-        used = codes if is_used is None else codes[is_used]
-        self.sizes = np.bincount(used, minlength=n_groups)
+        if is_used is not None:
+            lengths = np.add.reduceat(is_used, starts, dtype=np.intp)
+        self.sizes = np.bincount(self._run_codes, lengths, n_groups).astype(np.intp)
         # Groups by size, then by label: a rank for each, by which rows are sorted.
         by_size = np.argsort(self.sizes, kind="stable")
-        if (used[1:] >= used[:-1]).all():  # the rows of a group follow one another
-            count = self.sizes[by_size]
-            shift = (np.cumsum(self.sizes) - self.sizes)[by_size]
-            shift -= np.cumsum(count) - count
-            self.order = np.repeat(shift, count) + np.arange(used.size)
+        if starts.size == n_groups:  # the rows of a group follow one another
+            count, shift = self.sizes[by_size], np.empty(n_groups, dtype=np.intp)
+            shift[self._run_codes] = np.cumsum(lengths) - lengths
+            shift = shift[by_size] - (np.cumsum(count) - count)
+            self.order = np.repeat(shift, count)
+            self.order += np.arange(self.order.size)
+            self._is_identity = is_used is None and not shift.any()
         else:
             place = np.empty(n_groups, dtype=np.intp)
             place[by_size] = np.arange(n_groups)
+            used = self.codes if is_used is None else self.codes[is_used]
             self.order = _stable_order(place[used])
+            self._is_identity = False
         if is_used is not None:
             self.order = np.flatnonzero(is_used)[self.order]
         sizes, first, counts = np.unique(
             self.sizes[by_size], return_index=True, return_counts=True
         )
-        n_left_out = self.sizes[self.sizes < min_size].sum()
+        is_left_out = self.sizes < max(min_size, 1)
+        n_left_out = self.sizes[is_left_out].sum()
         self.order = self.order[n_left_out:]
+        self._is_identity &= n_left_out == 0
+        self._groups = by_size[np.count_nonzero(is_left_out) :]
         stop = np.cumsum(sizes * counts) - n_left_out
         self.buckets = [
             (by_size[i : i + count], slice(end - size * count, end))
@@ -106,6 +114,38 @@ class GroupLayout:
             )
             if size >= max(min_size, 1)
         ]
+
+    @cached_property
+    def codes(self) -> NDArray[np.intp]:
+        """The number of the group of each row."""
+        return np.repeat(self._run_codes, self._run_lengths)
+
+    def gather(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Values of all rows in grouped order; themselves where they are in it."""
+        return values if self._is_identity else values[self.order]
+
+    def scatter(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Values in grouped order where the rows are, 0 in rows that are not in it."""
+        if self._is_identity:
+            return values
+        n_rows = int(self._run_lengths.sum())
+        make = np.empty if self.order.size == n_rows else np.zeros
+        out = make(n_rows, values.dtype)
+        out[self.order] = values
+        return out
+
+    def starts(self) -> NDArray[np.intp]:
+        """Where in grouped order the groups begin."""
+        size = self.sizes[self._groups]
+        return np.cumsum(size) - size
+
+    def spread(self, by_group: NDArray[Any]) -> NDArray[Any]:
+        """A value for each group of the grouped order, for each row in it."""
+        return np.repeat(by_group, self.sizes[self._groups])
+
+    def in_order(self, by_group: NDArray[Any]) -> NDArray[Any]:
+        """Values of all groups, for those in the grouped order."""
+        return by_group[self._groups]
 
     def batches(
         self, batch_size: int | None = None
@@ -131,12 +171,17 @@ class GroupLayout:
         """
         n_groups = self.labels.size
         by_group, differs = np.zeros(n_groups), np.zeros(n_groups, dtype=bool)
-        for groups, rows in self.batches():
-            part = weight[rows]
-            differs[groups] = (part != part[:, :1]).any(axis=1)
-            # Weights that are equal are the mean without rounding.
-            mean = np.where(differs[groups], part.mean(axis=1), part[:, 0])
-            by_group[groups] = mean
+        if not self._groups.size:
+            return by_group, differs
+        part, starts = self.gather(weight), self.starts()
+        first = part[starts]
+        is_other = np.logical_or.reduceat(part != self.spread(first), starts)
+        # Weights that are equal are the mean without rounding.
+        by_group[self._groups], differs[self._groups] = first, is_other
+        if is_other.any():
+            for groups, rows in self.batches():
+                mean = weight[rows].mean(axis=1)
+                by_group[groups] = np.where(differs[groups], mean, by_group[groups])
         return by_group, differs
 
 
@@ -176,6 +221,21 @@ def _missing(array: NDArray[Any]) -> NDArray[np.bool_]:
         [x is None or type(x).__name__ == "NAType" or bool(x != x) for x in array],
         dtype=bool,
     )
+
+
+def _label_runs(
+    array: NDArray[Any],
+) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.intp]]:
+    """Distinct labels, sorted, the numbers of those of runs, and where these start.
+
+    A run is of equal labels that follow one another: often all that a group has.
+    """
+    if array.dtype.kind == "O":  # of which comparisons may be anything
+        starts = np.arange(array.size)
+    else:
+        starts = np.flatnonzero(np.append(array.size > 0, array[1:] != array[:-1]))
+    labels, codes = _label_codes(array[starts])
+    return labels, codes, starts
 
 
 def _label_codes(array: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:

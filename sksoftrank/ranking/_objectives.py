@@ -16,7 +16,7 @@ from scipy.optimize import isotonic_regression
 from scipy.special import expi
 from sklearn.utils import gen_batches
 
-from ..losses._grouped import GroupRanks
+from ..losses._grouped import GroupRanks, ranks_within
 from ..losses._soft_ranks import discount_ranks
 from ..operators._by_group import GroupLayout
 
@@ -90,8 +90,8 @@ class GroupedRows:
         if counts is None:
             self.counts = np.broadcast_to(1.0, y.shape)
             self.total = size[self.number].astype(np.float64)
-            hard = GroupRanks(layout, 0.0, "quadratic", descending=False)
-            self.level = LEVEL_RANGE * ((hard(y) - 0.5) / self.total - 0.5)
+            ranks = ranks_within(layout, y)
+            self.level = LEVEL_RANGE * ((ranks - 0.5) / self.total - 0.5)
         else:
             self.counts = counts[layout.order].astype(np.float64)
             self.total = self.sums(self.counts)[self.number]
