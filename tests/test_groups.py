@@ -26,6 +26,8 @@ LABELS = {
     "wide": lambda codes: codes.astype(np.uint64) * 2**57,
     "dates": lambda codes: codes.astype("datetime64[D]"),
     "in order": np.sort,
+    "falling": lambda codes: np.sort(codes)[::-1].astype(str),
+    "runs": lambda codes: np.sort(codes) % 20,
     "series": lambda codes: pd.Series(codes, index=codes[::-1]),
     "categories": lambda codes: pd.Categorical(codes),
     "one": np.zeros_like,
@@ -149,6 +151,46 @@ def test_losses_equal_padded_rows(loss, options, epsilon):
             assert_allclose(value, expected, rtol=1e-13)
             for row, mask in zip(rows, masks(groups), strict=True):
                 assert_array_equal(gradient[mask], row[: mask.sum()])
+
+
+ORDERS = {
+    "rows of a group together": lambda groups: -np.sort(groups),
+    "one size, as they stand": lambda groups: np.arange(groups.size) // 5,
+    "sizes that rise": lambda groups: np.sqrt(np.arange(groups.size)).astype(int),
+}
+
+
+@pytest.mark.parametrize("weight", [None, "groups", "rows"])
+@pytest.mark.parametrize("is_missing", [False, True])
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(("loss", "options"), LOSSES)
+def test_the_order_of_the_rows_does_not_matter(
+    loss, options, order, is_missing, weight
+):
+    scores, groups, rng = flat_rows()
+    groups, truth = ORDERS[order](groups), np.abs(rng.normal(size=scores.size))
+    if is_missing:
+        truth[rng.random(scores.size) < 0.2] = NAN
+    weights, places = None, rng.permutation(scores.size)
+    if weight is not None:
+        codes = np.unique(groups, return_inverse=True)[1]
+        weights = rng.integers(0, 4, codes.max() + 1).astype(float)
+        weights = weights if weight == "groups" else weights[codes]
+    arrays = scores.copy(), truth.copy()
+    value, gradient = loss(
+        scores, truth, 0.3, groups=groups, sample_weight=weights, **options
+    )
+    assert_array_equal((scores, truth), arrays)
+    other, permuted = loss(
+        scores[places],
+        truth[places],
+        0.3,
+        groups=groups[places],
+        sample_weight=weights[places] if weight == "rows" else weights,
+        **options,
+    )
+    assert_allclose(value, other, rtol=1e-13)
+    assert_allclose(gradient[places], permuted, rtol=1e-12, atol=1e-17)
 
 
 @pytest.mark.parametrize(("loss", "options"), LOSSES)
