@@ -103,10 +103,11 @@ class LabelRankerMixin:
         float
             The mean over rows, see `sksoftrank.metrics.spearman_score`.
         """
-        sign = 1 if self.target == "ranks" else -1
-        ranks = self.predict(X)
+        predicted = self.predict(X)
+        if self.target != "ranks":
+            predicted = -predicted
         y = align_labels(y, self.labels_)
-        return spearman_score(y, sign * ranks, sample_weight=sample_weight)
+        return spearman_score(y, predicted, sample_weight=sample_weight)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()  # type: ignore[misc]

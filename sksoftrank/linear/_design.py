@@ -132,11 +132,14 @@ class LinearDesign:
         self._rounding: Any = None
         if _is_whitened(X, whiten_sparse):
             levels = [core]
-            rest = np.where(core > 0, 0.0, sample_weight)
-            if rest.any():
-                levels.append(self._scaled(self._scaled(rest)))
+            if core_weight is not None:
+                rest = np.where(core > 0, 0.0, sample_weight)
+                if rest.any():
+                    levels.append(self._scaled(self._scaled(rest)))
+            for weight in levels:  # all of them are our own
+                weight /= weight.sum()
             roots = (
-                self._root_gram(weight / weight.sum(), centred=k == 0)
+                self._root_gram(weight, centred=k == 0)
                 for k, weight in enumerate(levels)
             )
             penalty = self._whiten(roots, float(alpha), eps)

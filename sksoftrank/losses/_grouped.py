@@ -11,6 +11,9 @@ from .. import _isotonic, _pav
 from .._checks import KINDS, check_weights, moderate, nonfinite_error
 from ..operators._by_group import GroupLayout
 
+# For each size of groups their numbers and where their rows are, as in `GroupLayout`.
+Buckets = list[tuple[NDArray[np.intp], slice]]
+
 
 class GroupRanks:
     """Soft ranks within groups, and their products, of numbers in grouped order.
@@ -20,35 +23,42 @@ class GroupRanks:
 
     Parameters
     ----------
-    layout : GroupLayout
+    buckets : list of tuples (groups, part)
+        Those of a `GroupLayout`.
     epsilon : float or ndarray of shape (n_buckets,)
         Strength of the soft ranks, of all groups or of those of each size.
     regularization : {"quadratic", "entropic", "kl"}
     descending : bool, default=True
         Whether the largest number has rank 1.
+    room : ndarray of int64 of shape (2 * n_rows + n_groups,), default=None
+        Where a call leaves what `pull_back` needs. It may be longer, and others may
+        share it that are not between these two. None means one of its own.
     """
 
     def __init__(
         self,
-        layout: GroupLayout,
+        buckets: Buckets,
         epsilon: float | NDArray[np.float64],
         regularization: str,
         *,
         descending: bool = True,
+        room: NDArray[np.int64] | None = None,
     ) -> None:
         self._kind = KINDS[regularization]
         self._sign = -1.0 if descending else 1.0
-        epsilons = np.broadcast_to(epsilon, len(layout.buckets)).tolist()
-        n = layout.order.size
-        n_groups = sum(groups.size for groups, _ in layout.buckets)
-        order, pools = np.empty(n, np.int64), np.empty(n + n_groups, np.int64)
+        epsilons = np.broadcast_to(epsilon, len(buckets)).tolist()
+        n = buckets[-1][1].stop if buckets else 0
+        n_groups = sum(groups.size for groups, _ in buckets)
+        if room is None:
+            room = np.empty(2 * n + n_groups, np.int64)
+        order, pools = room[:n], room[n:]
         weights = None if self._kind == _pav.QUADRATIC else np.empty(n)
         # Groups of one size: where their numbers are, as rows of which shape, their
         # strength, their order, and their pools and weights, flat: the kernel takes
         # pointers to these, and many small arrays take time.
         self._sizes: list[tuple[Any, ...]] = []
         end = 0
-        for (groups, part), own in zip(layout.buckets, epsilons, strict=True):
+        for (groups, part), own in zip(buckets, epsilons, strict=True):
             shape = groups.size, (part.stop - part.start) // groups.size
             start, end = end, end + groups.size * (shape[1] + 1)
             part_weights = None if weights is None else weights[part]
@@ -85,11 +95,11 @@ class GroupRanks:
 
 
 def ranks_within(
-    layout: GroupLayout, values: NDArray[np.float64], name: str = "y"
+    buckets: Buckets, values: NDArray[np.float64], name: str = "y"
 ) -> NDArray[np.float64]:
     """Average ranks within groups of numbers in grouped order, 1 for the smallest."""
     ranks, rank_rows = np.empty_like(values), _pav.rank_rows["double"]
-    for groups, part in layout.buckets:
+    for groups, part in buckets:
         own, out = values[part].reshape(groups.size, -1), ranks[part]
         if rank_rows(own, 0.0, _pav.QUADRATIC, 1.0, None, out, None, None) < 0:
             raise nonfinite_error(own, name)

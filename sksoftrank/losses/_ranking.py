@@ -111,7 +111,7 @@ def soft_spearman_loss(
         layout, *weight = check_group_weight(
             sample_weight, groups, ~np.isnan(ranks), by_row=True
         )
-        targets = ranks_within(layout, layout.gather(ranks), "ranks")
+        targets = ranks_within(layout.buckets, layout.gather(ranks), "ranks")
         loss = SpearmanLoss(
             targets,
             weight,

@@ -124,7 +124,7 @@ class SoftRankLoss(ABC):
             else:
                 weight = layout.spread(weight)
         self._prepared = self.prepare_groups(truth, weight)
-        self._ranks = GroupRanks(layout, self.epsilon, self.regularization)
+        self._ranks = GroupRanks(layout.buckets, self.epsilon, self.regularization)
 
     @abstractmethod
     def prepare_groups(self, truth: Any, weight: Any) -> tuple[Any, ...]:

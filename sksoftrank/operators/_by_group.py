@@ -71,9 +71,10 @@ class GroupLayout:
         array = _check_groups(groups, n_rows)
         self.labels, self._run_codes, starts = _label_runs(array)
         self._run_lengths = np.diff(starts, append=n_rows)
-        lengths, n_groups = self._run_lengths, self.labels.size
+        self._n_rows, n_groups = n_rows, self.labels.size
         if is_used is not None and is_used.all():
             is_used = None
+        lengths = self._run_lengths
         if is_used is not None:
             lengths = np.add.reduceat(is_used, starts, dtype=np.intp)
         self.sizes = np.bincount(self._run_codes, lengths, n_groups).astype(np.intp)
@@ -128,9 +129,8 @@ class GroupLayout:
         """Values in grouped order where the rows are, 0 in rows that are not in it."""
         if self._is_identity:
             return values
-        n_rows = int(self._run_lengths.sum())
-        make = np.empty if self.order.size == n_rows else np.zeros
-        out = make(n_rows, values.dtype)
+        make = np.empty if self.order.size == self._n_rows else np.zeros
+        out = make(self._n_rows, values.dtype)
         out[self.order] = values
         return out
 

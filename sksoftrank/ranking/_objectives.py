@@ -8,7 +8,9 @@ of all sizes, and so have weights of rows, which are relative frequencies.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from copy import copy
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +29,8 @@ LEVEL_RANGE = math.sqrt(12)
 LOG_2 = math.log(2)
 # Gains are weighed in batches of about this many rows.
 BATCH_SIZE = 2**14
+# Objectives are evaluated in pieces of about as many, which stay in cache.
+PIECE_SIZE = 2**15
 # Of as many the discounts are added one by one.
 MANY_PLACES = 2**20
 # Only the order of targets counts, and sums of differences of larger ones overflow.
@@ -49,18 +53,16 @@ class GroupedRows:
 
     Attributes
     ----------
-    number : ndarray of int of shape (n_used,)
-        The group of each row, counted from 0 in grouped order.
-    counts : ndarray of shape (n_used,)
-        Frequencies in the group.
-    total : ndarray of shape (n_used,)
-        Their sums.
-    share : ndarray of shape (n_used,)
-        What a row has of the mean over groups; they sum to 1.
+    order : ndarray of int of shape (n_used,)
+        The rows in grouped order.
+    buckets : list of tuples (groups, part)
+        As in `GroupLayout`.
+    sizes, starts : ndarray of int of shape (n_groups,)
+        Numbers of rows of the groups in grouped order, and where these begin.
     level : ndarray of shape (n_used,)
         True levels, those of average ranks.
-    parts : list of slices
-        The groups.
+    is_weighted : bool
+        Whether rows have frequencies that differ within a group.
     """
 
     def __init__(
@@ -70,44 +72,128 @@ class GroupedRows:
         counts: Floats | None,
         y: Floats,
     ) -> None:
-        self.layout = layout
-        sizes, weights = [], []
-        for groups, part in layout.buckets:
-            size = (part.stop - part.start) // groups.size
-            sizes.append(np.full(groups.size, size))
-            weights.append(group_weight[groups])
-        size, weight = np.concatenate(sizes), np.concatenate(weights)
-        self.number = np.repeat(np.arange(size.size), size)
-        ends = np.cumsum(size)
-        self.parts = [
-            slice(end - n, end)
-            for end, n in zip(ends.tolist(), size.tolist(), strict=True)
-        ]
+        kind = np.min_scalar_type(-layout.order.max())  # it is kept
+        self.order, self.buckets = layout.order.astype(kind), layout.buckets
+        weight = layout.in_order(group_weight)
+        self.starts = layout.starts()
+        self.sizes = np.diff(self.starts, append=self.order.size)
+        is_small = self.order.size <= PIECE_SIZE
+        self._kept: dict[str, NDArray[Any]] | None = {} if is_small else None
         self.is_weighted = counts is not None
-        y = y[layout.order]
+        y = layout.gather(y)
         if np.abs(y).max() > LARGE_TARGET:
             y = np.unique(y, return_inverse=True)[1].astype(np.float64)
         if counts is None:
-            self.counts = np.broadcast_to(1.0, y.shape)
-            self.total = size[self.number].astype(np.float64)
-            ranks = ranks_within(layout, y)
-            self.level = LEVEL_RANGE * ((ranks - 0.5) / self.total - 0.5)
+            self._counts = None
+            self._totals = self.sizes.astype(np.float64)
+            ranks = ranks_within(self.buckets, y)
+            self.level = _to_levels(ranks, self.total)
         else:
-            self.counts = counts[layout.order].astype(np.float64)
-            self.total = self.sums(self.counts)[self.number]
+            self._counts = layout.gather(counts).astype(np.float64)
+            self._totals = self.sums(self._counts)
             self.level = np.concatenate(
-                [_levels(y[part], self.counts[part]) for part in self.parts]
+                [_levels(y[part], self._counts[part]) for part in self.parts]
             )
-        self.share = (weight / weight.sum())[self.number] * self.counts / self.total
+        self._weights = weight / weight.sum()
+
+    # What has a number for each row is made anew each time, unless there are few.
+
+    @property
+    def number(self) -> NDArray[np.intp]:
+        """The group of each row, counted from 0 in grouped order."""
+        return self._once("number", lambda: self._repeat(np.arange(self.sizes.size)))
+
+    @property
+    def counts(self) -> Floats:
+        """Frequencies in the group, of each row."""
+        if self._counts is None:
+            return np.broadcast_to(1.0, self.level.shape)
+        return self._counts
+
+    @property
+    def total(self) -> Floats:
+        """The sum of the frequencies of its group, for each row."""
+        return self._once("total", lambda: self._repeat(self._totals))
+
+    @property
+    def share(self) -> Floats:
+        """What each row has of the mean over groups; they sum to 1."""
+        return self._once(
+            "share", lambda: self._repeat(self._weights) * self.counts / self.total
+        )
+
+    def _once(self, name: str, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        if self._kept is None:
+            return make()
+        if name not in self._kept:
+            self._kept[name] = make()
+        return self._kept[name]
+
+    def _repeat(self, by_group: NDArray[Any]) -> NDArray[Any]:
+        return np.repeat(by_group, self.sizes)
+
+    @property
+    def parts(self) -> list[slice]:
+        """The groups."""
+        starts = self.starts.tolist()
+        return list(map(slice, starts, [*starts[1:], self.order.size]))
+
+    def pieces(self) -> Iterator[tuple[slice, GroupedRows]]:
+        """Groups that follow one another, of about `PIECE_SIZE` rows: which, and they.
+
+        Their sums are those of all rows, which need not be in memory at once.
+        """
+        ends, first = self.starts + self.sizes, 0
+        if self.order.size <= PIECE_SIZE:
+            yield slice(None), self
+            return
+        while first < ends.size:
+            limit = self.starts[first] + PIECE_SIZE
+            stop = max(first + 1, int(np.searchsorted(ends, limit, side="right")))
+            part = slice(int(self.starts[first]), int(ends[stop - 1]))
+            yield part, self._take(slice(first, stop), part)
+            first = stop
+
+    def _take(self, groups: slice, part: slice) -> GroupedRows:
+        """These groups, which have these rows."""
+        piece = copy(self)
+        piece._kept = None
+        piece.order, piece.level = self.order[part], self.level[part]
+        piece._weights, piece._totals = self._weights[groups], self._totals[groups]
+        if self._counts is not None:
+            piece._counts = self._counts[part]
+        piece.sizes = self.sizes[groups]
+        piece.starts = self.starts[groups] - part.start
+        first = np.flatnonzero(np.diff(piece.sizes, prepend=0))
+        piece.buckets = [
+            (numbers, slice(start, start + numbers.size * size))
+            for numbers, start, size in zip(
+                np.split(np.arange(piece.sizes.size), first[1:]),
+                piece.starts[first].tolist(),
+                piece.sizes[first].tolist(),
+                strict=True,
+            )
+        ]
+        return piece
 
     def sums(self, values: Floats) -> Floats:
         """Sums within the groups."""
-        sums = np.bincount(self.number, values, minlength=len(self.parts))
+        sums = np.bincount(self.number, values, minlength=self.sizes.size)
         return sums.astype(np.float64, copy=False)
 
     def centred(self, values: Floats) -> Floats:
         """Values minus their weighted mean in the group."""
-        return values - (self.sums(self.counts * values)[self.number] / self.total)
+        sums = self.sums(self.counts * values)
+        return values - np.repeat(sums / self._totals, self.sizes)
+
+
+def _to_levels(ranks: Floats, total: Floats) -> Floats:
+    """The levels of ranks in groups of these sizes, which overwrite them."""
+    ranks -= 0.5
+    ranks /= total
+    ranks -= 0.5
+    ranks *= LEVEL_RANGE
+    return ranks
 
 
 def _levels(y: Floats, counts: Floats) -> Floats:
@@ -124,22 +210,25 @@ class SoftLevels:
     A group whose scores are all close has the levels ``scores / epsilon``, centred.
     """
 
-    def __init__(self, rows: GroupedRows, epsilon: float) -> None:
+    def __init__(
+        self, rows: GroupedRows, epsilon: float, room: NDArray[np.int64] | None = None
+    ) -> None:
         self._rows = rows
-        sizes = [
-            (part.stop - part.start) // groups.size
-            for groups, part in rows.layout.buckets
-        ]
+        sizes = [(part.stop - part.start) // own.size for own, part in rows.buckets]
         epsilons = LEVEL_RANGE * epsilon / np.array(sizes)
-        self._ranks = GroupRanks(rows.layout, epsilons, "quadratic", descending=False)
+        self._ranks = GroupRanks(
+            rows.buckets, epsilons, "quadratic", descending=False, room=room
+        )
 
     def __call__(self, scores: Floats) -> Floats:
         """The levels."""
-        return LEVEL_RANGE * ((self._ranks(scores) - 0.5) / self._rows.total - 0.5)
+        return _to_levels(self._ranks(scores), self._rows.total)
 
     def pull_back(self, gradient: Floats) -> Floats:
-        """The gradient in the scores of the last call."""
-        return self._ranks.pull_back(LEVEL_RANGE * gradient / self._rows.total)
+        """The gradient in the scores of the last call; overwrites the one in levels."""
+        gradient *= LEVEL_RANGE
+        gradient /= self._rows.total
+        return self._ranks.pull_back(gradient)
 
 
 class WeightedSoftLevels:
@@ -175,9 +264,44 @@ class WeightedSoftLevels:
         return out
 
 
-def soft_levels(rows: GroupedRows, epsilon: float) -> SoftLevels | WeightedSoftLevels:
-    """The soft levels that these rows need."""
-    return (WeightedSoftLevels if rows.is_weighted else SoftLevels)(rows, epsilon)
+def soft_levels(
+    rows: GroupedRows, epsilon: float, room: NDArray[np.int64] | None = None
+) -> SoftLevels | WeightedSoftLevels:
+    """The soft levels that these rows need; `room` as in `GroupRanks`."""
+    if rows.is_weighted:
+        return WeightedSoftLevels(rows, epsilon)
+    return SoftLevels(rows, epsilon, room)
+
+
+class SumOfPieces:
+    """A sum over groups, a piece of the rows at a time.
+
+    Parameters
+    ----------
+    rows : GroupedRows
+    make : callable
+        ``make(piece, part, room)`` is the part of the sum that belongs to a piece.
+    """
+
+    def __init__(
+        self, rows: GroupedRows, make: Callable[[GroupedRows, slice, Any], Any]
+    ) -> None:
+        pieces = list(rows.pieces())
+        n_numbers = max(2 * p.order.size + p.sizes.size for _, p in pieces)
+        room = np.empty(n_numbers, np.int64)
+        self._pieces = [(part, make(piece, part, room)) for part, piece in pieces]
+
+    def parts(self, n_outputs: int) -> Iterator[tuple[slice, Any]]:
+        """Slices of the rows, and the functions of their scores."""
+        yield from self._pieces
+
+    def __call__(self, scores: Floats) -> tuple[float, Floats]:
+        """Value and gradient at scores of shape (n_used, 1)."""
+        value, gradient = 0.0, np.empty_like(scores)
+        for part, objective in self._pieces:
+            own, gradient[part] = objective(scores[part])
+            value += own
+        return value, gradient
 
 
 class SpearmanObjective:
@@ -198,9 +322,9 @@ class SpearmanObjective:
         levels = (
             self._rows.centred(flat) if self._levels is None else self._levels(flat)
         )
-        error = levels - self._rows.level
-        gradient = self._rows.share * error
-        value = 0.5 * float(gradient @ error)
+        levels -= self._rows.level
+        gradient = self._rows.share * levels
+        value = 0.5 * float(gradient @ levels)
         if self._levels is not None:
             gradient = self._levels.pull_back(gradient)
         return value, gradient[:, None]
@@ -217,14 +341,17 @@ class NDCGObjective:
         k: int | None,
     ) -> None:
         self._rows, self._levels, self._k = rows, levels, k
-        relevance = relevance[rows.layout.order]
+        relevance = relevance[rows.order]
         self._gain = np.empty_like(relevance)
-        share = rows.share * rows.total  # of a group, times the frequency of the row
-        for groups, part in _pieces(rows.layout):
+        share, counts = (
+            rows.share * rows.total,
+            rows.counts,
+        )  # of a group, times the frequency of the row
+        for groups, part in _batches(rows):
             shape = groups.size, -1
             gain = relevance[part].reshape(shape)
             gain = gain / gain.max(axis=1, keepdims=True)
-            best = _largest_sums(gain, rows.counts[part].reshape(shape), k)
+            best = _largest_sums(gain, counts[part].reshape(shape), k)
             own = share[part].reshape(shape) * gain / best[:, None]
             self._gain[part] = own.ravel()
         # Every group has a positive relevance, for it is not tied.
@@ -251,19 +378,19 @@ class Tethered:
         strength: float,
     ) -> None:
         self._objective, self._rows = objective, rows
-        self._scores, self._weight = scores, strength * rows.share
+        self._scores, self._strength = scores, strength
 
     def __call__(self, scores: Floats) -> tuple[float, Floats]:
         """Value and gradient at scores of shape (n_used, 1)."""
         value, gradient = self._objective(scores)
         moved = self._rows.centred((scores - self._scores)[:, 0])
-        pull = self._weight * moved
+        pull = self._strength * self._rows.share * moved
         return value + 0.5 * float(pull @ moved), gradient + pull[:, None]
 
 
-def _pieces(layout: GroupLayout) -> Iterator[tuple[NDArray[np.intp], slice]]:
+def _batches(rows: GroupedRows) -> Iterator[tuple[NDArray[np.intp], slice]]:
     """Groups of one size, not many rows at a time, and where these are."""
-    for groups, part in layout.buckets:
+    for groups, part in rows.buckets:
         size = (part.stop - part.start) // groups.size
         for batch in gen_batches(groups.size, max(1, BATCH_SIZE // size)):
             start = part.start + size * batch.start

@@ -29,6 +29,7 @@ from ._objectives import (
     GroupedRows,
     NDCGObjective,
     SpearmanObjective,
+    SumOfPieces,
     Tethered,
     soft_levels,
 )
@@ -243,7 +244,7 @@ class SoftRanker(CallbackSupportMixin, LinearScoresMixin, BaseEstimator):
             raise ValueError(f"k must be None with loss='spearman', got {self.k}.")
         X, y = self._read(X, y, groups)
         rows = self._group(y, groups, sample_weight)
-        self.n_groups_ = 0 if rows is None else len(rows.parts)
+        self.n_groups_ = 0 if rows is None else rows.sizes.size
         design = None if rows is None else within_groups(X, rows, float(self.alpha))
         if rows is None or design is None or not design.basis.any():
             what = "y must differ within a group, but all are single or tied"
@@ -259,7 +260,13 @@ class SoftRanker(CallbackSupportMixin, LinearScoresMixin, BaseEstimator):
         z, n_iter = self._least_squares(design, rows)
         init = _coefficients(design, z, X.dtype)
         objective = PenalizedLoss(
-            SpearmanObjective(rows, soft_levels(rows, epsilon)), design
+            SumOfPieces(
+                rows,
+                lambda piece, part, room: SpearmanObjective(
+                    piece, soft_levels(piece, epsilon, room)
+                ),
+            ),
+            design,
         )
         z, n_more = self._better_end(objective, z)
         n_iter += n_more
@@ -380,7 +387,8 @@ class SoftRanker(CallbackSupportMixin, LinearScoresMixin, BaseEstimator):
         self, design: LinearDesign, rows: GroupedRows
     ) -> tuple[NDArray[np.float64], int]:
         """Coordinates of ridge regression on levels, and the number of iterations."""
-        ridge = PenalizedLoss(SpearmanObjective(rows, None), design)
+        loss = SumOfPieces(rows, lambda piece, *_: SpearmanObjective(piece, None))
+        ridge = PenalizedLoss(loss, design)
         z = np.zeros((design.n_coordinates, 1))
         if design.basis.ndim == 2:  # whitened
             return -ridge(z)[1][:, None], 1
@@ -414,13 +422,20 @@ class SoftRanker(CallbackSupportMixin, LinearScoresMixin, BaseEstimator):
     ) -> PenalizedLoss:
         """The objective of NDCG, as a function of the distance from z."""
         scores = design.predict(z)
-        variance = float(rows.share @ rows.centred(scores[:, 0]) ** 2) or 1.0
-        levels = soft_levels(rows, float(self.epsilon) * math.sqrt(variance))
-        strength = float(self.tether) / variance
-        ndcg = NDCGObjective(rows, levels, y, self.k)
-        return PenalizedLoss(
-            Tethered(ndcg, rows, scores, strength), design, offset=scores
+        variance = sum(
+            float(piece.share @ piece.centred(scores[part, 0]) ** 2)
+            for part, piece in rows.pieces()
         )
+        variance = variance or 1.0
+        epsilon = float(self.epsilon) * math.sqrt(variance)
+        strength = float(self.tether) / variance
+
+        def make(piece: GroupedRows, part: slice, room: Any) -> Tethered:
+            levels = soft_levels(piece, epsilon, room)
+            ndcg = NDCGObjective(piece, levels, y, self.k)
+            return Tethered(ndcg, piece, scores[part], strength)
+
+        return PenalizedLoss(SumOfPieces(rows, make), design, offset=scores)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
