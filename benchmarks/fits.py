@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from pages import plain
 from scipy import sparse
-from speed import plain
 from threadpoolctl import threadpool_limits
 
 from sksoftrank import (

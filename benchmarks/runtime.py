@@ -22,7 +22,7 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
-from speed import duration, markdown, plain
+from pages import duration, markdown, plain
 
 import sksoftrank
 from sksoftrank import pairwise, sinkhorn

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from speed import duration, markdown
+from pages import duration, markdown
 
 import sksoftrank
 from sksoftrank import losses, preprocessing
