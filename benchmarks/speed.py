@@ -167,10 +167,10 @@ def report(times, differences, pairs, skipped, options):
         "Single thread, process CPU time; every ratio is the median of the ratios "
         "within each round of all contenders. Made by "
         f"`python benchmarks/speed.py{options} --out docs/benchmarks`.",
-        "A hard rank is `np.argsort`, a hard sort `np.sort`: the tables say how much "
-        "of their time the soft ones take. Below some hundred values a call is mostly "
-        "the checks of its arguments, and slower than they are: rank short rows as one "
-        "batch.",
+        "Otherwise you would take `np.argsort` and `np.sort`, which have no useful "
+        "derivative, or torchsort: the tables say how much of their time soft ranks "
+        "and sorts take. Below some hundred values a call is mostly the checks of its "
+        "arguments, and slower than NumPy's: rank short rows as one batch.",
     ]
     rows = list(peer_rows(pairs, times, differences))
     if rows:

@@ -18,6 +18,19 @@ Comparison = namedtuple(
     defaults=(False, 1, False, "", "no such line"),
 )
 
+# Of each table of speed.md the middle regime, where most is to be done.
+SPEED_COLUMNS = {
+    "Soft ranks by size": ["soft_rank quadratic 10/n"],
+    "Smooth and differentiated ranks": [
+        "soft_rank quadratic 10/n + vjp",
+        "soft_rank entropic 1",
+        "soft_rank kl 1",
+    ],
+    "Soft sorts by size": ["soft_sort quadratic n/10", "soft_sort entropic n/10"],
+    "Batches": ["soft_rank quadratic 10/n", "soft_sort quadratic n/10"],
+    "Kinds of values": ["soft_rank quadratic 10/n"],
+}
+
 # Page, its title here, what follows from it, and the comparisons.
 PAGES = [
     (
@@ -46,8 +59,12 @@ PAGES = [
     (
         "fits",
         "Speed of robust fits",
-        "`SoftLTSRegressor` over `lmrob`, by `pylmrob`. Least squares is faster.",
+        "`SoftLTSRegressor` over least squares, which is faster throughout, and over "
+        "`lmrob`, by `pylmrob`; the other linear fits of ours over one of them.",
         [
+            Comparison(
+                "Over np.linalg.lstsq", ["SoftLTSRegressor"], ["lstsq = 1"], True
+            ),
             Comparison(
                 "Over pylmrob", ["SoftLTSRegressor over it"], ["pylmrob = 1"], True
             ),
@@ -150,11 +167,27 @@ PAGES = [
         [
             Comparison("Other packages", ["our time"], ["peer's time"], True, labels=2),
             *(
-                Comparison(
-                    heading, ["soft_rank quadratic 10/n"], ["np.argsort = 1"], True
-                )
-                for heading in ("Soft ranks by size", "Batches", "Kinds of values")
+                Comparison(heading, [ours], ["np.argsort = 1"], True)
+                for heading, columns in SPEED_COLUMNS.items()
+                for ours in columns
             ),
+        ],
+    ),
+    (
+        "toolbox",
+        "Quantiles and choices",
+        "Over `np.argsort`. Where no derivative is needed, `np.argpartition` is faster, "
+        "and so is `np.quantile` of less than a million values.",
+        [Comparison("Quantile and top-k", ["0.1"], ["np.argsort = 1"], True)],
+    ),
+    (
+        "threads",
+        "Two threads",
+        "By the clock, over one thread. Calls of some milliseconds may lose.",
+        [
+            Comparison(
+                "Threads", ["two threads / one"], ["one thread = 1"], True, labels=2
+            )
         ],
     ),
     (
@@ -283,8 +316,9 @@ def section(page, title, sentence, comparisons, text):
                 continue
             n, found = rows_behind(comparison, header, rows)
             n_rows += n
-            # Several tables under a heading: "**name** ...", "Sets of ...:".
-            name = re.match(r"\*\*(.*)\*\*|(Sets of .*):", before)
+            # Several tables under a heading: "**name** ...", "Sets of ...:", and the
+            # size of those of toolbox.md.
+            name = re.match(r"\*\*(.*)\*\*|(Sets of .*|.*\d): ?", before)
             name = (name[1] or name[2]) if name else heading.partition(": ")[2]
             several = comparison.across or comparison.labels == 1
             prefix = f"{name}: " if name and several else ""
@@ -310,10 +344,11 @@ def main():
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     parts = [
-        "# Who wins and who loses\n\nAll rows of the other pages in which somebody "
-        "else is ahead of us, by however little, drawn from them by `python "
-        "benchmarks/who_wins.py --out docs/benchmarks/who_wins.md`. What is not listed "
-        "we won, or it is a tie: the pages have all rows."
+        "# Who wins and who loses\n\nRows of the other pages in which somebody else is "
+        "ahead of us, by however little, drawn from them by `python "
+        "benchmarks/who_wins.py --out docs/benchmarks/who_wins.md`. Each line says "
+        "which columns are compared; a row that it does not list we won, or it is a "
+        "tie."
     ]
     for page, *rest in PAGES:
         text = (arguments.out.parent / f"{page}.md").read_text()

@@ -52,7 +52,9 @@ html_theme_options = {
 }
 # Named, or the theme's script logs an error at a reader's first page.
 html_context = {"default_mode": "auto"}
-html_sidebars = {"index": [], "start": [], "faq": [], "changelog": []}
+# Pages without others below or beside them.
+alone = ("index", "start", "faq", "architecture", "contributing", "changelog")
+html_sidebars = {page: [] for page in alone}
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
@@ -98,10 +100,13 @@ sphinx_gallery_conf = {
     "doc_module": ("sksoftrank",),
     "reference_url": {"sksoftrank": None},
     "download_all_examples": False,
+    # A display that a cell returns is its picture, not its address.
+    "capture_repr": ("_repr_html_",),
     "show_signature": False,
     "remove_config_comments": True,
     "write_computation_times": False,
     "image_scrapers": ("gallery_sections.scrape_figures",),
+    "default_thumb_file": str(Path(__file__).parent / "_static" / "favicon.svg"),
     "reset_argv": "program_arguments.program_arguments",
 }
 gallery_sections = {

@@ -7,8 +7,6 @@ parts sum to k. Quantiles and trimmed means are made of such choices, and none o
 sorts.
 """
 
-# sphinx_gallery_thumbnail_number = 2
-
 import matplotlib.pyplot as plt
 import numpy as np
 

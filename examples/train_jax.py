@@ -6,7 +6,7 @@ A network trained on ranks: JAX
 The same as with PyTorch, by a compiled step of gradient descent. The script needs JAX
 and is not run when this page is built::
 
-    pip install "sksoftrank[jax]"
+    pip install ".[jax]"  # in a clone of the repository
     python examples/train_jax.py
 """
 

@@ -8,7 +8,7 @@ the squared distance of the soft ranks of its outputs to the ranks of the target
 is Spearman's rank correlation once they are hard. The script needs PyTorch and is not
 run when this page is built::
 
-    pip install "sksoftrank[torch]"
+    pip install ".[torch]"  # in a clone of the repository
     python examples/train_pytorch.py
 """
 

@@ -1,4 +1,4 @@
-"""Quantile normalization, against soft ranks and SciPy's quantile functions."""
+"""Quantile normalisation, against soft ranks and SciPy's quantile functions."""
 
 import re
 

@@ -58,7 +58,7 @@ def epsilon_bounds(
     operator : str, default="rank"
         The operator that `epsilon` is for, without "soft_": "rank", "sort", "topk",
         "quantile", "trimmed_mean", "winsorize" or "sort_with". Medians are quantiles,
-        and quantile normalization has the bounds of ranks.
+        and quantile normalisation has the bounds of ranks.
     regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
         As for the operator; "kl" is for ranks only.
     axis : int or None, default=-1

@@ -1,4 +1,4 @@
-"""Soft quantile normalization: values mapped on a distribution by their ranks."""
+"""Soft quantile normalisation: values mapped on a distribution by their ranks."""
 
 from typing import Any, Literal, overload
 
@@ -76,7 +76,7 @@ def soft_quantile_normalize(
     regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
         As for `soft_rank`.
     axis : int or None, default=-1
-        Axis along which to normalize. None flattens `values` first.
+        Axis along which to normalise. None flattens `values` first.
     nan_policy : {"raise", "omit"}, default="raise"
         Whether NaN are an error, or are left out and stay NaN.
     straight_through : bool, default=False

@@ -16,7 +16,7 @@ class SpearmanLoss(nn.Module):
     Parameters
     ----------
     epsilon : float or torch.Tensor of shape (), default=1.0
-        As for `spearman_loss`. A parameter is learnt.
+        As for `spearman_loss`. A parameter is learned.
     regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
         As for `spearman_loss`.
     top_weight : float, default=0.0
@@ -85,7 +85,7 @@ class NDCGLoss(nn.Module):
     Parameters
     ----------
     epsilon : float or torch.Tensor of shape (), default=1.0
-        As for `ndcg_loss`. A parameter is learnt.
+        As for `ndcg_loss`. A parameter is learned.
     k : int, default=None
         As for `ndcg_loss`.
     regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
@@ -157,7 +157,7 @@ class TopKLoss(nn.Module):
     k : int or dict of int to float, default=1
         As for `topk_loss`.
     epsilon : float or torch.Tensor of shape (), default=1.0
-        As for `topk_loss`. A parameter is learnt.
+        As for `topk_loss`. A parameter is learned.
     operator : {"quadratic", "entropic", "kl"}, default="quadratic"
         As for `topk_loss`.
     growth : {"linear", "bounded"}, default="linear"
@@ -236,7 +236,7 @@ class TrimmedLoss(nn.Module):
     n_kept : float
         As for `trimmed_loss`.
     epsilon : float or torch.Tensor of shape ()
-        As for `trimmed_loss`. A parameter is learnt.
+        As for `trimmed_loss`. A parameter is learned.
 
     See Also
     --------
