@@ -176,8 +176,8 @@ PAGES = [
     (
         "toolbox",
         "Quantiles and choices",
-        "Over `np.argsort`. Where no derivative is needed, `np.argpartition` is faster, "
-        "and so is `np.quantile` of less than a million values.",
+        "Over `np.argsort`. Where no derivative is needed, `np.argpartition` is "
+        "faster, and so is `np.quantile` of less than a million values.",
         [Comparison("Quantile and top-k", ["0.1"], ["np.argsort = 1"], True)],
     ),
     (
