@@ -4,7 +4,8 @@ From a messy table to a report
 
 A file of flats as people keep them: missing sizes, categories, dates, and prices that
 are wrong: some in thousands, some of another currency. A robust pipeline says what a
-square metre costs, which rows are wrong, and how sure both are; then it is stored.
+square metre costs, which rows are wrong, and how sure both are; then it is stored. It
+needs matplotlib and pandas.
 """
 
 import importlib.util
