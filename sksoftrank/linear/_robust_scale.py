@@ -185,6 +185,8 @@ def trimmed_variance(y, weight, n_kept):
     """
     if (weight == weight[0]).all():
         y = np.sort(y)  # several times faster than argsort
+        if n_kept / weight[0] == round(n_kept / weight[0]):  # values begin and end it
+            return _window_variance(y, weight, n_kept)
     else:
         order = np.argsort(y)
         y, weight = y[order], weight[order]

@@ -133,7 +133,7 @@ class CoefficientErrors(NamedTuple):
         )
 
 
-def coefficient_errors(design, residual, weight, p, slope=None):
+def coefficient_errors(design, residual, weight, p, slope=None, gram=None):
     """Standard errors of the coefficients and of the intercept.
 
     They are those of an M-estimator with weights w = `p` of the residuals r,
@@ -164,6 +164,8 @@ def coefficient_errors(design, residual, weight, p, slope=None):
         Weights of the squared residuals, in [0, 1].
     slope : ndarray of shape (n_samples,), default=None
         `choice_slope`. None means fixed weights: ``slope = p``.
+    gram : ndarray of shape (n_coordinates, n_coordinates), default=None
+        Gram matrix of the rows with weights ``weight * p``, if known.
 
     Returns
     -------
@@ -187,7 +189,8 @@ def coefficient_errors(design, residual, weight, p, slope=None):
         mean,
         used @ (slope - mean) ** 2 / used.sum(),
     )
-    return errors_of(design, design.gram(kept), np.diag(design.penalty), moments)
+    gram = design.gram(kept) if gram is None else gram
+    return errors_of(design, gram, np.diag(design.penalty), moments)
 
 
 class ChoiceMoments(NamedTuple):

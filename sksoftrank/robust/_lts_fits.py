@@ -227,11 +227,13 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
         before, after = (problem.coefficients(z) for z in (fit.z, z))
         self._set_rule(problem, weights, raw, unit, before, after)
         # Hard trimming makes the residuals of its choice small: they tell no error.
-        errors = None
+        errors = problem.gram = None
         is_chosen_hard = epsilon == 0 and not self.reweight and s0 > 0
         if problem.design.basis.ndim == 2 and not is_chosen_hard:
+            gram = problem.design.gram(problem.weight * p)
+            problem.gram = gram / (problem.weight @ p)
             errors = coefficient_errors(
-                problem.design, residual, problem.weight, p, slope
+                problem.design, residual, problem.weight, p, slope, gram
             ).scaled(problem.unit if scale > 0 else 0.0)
             if slope is not None:
                 counted = problem.weight @ (p > 0)

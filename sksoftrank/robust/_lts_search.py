@@ -264,6 +264,9 @@ def _search_dense(design, y, sample_weight, n_kept, n_init, rng, n_jobs, thoroug
 
 def _sample(sample_weight, size, rng):
     """Rows drawn without replacement from all repeats of all rows."""
+    if (sample_weight == 1).all():
+        unit = sample_without_replacement(sample_weight.size, size, random_state=rng)
+        return rng.permutation(unit)
     cumulated = np.cumsum(sample_weight)
     if cumulated[-1] > MANY_REPEATS:  # hardly any draw would come twice
         unit = rng.random_sample(size) * cumulated[-1]

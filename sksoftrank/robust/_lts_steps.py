@@ -14,6 +14,9 @@ from ._normal_equations import select
 BAND = 1 / 12
 MIN_BAND = 2000
 
+# A Gram matrix that becomes so much smaller is summed anew.
+SHRUNK = 0.01
+
 
 def concentrate(design, y, sample_weight, n_kept, z, *, max_iter, tol):
     """Repeat least squares on the rows with the smallest residuals.
@@ -49,7 +52,7 @@ def concentrate(design, y, sample_weight, n_kept, z, *, max_iter, tol):
             z = z + design.newton_step(z, y, gradient, row_weight)
             n_fits += 1
         else:
-            gram = _update_gram(design, gram, last_weight, row_weight)
+            gram = update_gram(design, gram, last_weight, row_weight)
             boundary = _Boundary(design, residual, row_weight, weight, n_kept, band)
             step, n_steps = boundary.settle(gradient, gram, max_iter - n_fits)
             band /= 4
@@ -58,14 +61,16 @@ def concentrate(design, y, sample_weight, n_kept, z, *, max_iter, tol):
     return z, value, n_fits, None, gram
 
 
-def _update_gram(design, gram, last_weight, row_weight):
-    """Gram matrix for new row weights."""
+def update_gram(design, gram, last_weight, row_weight):
+    """Gram matrix for new row weights, from that of others (or None)."""
     if gram is not None:
         change = row_weight - last_weight
         changed = np.flatnonzero(change)
         if changed.size <= change.size // 4:
             rows = design.rows(changed)
-            return gram + (rows.T * change[changed]) @ rows
+            new = gram + (rows.T * change[changed]) @ rows
+            if np.trace(new) > SHRUNK * np.trace(gram):  # no large rows take digits
+                return new
     return design.gram(row_weight)
 
 

@@ -45,6 +45,9 @@ ROWS_APART = 0.1
 # Of a minimum that is as good as the best, up to this much of its hard objective.
 AS_GOOD = 1.1
 
+# Two minima are compared by about this many rows.
+MAX_COMPARED = 20_000
+
 # Rows are a cluster if their distances from their middle are this part of those of all
 # rows; so many are looked at.
 CLUSTERED = 0.4
@@ -175,10 +178,13 @@ def find_other_minimum(model: Any, problem: Any, others, s0, *, max_iter, tol):
     design, weight = problem.design, problem.weight
     if model.formulation != "selection" or design.basis.ndim == 1:
         return None
+    if not others:
+        return None
     if s0 == 0 or model.scale_ == 0:  # reweighted fits may be exact after inexact ones
         return None
     fit = problem.coordinates(model.raw_coef_, model.raw_intercept_)
-    gram = design.gram(weight * model.inlier_weight_)
+    mass = weight * model.inlier_weight_
+    gram = design.gram(mass) if problem.gram is None else problem.gram * mass.sum()
     scale = model.scale_ / problem.scale_unit
     found = []
     for other in others:
@@ -221,8 +227,12 @@ def warn_of_other_minimum(model: Any, problem: Any) -> None:
     weight = problem.weight[problem.weight > 0.01 * problem.weight.max()]
     if has_few_rows(weight, problem.n_coefs):
         return
+    used = np.flatnonzero(problem.weight)
+    used = used[:: -(-used.size // MAX_COMPARED)]
+    design, y, weight = problem.design.take(used), problem.y[used], problem.weight[used]
+    n_kept = problem.n_kept / problem.weight.sum() * weight.sum()
     residuals = [
-        problem.residual(problem.coordinates(*coefs))
+        y - design.predict(problem.coordinates(*coefs))
         for coefs in (
             (model.raw_coef_, model.raw_intercept_),
             (other.coef, other.intercept),
@@ -230,17 +240,13 @@ def warn_of_other_minimum(model: Any, problem: Any) -> None:
     ]
     limit = SCALES_APART * model.scale_ / problem.scale_unit
     apart = np.abs(residuals[0] - residuals[1]) > limit
-    if problem.weight @ apart < ROWS_APART * problem.weight.sum():
+    if weight @ apart < ROWS_APART * weight.sum():
         return
-    kept = [problem.support(residual) for residual in residuals]
-    hard = problem.trimmed_squares()
-    values = [hard.trim(0.5 * residual**2)[0] for residual in residuals]
-    scales = [
-        bisquare_scale(residual, problem.weight, problem.n_coefs)
-        for residual in residuals
-    ]
+    choices = [trimmed_choice(0.5 * r**2, weight, n_kept, 0.0) for r in residuals]
+    values, kept = zip(*((value, p > 0) for value, p, _ in choices), strict=True)
+    scales = [bisquare_scale(r, weight, problem.n_coefs) for r in residuals]
     is_worse = values[1] > AS_GOOD * values[0] and scales[1] > scales[0]
-    if is_worse and not _keeps_cluster(problem, residuals, kept):
+    if is_worse and not _keeps_cluster(design, weight, residuals, kept):
         return
     trim = model.trim_ if hasattr(model, "trim_") else model.trim
     why = "better for all but a tight cluster" if is_worse else "about as good"
@@ -253,25 +259,25 @@ def warn_of_other_minimum(model: Any, problem: Any) -> None:
     )
 
 
-def _keeps_cluster(problem, residuals, kept) -> bool:
+def _keeps_cluster(design, weight, residuals, kept) -> bool:
     """Whether the rows that only the fit keeps are a cluster that deceives it.
 
     They are close together, beside all rows, and the others follow the other minimum. A
     fit through a cluster has small residuals there for no reason of the law.
     """
     own = kept[0] & ~kept[1]
-    rest = problem.weight * ~own
+    rest = weight * ~own
     typical = [weighted_quantile(np.abs(r), rest, 0.5) for r in residuals]
-    if not problem.weight @ own or typical[0] <= typical[1]:
+    if not weight @ own or typical[0] <= typical[1]:
         return False
     spread = []
     for mask in (own, True):
-        index = np.flatnonzero(mask & (problem.weight > 0))
+        index = np.flatnonzero(mask & (weight > 0))
         index = index[:: index.size // MAX_CLUSTER + 1]
-        weight, rows = problem.weight[index], problem.design.rows(index)
-        middle = [weighted_quantile(column, weight, 0.5) for column in rows.T]
+        mass, rows = weight[index], design.rows(index)
+        middle = [weighted_quantile(column, mass, 0.5) for column in rows.T]
         distance = np.linalg.norm(rows - middle, axis=1)
-        spread.append(weighted_quantile(distance, weight, 0.5))
+        spread.append(weighted_quantile(distance, mass, 0.5))
     return bool(spread[0] < CLUSTERED * spread[1])
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from .._checks import as_frequencies, warn
+from ..linear._algebra import determined_inverse
 from ..linear._design import MAX_WHITENED_RANK, LinearDesign
 from ..linear._robust_scale import (
     INLIER_FRACTION,
@@ -20,7 +21,7 @@ from ._far_rows import near_weight
 from ._frequencies import row_scale_of
 from ._ignored import warn_of_ignored_group
 from ._lts_search import Start, least_squares_start, lts_search
-from ._lts_steps import concentrate
+from ._lts_steps import concentrate, update_gram
 from ._trimmed_squares import TrimmedSquares
 from ._unseen import (
     fit_unseen,
@@ -35,6 +36,9 @@ EXACT_FIT = 1e-7
 
 # Rounds of least squares on inliers that lead to the scale of a start.
 SCALE_ROUNDS = 2
+
+# Rows of the plain fit that a warning compares with.
+MAX_PLAIN = 50_000
 
 # Sparse X of up to this many numbers (8 MB) is written out.
 MAX_DENSE_SIZE = 10**6
@@ -84,6 +88,8 @@ class RobustProblem:
         Residuals up to this are rounding errors.
     others : list of tuple
         Coefficients and intercepts near other minima, after `start`.
+    gram : ndarray of shape (n_coordinates, n_coordinates) or None
+        Gram matrix of the rows with the weights of a fit, as weighing 1, after it.
     """
 
     def __init__(
@@ -124,6 +130,7 @@ class RobustProblem:
         self.has_sigma = sigma is not None
         self.has_lone_rows = False
         self.others = []
+        self.gram: Any = None
 
     def _set_design(self, core_weight):
         """Choose coordinates in which the rows of these weights are white."""
@@ -289,9 +296,14 @@ class RobustProblem:
         outliers it is too large, and a first round still counts near ones as inliers.
         """
         residual, scale = self.residual(z), raw_scale
+        gram = last = None
         for _ in range(SCALE_ROUNDS):
             good = inlier_mask(residual, scale)
-            z = self.least_squares(z, residual, good)
+            mass = self.weight * good
+            if self.design.basis.ndim == 2:
+                gram = update_gram(self.design, gram, last, mass)
+            z = self.least_squares(z, residual, good, gram)
+            last = mass
             residual = self.residual(z)
             scale = self.reweighted_scale(residual, good, "reweighted", INLIER_FRACTION)
             if scale == 0:
@@ -323,19 +335,28 @@ class RobustProblem:
         residual = self.residual(z)
 
         def plain(rows):
-            everything = np.ones(residual.size)
-            z_all = self.least_squares(z, residual, everything)
-            return np.abs(self.residual(z_all))[rows]
+            used = np.flatnonzero(self.weight)
+            some = np.zeros(residual.size)
+            some[used[:: -(-used.size // MAX_PLAIN)]] = 1.0
+            z_all = self.least_squares(z, residual, some)
+            return np.abs(self.y[rows] - self.design.take(rows).predict(z_all))
 
         ignored = ~model.inlier_mask_ & (self.weight > 0)  # far rows are no group
         warn_of_ignored_group(model, X, ignored, np.abs(residual), plain)
 
-    def least_squares(self, z, residual, p):
-        """Least squares with weights, given coordinates and their residuals."""
+    def least_squares(self, z, residual, p, gram=None):
+        """Least squares with weights, given coordinates and their residuals.
+
+        `gram` is the Gram matrix for the weights of the rows times p, if known.
+        """
         row_weight = self.weight * p
-        row_weight /= row_weight.sum()
+        total = row_weight.sum()
+        row_weight /= total
         gradient = self.design.penalty * z
         gradient -= self.design.pull_back(row_weight * residual)
+        if gram is not None:
+            hessian = gram / total + np.diag(self.design.penalty)
+            return z - determined_inverse(hessian, self.design.noise)[0] @ gradient
         return z + self.design.newton_step(z, self.y, gradient, row_weight)
 
     def coefficients(self, z):

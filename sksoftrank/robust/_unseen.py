@@ -90,12 +90,21 @@ def lone_rows(design, gram, weight):
     inverse, _ = determined_inverse(gram + np.diag(design.penalty), design.noise)
     inverse /= weight.sum()
     lone = np.zeros(weight.size, dtype=bool)
+    if _largest_square(design) * np.linalg.norm(inverse, 2) <= 1 - ALONE:
+        return lone
     for batch in _batches(design):
         rows = design.rows(batch)
         leverage = np.einsum("ij,ij->i", rows @ inverse, rows)
         leverage *= np.minimum(weight[batch], 1.0)
         lone[batch] = leverage > 1 - ALONE
     return lone
+
+
+def _largest_square(design):
+    """A bound on the squared lengths of all rows, by the ranges of the features."""
+    reach = np.maximum(design.high - design.mean, design.mean - design.low)
+    square = np.sum((reach @ np.abs(design.basis)) ** 2) + design.fit_intercept
+    return square if design.row_scale is None else square * design.row_scale.max() ** 2
 
 
 def undetermined_features(design, axes):
