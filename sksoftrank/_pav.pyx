@@ -34,9 +34,10 @@ from ._exponentials cimport exp_steps
 from ._held cimport hold, let_go
 from ._order cimport insert_keys, is_bounded, pack_row, scan_row, unpack_row
 from ._pools cimport (
-    pav_entropic_narrow_sort_row, pav_entropic_row, pav_quadratic_row,
+    keep_order, pav_entropic_narrow_sort_row, pav_entropic_row, pav_quadratic_row,
 )
 from ._progression cimport progression_log_mean_exp, progression_sum_exp
+from ._short_ranks cimport rank_short_rows, ranks_by_tiles
 from ._sums cimport Sum, add, block_before, new_sum, result, rho_sum
 
 # Pools whose x / epsilon spans less than this share one anchor for their exponentials:
@@ -384,22 +385,6 @@ cdef Py_ssize_t rank_row(
 #
 # In place: out holds the sorted values, and only pooled positions are rewritten.
 
-cdef inline void keep_order(
-    Py_ssize_t first, Py_ssize_t end, Py_ssize_t n, double sign, floating* out,
-) noexcept nogil:
-    """Undo what rounding has put of a pool beyond its neighbours."""
-    cdef Py_ssize_t i
-    if first > 0 and sign * out[first] > sign * out[first - 1]:
-        for i in range(first, end):
-            if sign * out[i] > sign * out[first - 1]:
-                out[i] = out[first - 1]
-    # Smoothing raises the last value of a pool, and lowers the first of the next.
-    if end < n and sign * out[end - 1] < sign * out[end]:
-        for i in range(first, end):
-            if sign * out[i] < sign * out[end]:
-                out[i] = out[end]
-
-
 cdef void write_sort_quadratic_row(
     Py_ssize_t n, double sign, double epsilon, const int64_t* pools,
     const double* sums, floating* out,
@@ -625,6 +610,7 @@ def rank_rows(
     cdef Ranks ranks
     cdef Environment environment
     cdef Py_buffer[4] held
+    cdef bint is_tiled = kind == QUADRATIC and ranks_by_tiles(n, epsilon)
     if n_rows == 0 or n == 0:
         return 0
     step = chunk_rows(n, n_rows)
@@ -639,7 +625,7 @@ def rank_rows(
     scratch = <double*> malloc((4 * (n + 1) + SMALL) * sizeof(double))
     if scratch == NULL:
         raise MemoryError
-    if order is None and (n > FEW or n_rows * n > SMALL):
+    if order is None and not is_tiled and (n > FEW or n_rows * n > SMALL):
         order = _np.empty((step, n), _np.int64)
     for r in range(4):
         held[r].buf = NULL
@@ -649,6 +635,12 @@ def rank_rows(
         all_pools = <int64_t*> hold(pools, &held[1])
         all_weights = <double*> hold(weights, &held[2])
         all_out = <floating*> hold(out, &held[3], sizeof(floating))
+        if is_tiled:
+            with nogil:
+                ranks.is_finite = rank_short_rows(
+                    &values[0, 0], n_rows, n, epsilon, sign, all_keys, all_pools,
+                    all_out)
+            return n_rows * n if ranks.is_finite else -1
         for r in range(0, n_rows, step):
             m = min(step, n_rows - r)
             if all_keys == NULL:

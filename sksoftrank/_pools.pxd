@@ -380,3 +380,19 @@ cdef inline Py_ssize_t pav_entropic_narrow_sort_row(
         first = end
     pools[2 * (top + 1)] = n
     return work
+
+
+cdef inline void keep_order(
+    Py_ssize_t first, Py_ssize_t end, Py_ssize_t n, double sign, floating* out,
+) noexcept nogil:
+    """Undo what rounding has put of a pool beyond its neighbours."""
+    cdef Py_ssize_t i
+    if first > 0 and sign * out[first] > sign * out[first - 1]:
+        for i in range(first, end):
+            if sign * out[i] > sign * out[first - 1]:
+                out[i] = out[first - 1]
+    # Smoothing raises the last value of a pool, and lowers the first of the next.
+    if end < n and sign * out[end - 1] < sign * out[end]:
+        for i in range(first, end):
+            if sign * out[i] < sign * out[end]:
+                out[i] = out[end]

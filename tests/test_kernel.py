@@ -131,7 +131,7 @@ def test_sorts_take_linear_work(kind, regularization, n):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_rows_without_a_sort_equal_sorted_rows(regularization, descending, dtype):
     rng = np.random.default_rng(0)
-    for n in (2, 3, 10, 1001):
+    for n in (2, 3, 10, 17, 1001):
         x = (100 + 0.3 * rng.uniform(size=(5, n))).astype(dtype)
         # One row that is no single block makes its whole chunk go through the sort.
         spoilt = np.vstack([x, 1e6 * np.arange(n, dtype=dtype)])
@@ -145,6 +145,8 @@ def test_rows_without_a_sort_equal_sorted_rows(regularization, descending, dtype
         g = rng.normal(size=x.shape)
         expected = expected_jacobian.vjp(np.vstack([g, np.zeros(n)]))[:-1]
         assert_allclose(jacobian.vjp(g), expected, atol=1e-13 * np.abs(expected).max())
+        if regularization == "quadratic" and n <= 16:  # which are sorted, in tiles
+            continue
         # The path was taken: such rows leave the identity for an order.
         order, pools = np.empty(x.shape, np.int64), np.empty((5, n + 1), np.int64)
         _pav.rank_rows(
