@@ -19,6 +19,7 @@ from sksoftrank import (
     _levels,
     _pav,
     _selection,
+    _top_ranks,
     soft_quantile,
     soft_rank,
     soft_sort,
@@ -138,11 +139,19 @@ def quantile_rows(x):
     return (out,)
 
 
+def top_rank_rows(x, kind=_pav.QUADRATIC):
+    out = np.empty_like(x)
+    _top_ranks.top_rank_rows(x, 1.0, 20, 5e-323, kind, out, None, None, None)
+    return (out,)
+
+
 KERNELS = {
     "ranks": rank_rows,
     "hard ranks": lambda x: rank_rows(x, 0.0),
     "entropic ranks": lambda x: rank_rows(x, 5e-323, _pav.ENTROPIC),
     "kl ranks": lambda x: rank_rows(x, 5e-323, _pav.KL),
+    "top ranks": top_rank_rows,
+    "entropic top ranks": lambda x: top_rank_rows(x, _pav.ENTROPIC),
     "sorts": lambda x: sort_rows(x, False),
     "sorts with order": lambda x: sort_rows(x, True),
     "argsort": argsort_rows,

@@ -8,11 +8,19 @@ import pytest
 import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from marks import slow
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 from scipy.stats import rankdata
 
-from sksoftrank import project_permutahedron, soft_rank, soft_topk, soft_topk_rank
+from sksoftrank import (
+    _pav,
+    project_permutahedron,
+    soft_rank,
+    soft_topk,
+    soft_topk_rank,
+)
+from sksoftrank._top_ranks import top_rank_rows
 
 REGULARIZATIONS = ["quadratic", "entropic"]
 SHAPES = [((7,), 0), ((3, 5), 1), ((5, 3), 0), ((2, 5, 3), 1), ((2, 3), None)]
@@ -295,22 +303,111 @@ def test_rows_that_need_more_values_than_others(regularization):
         assert_allclose(found, expected.astype(float), rtol=0, atol=1e-12)
 
 
-def test_the_tail_is_not_sorted(monkeypatch):
-    from sksoftrank.operators import _topk_rank
+def counted(values, k, epsilon, regularization="quadratic"):
+    """How many members of pools there are, and how many values were sorted."""
+    kind = _pav.ENTROPIC if regularization == "entropic" else _pav.QUADRATIC
+    room = np.empty((3, values.size + 1), dtype=np.int64)
+    return top_rank_rows(
+        np.atleast_2d(values),
+        -1.0,
+        k,
+        epsilon,
+        kind,
+        np.empty((1, values.size)),
+        room[0],
+        room[1],
+        room[2].view(np.float64),
+    )
 
-    lengths = []
-    argsort_rows = _topk_rank.argsort_rows
 
-    def counting(rows, **options):
-        lengths.append(rows.shape[1])
-        return argsort_rows(rows, **options)
+@regularizations
+def test_the_tail_is_not_sorted(regularization):
+    values = draw(100_000)
+    for epsilon in (0.0, 1e-5, 0.01, 0.3):
+        _, n_sorted = counted(values, 10, epsilon, regularization)
+        assert 10 <= n_sorted < 2000
+    # Where all tops are in one pool nothing is sorted.
+    for k, epsilon in [(100, 6.0), (10_000, 6.0), (99_000, 12.0), (1, 1200.0)]:
+        n_members, n_sorted = counted(values, k, epsilon, regularization)
+        assert n_members > k
+        assert n_sorted == 0
+    # Else what is pooled beyond the sorted ones is found without an order.
+    values[7] = 1e6
+    n_members, n_sorted = counted(values, 500, 2.5, regularization)
+    assert 500 < n_sorted < 2000 < n_members
+    ranks = soft_topk_rank(values, 500, 2.5, regularization=regularization)
+    w = np.minimum(np.arange(1.0, 100_001), 501)
+    expected = project_permutahedron(-values / 2.5, w, regularization=regularization)
+    assert_allclose(ranks, expected, rtol=1e-9)
 
-    monkeypatch.setattr(_topk_rank, "argsort_rows", counting)
-    soft_topk_rank(draw(100_000), 10, 0.01)
-    assert lengths == [11]
-    lengths.clear()
-    soft_topk_rank(draw(100_000), 10, 0.3)
-    assert 11 < max(lengths) < 1000
+
+KINDS_OF_ROWS = {
+    "normal": lambda rng, n: rng.normal(size=n),
+    "ties": lambda rng, n: rng.normal(size=n).round(1),
+    "clusters": lambda rng, n: rng.normal(size=n) + 100 * (rng.random(n) < 0.4),
+    "long tail": lambda rng, n: rng.normal(size=n) ** 5,
+    "steps": lambda rng, n: np.cumsum(rng.random(n)) * 2,
+    "nearly pooled": lambda rng, n: np.arange(n) * (1 + 1e-7),
+    "geometric": lambda rng, n: -(2.0 ** -np.arange(n)),
+    "periodic": lambda rng, n: np.arange(n) % 7 + np.sin(np.arange(n)),
+    "equal": lambda rng, n: np.zeros(n),
+}
+
+
+@regularizations
+@pytest.mark.parametrize("kind", KINDS_OF_ROWS)
+@pytest.mark.parametrize("n", [24, 25, 400, slow(9000)])
+def test_all_roads_to_the_ranks_agree(n, kind, regularization):
+    rng = np.random.default_rng(n)
+    x = np.array([KINDS_OF_ROWS[kind](rng, n) for _ in range(2)])
+    g = rng.normal(size=x.shape)
+    options = {"regularization": regularization, "return_jacobian": True}
+    for k in (1, 2, n // 20 + 1, n // 2, n - 2):
+        w = np.minimum(np.arange(1.0, n + 1), k + 1)
+        for epsilon in (1e-3, 0.0971, 0.9999999, 1.0, 20.0, 30.0 * n):
+            got, jacobian = soft_topk_rank(x, k, epsilon, **options)
+            expected, projection = project_permutahedron(-x / epsilon, w, **options)
+            assert_allclose(got, expected, rtol=1e-10)
+            pulled = -projection.vjp(g) / epsilon
+            bound = 1e-8 * max(np.abs(pulled).max(), 1e-3)
+            assert_allclose(jacobian.vjp(g), pulled, rtol=0, atol=bound)
+            alone = soft_topk_rank(x[1], k, epsilon, regularization=regularization)
+            assert_array_equal(got[1], alone)
+
+
+@regularizations
+@pytest.mark.parametrize("scale", [2.0**-1060, 2.0**-500, 2.0**400, 2.0**990])
+def test_ranks_do_not_depend_on_units(scale, regularization):
+    x = np.round(1024 * draw(4, 50)) / 1024
+    for k in (1, 5, 30, 48):
+        for epsilon in (0.0, 2.0**-6, 0.25, 16.0):
+            found = soft_topk_rank(
+                x * scale, k, epsilon * scale, regularization=regularization
+            )
+            expected = soft_topk_rank(x, k, epsilon, regularization=regularization)
+            assert_allclose(found, expected, rtol=1e-14)
+
+
+@regularizations
+@both_ends
+def test_ranks_of_float32_are_those_of_their_values(largest, regularization):
+    x, options = draw(3, 700).astype(np.float32), {"regularization": regularization}
+    for k in (3, 300):
+        for epsilon in (0.0, 0.01, 0.3, 4.0):
+            found, jacobian = soft_topk_rank(
+                x, k, epsilon, largest=largest, return_jacobian=True, **options
+            )
+            expected, wide = soft_topk_rank(
+                x.astype(float),
+                k,
+                epsilon,
+                largest=largest,
+                return_jacobian=True,
+                **options,
+            )
+            assert_array_equal(found, expected.astype(np.float32))
+            g = np.ones(x.shape) * np.arange(700)
+            assert_allclose(jacobian.vjp(g), wide.vjp(g), rtol=0, atol=1e-9 / 0.01)
 
 
 # Input

@@ -1,7 +1,6 @@
 """Soft ranks of the k largest values."""
 
-import math
-from typing import Any, Literal, overload
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,27 +8,25 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _isotonic, _pav
 from .._checks import (
     check_epsilon,
-    check_finite,
     check_flag,
     check_k,
     check_regularization,
+    nonfinite_error,
 )
 from .._jacobian import Jacobian, pool_squares
-from .._rows import Slices, argsort_rows, rounded, stand_ins
-from .._typing import NanPolicy, Regularization
+from .._rows import Slices, rounded, stand_ins
+from .._top_ranks import top_rank_rows
+from .._typing import Array, NanPolicy, Regularization
 from ._by_row import OwnPlace, needs_groups, solve_groups
 from ._choice import steepness_of
 from ._rows import check_compared, signed
 from ._sorting import soft_rank
 
-# Rows up to this length are sorted whole.
-SHORT = 256
-
-# Rows that are one block but for rounding are sorted.
-MARGIN = 1e-12
-
-# A power of two. Values and an epsilon above it are divided by it.
-LARGE = 2.0**500
+# The kernels by dtype.
+TOP_RANK_ROWS = {
+    np.dtype(np.float32): top_rank_rows["float"],
+    np.dtype(np.float64): top_rank_rows["double"],
+}
 
 
 @overload
@@ -135,11 +132,10 @@ def soft_topk_rank(
     with the signs of `values` turned if `largest` is False. For k of n - 1 or more they
     are ``soft_rank(values, descending=largest)``.
 
-    Where w is constant no values are pooled but with those above. So one value that is
-    not pooled with larger ones, in a place beyond k, shows that all below it have the
-    rank k + 1, whatever their order. Only the m largest values are sorted, in O(n + m
-    log m) time, with m growing from k + 1 until that is so; it stays close to k unless
-    `epsilon` is large.
+    Where w is constant no values are pooled but with those above, by one pool: all that
+    are closer to the k largest than some level, whatever their order. So only the m
+    largest are sorted, in O(n + m log m) time, where m is a little more than k; and
+    none where `epsilon` is so large that this pool has all of the k largest.
 
     References
     ----------
@@ -181,54 +177,92 @@ def soft_topk_rank(
             descending=largest,
             return_jacobian=return_jacobian,
         )
-    rows = slices.to_rows(values).astype(np.float64, copy=False)
-    signs = None
+    rows, signs = slices.to_rows(values), None
     if magnitude:
         signs, rows = np.sign(rows), np.abs(rows)
-    low, high = float(rows.min(initial=0.0)), float(rows.max(initial=0.0))
-    if not math.isfinite(high - low):
+    solved = _solve(rows, k, epsilon, kind, largest, return_jacobian)
+    if solved is None:
         finite = stand_ins(rows, epsilon)
-        if finite is not None:
-            # They do not move.
-            signs = np.isfinite(rows) * (1.0 if signs is None else signs)
-            rows = finite
-        check_finite(rows, "values")
-    kind = kind if epsilon > 0 else _pav.QUADRATIC
-    tops = _solve_tops(rows if largest else -rows, k, epsilon, kind)
-    ranks = np.full(rows.shape, k + 1.0)
-    for top in tops:
-        ranks[top.cells] = top.ranks
+        if finite is None:
+            raise nonfinite_error(rows, "values")
+        # They do not move.
+        signs = np.isfinite(rows) * (1.0 if signs is None else signs)
+        rows = finite
+        solved = _solve(rows, k, epsilon, kind, largest, return_jacobian)
+        if solved is None:
+            raise nonfinite_error(rows, "values")
+    ranks, pools = solved
     result = rounded(slices.from_rows(ranks), values.dtype)
     if not return_jacobian:
         return result
-    return result, _jacobian(values, slices, rows, tops, epsilon, largest, signs)
+    return result, _jacobian(values, slices, rows, pools, epsilon, largest, signs)
 
 
-def _jacobian(values, slices, rows, tops, epsilon, largest, signs):
-    """The Jacobian of the ranks; but for their tops nothing moves."""
+class _Pools(NamedTuple):
+    """The pools of all rows together; nothing else moves.
+
+    Attributes
+    ----------
+    members : ndarray of int, shape (m,)
+        Places in the batch, pool by pool.
+    bounds : ndarray of int, shape (1, m + 1)
+        Starts and ends of the pools among the members, as the kernel has them.
+    weights : ndarray of shape (1, m) or None
+        The softmax within, None if uniform.
+    """
+
+    members: Array
+    bounds: Array
+    weights: Array | None
+
+
+def _solve(rows, k, epsilon, kind, largest, keep):
+    """Ranks of rows, and the pools if there is to be a Jacobian; None if not finite."""
+    ranks = np.empty(rows.shape, rows.dtype)
+    members: Any = None
+    bounds: Any = None
+    weights: Any = None
+    if keep:  # of what is not used nothing is touched
+        members, bounds = np.empty((2, rows.size + 1), np.int64)
+        weights = None if kind == _pav.QUADRATIC else np.empty(rows.size + 1)
+    sign = -1.0 if largest else 1.0
+    kernel = TOP_RANK_ROWS[rows.dtype]
+    m, _ = kernel(rows, sign, k, epsilon, kind, ranks, members, bounds, weights)
+    if m < 0:
+        return None
+    if not keep:
+        return ranks, None
+    if rows.size == 0:
+        bounds[0] = 0
+    if weights is not None:
+        weights = weights[None, :m].copy()
+    return ranks, _Pools(members[:m].copy(), bounds[None, : m + 1].copy(), weights)
+
+
+def _jacobian(values, slices, rows, pools, epsilon, largest, signs):
+    """The Jacobian of the ranks."""
     sign, dtype = 1.0 if largest else -1.0, values.dtype
     steepness = steepness_of(epsilon)
+    members, bounds, weights = pools
     if np.may_share_memory(rows, values):
         rows = rows.copy()
 
     def deviations(rows, *, transpose=False, anchored=False):
         """From means over the pools, 0 outside; or the transpose of that map."""
-        out = np.zeros(rows.shape)
-        for top in tops:
-            product = np.empty(top.ranks.shape)
-            _isotonic.pool_product_rows(
-                rows[top.cells],
-                None,
-                None,
-                top.pools,
-                top.weights,
-                _isotonic.DEVIATION,
-                transpose,
-                1.0,
-                product,
-                anchored,
-            )
-            out[top.cells] = product
+        product, out = np.empty(bounds.shape[1] - 1), np.zeros(rows.shape)
+        _isotonic.pool_product_rows(
+            rows.reshape(1, -1)[:, members],
+            None,
+            None,
+            bounds,
+            weights,
+            _isotonic.DEVIATION,
+            transpose,
+            1.0,
+            product[None],
+            anchored,
+        )
+        out.reshape(-1)[members] = product
         return out
 
     def multiply(rows, *, transpose):
@@ -236,16 +270,16 @@ def _jacobian(values, slices, rows, tops, epsilon, largest, signs):
 
     def squares():
         out = np.zeros(rows.shape)
-        for top in tops:
-            found = pool_squares(top.pools, top.weights, _isotonic.DEVIATION, 1.0)
-            out[top.cells] = found
+        found = pool_squares(bounds, weights, _isotonic.DEVIATION, 1.0)
+        out.reshape(-1)[members] = found[0]
         out *= steepness  # the square may overflow
         out *= steepness
         return out if signs is None else np.where(signs == 0, 0.0, out)
 
     def find_wrt_epsilon():
         # The ranks of a pool are affine in values / epsilon.
-        change = sign * steepness * deviations(rows, anchored=True)
+        change = deviations(rows.astype(np.float64, copy=False), anchored=True)
+        change = sign * steepness * change
         return rounded(slices.from_rows(steepness * change), dtype)
 
     return Jacobian(
@@ -257,132 +291,3 @@ def _jacobian(values, slices, rows, tops, epsilon, largest, signs):
         derivatives={"wrt_epsilon": find_wrt_epsilon},
         squares=squares,
     )
-
-
-def _solve_tops(rows, k, epsilon, kind):
-    """Projections of rows by their m largest values, with as large an m as each needs.
-
-    So the result of a row does not depend on what rows are beside it.
-    """
-    count, n = rows.shape
-    tops, left, m = [], np.arange(count), k + 1
-    if epsilon > 0 and (block := _OneBlock.of(rows, k, epsilon, kind)) is not None:
-        tops.append(block)
-        left = np.delete(left, block.cells[0][:, 0])
-    while left.size:
-        # To sort all costs less than several tries.
-        m = m if n > SHORT and 4 * m <= n else n
-        top = _TopRows(rows, left, k, m, epsilon, kind)
-        # A pool that begins with the first may reach farther down. Otherwise that is a
-        # block of one, and so are all below it, for there w is constant.
-        is_done = (top.pools[:, 0] != 0) | (m == n)
-        tops.append(top.take(is_done))
-        left, m = left[~is_done], 4 * m
-    return tops
-
-
-class _OneBlock:
-    """What `_TopRows` are, of rows that are one block: nothing is sorted.
-
-    Rows are one block where neither their largest value nor their smallest is too far
-    from what all have in common, as sums of the first of w fall short of the most by
-    straight lines.
-    """
-
-    cells: tuple[Any, Any]
-
-    def __init__(self, which, ranks, weights):
-        count, n = ranks.shape
-        self.cells = which[:, None], np.broadcast_to(np.arange(n), (count, n))
-        self.ranks, self.weights = ranks, weights
-        self.pools = np.zeros((count, n + 1), dtype=np.int64)
-        self.pools[:, 1:3] = n
-
-    @classmethod
-    def of(cls, rows, k, epsilon, kind):
-        """The block of those rows that surely are one, or None."""
-        n = rows.shape[1]
-        if n < 2 or not rows.size:
-            return None
-        high, low = rows.max(axis=1), rows.min(axis=1)
-        reach = 0.5 * (k + 1) if kind == _pav.QUADRATIC else 1 + math.log(k)
-        which = np.flatnonzero(high - low <= reach * epsilon)  # others are too wide
-        if not which.size:
-            return None
-        rows, high, low = rows[which], high[which, None], low[which, None]
-        fall = (high - rows) / epsilon
-        others = n - k  # of the rank k + 1
-        if kind == _pav.QUADRATIC:
-            mean = fall.mean(axis=1, keepdims=True)
-            middle = (others * (k + 1) + 0.5 * k * (k + 1)) / n
-            is_one = mean <= (middle - 0.5 * (k + 1)) * (1 - MARGIN)
-            rise = (high - low) / epsilon - mean
-            is_one &= rise <= (k + 1 - middle) * (1 - MARGIN)
-            ranks, weights = middle + (fall - mean), None
-        else:
-            terms = np.exp(fall - fall.max(axis=1, keepdims=True))
-            total = terms.sum(axis=1, keepdims=True)
-            below = np.exp(-np.arange(1.0, k + 1)).sum()
-            is_one = total * (1 - MARGIN) >= others + below
-            smallest = terms.min(axis=1, keepdims=True)
-            is_one &= smallest * (others + below) * (1 - MARGIN) >= total * below / k
-            ranks = (
-                fall
-                - fall.max(axis=1, keepdims=True)
-                + (k + 1 + np.log((others + below) / total))
-            )
-            weights = terms / total
-        is_one = is_one[:, 0]
-        if not is_one.any():
-            return None
-        weights = None if weights is None else weights[is_one]
-        return cls(which[is_one], ranks[is_one], weights)
-
-
-class _TopRows:
-    """Projection of -rows / epsilon on the permutahedron of (k + 1, ..., k, ..., 1).
-
-    Attributes
-    ----------
-    cells : pair of ndarrays of int, of shapes (count, 1) and (count, m)
-        Where the m largest values of these rows are, smallest first. The projection of
-        the others is k + 1, and its derivative 0.
-    ranks : ndarray of shape (count, m)
-        The projection.
-    pools, weights : ndarrays of shape (count, m + 1) and (count, m)
-        Pools of the m values, and the softmax weights within, None if uniform.
-    """
-
-    def __init__(self, rows, which, k, m, epsilon, kind):
-        rows, (count, n) = rows[which], (len(which), rows.shape[1])
-        if m < n:
-            index = np.argpartition(rows, n - m, axis=1)[:, n - m :]
-            top = np.take_along_axis(rows, index, axis=1)
-            order, top = argsort_rows(top, descending=False)
-            index = np.take_along_axis(index, order, axis=1)
-        else:
-            index, top = argsort_rows(rows, descending=False)
-        self.cells = which[:, None], index
-        unit = epsilon
-        if unit == 0:  # the hard ranks have no pools but of ties
-            gap = np.diff(top, axis=1, prepend=top[:, :1])
-            top, unit = np.cumsum((k + 2.0) * (gap > 0), axis=1), 1.0
-        elif unit > LARGE:  # its products with sizes of pools are finite
-            top, unit = top / LARGE, unit / LARGE
-        w = np.minimum(np.arange(m, 0, -1, dtype=np.float64), k + 1.0)
-        self.ranks = np.empty((count, m))
-        self.pools = np.zeros((count, m + 1), dtype=np.int64)
-        self.weights = others = None
-        if kind != _pav.QUADRATIC:
-            self.weights, others = np.empty((2, count, m))
-        found = self.ranks, self.pools, self.weights, others
-        _isotonic.isotonic_rows(-top, w[None], unit, kind, True, *found)
-
-    def take(self, chosen):
-        """Only these of the rows."""
-        if not chosen.all():
-            self.cells = tuple(part[chosen] for part in self.cells)
-            self.ranks, self.pools = self.ranks[chosen], self.pools[chosen]
-            if self.weights is not None:
-                self.weights = self.weights[chosen]
-        return self
