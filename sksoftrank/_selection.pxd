@@ -13,6 +13,14 @@ cdef enum:
     NEWTON = 30
 
 
+cdef extern from *:
+    """
+    #define SK_ROUNDING 1e-15
+    """
+    # More than rounding of offsets and of distances of a few epsilon.
+    const double ROUNDING "SK_ROUNDING"
+
+
 # --- losses -------------------------------------------------------------------------
 
 cdef struct Losses:

@@ -354,8 +354,26 @@ cdef int advance(
     return 0
 
 
+cdef void keep_whole(Losses d, Goal goal, double centre, double* offset) noexcept nogil:
+    """The offset at which all losses below `centre` + 1 / 2 are kept in full.
+
+    Rounded, it could be one at which those next to the threshold are not, but move with
+    it. Nothing is done where a loss that is not kept is as near as that.
+    """
+    cdef Py_ssize_t i
+    cdef double last = -INFINITY, next_ = INFINITY
+    for i in range(d.size):
+        if d.value[i] - centre < 0.5:
+            last = max(last, d.value[i])
+        else:
+            next_ = min(next_, d.value[i])
+    if isfinite(last) and next_ - last > 1.0 + 2.0 * ROUNDING:
+        offset[0] = last + (1.0 - goal.share) + ROUNDING
+
+
 cdef bint find_offset(
-    Losses d, Tally base, Goal goal, double low, double high, Threshold* at, Room* room
+    Losses d, Tally base, Goal goal, double kept, double low, double high,
+    Threshold* at, Room* room
 ) noexcept nogil:
     """Solve excess = 0 for the offset in [low, high], starting from that of `at`.
 
@@ -376,6 +394,8 @@ cdef bint find_offset(
         now.partial += base.partial
         now.moment += base.moment
         state = advance(&search, now, goal, &at.offset)
+    if now.full + now.partial == kept:
+        keep_whole(d, goal, ring.centre, &at.offset)
     return state > 0
 
 
@@ -410,12 +430,12 @@ cdef bint solve(
         reach /= goal.epsilon
         at.offset = 0.5 - goal.share
         return find_offset(
-            d, base, goal, at.offset - reach, at.offset + reach, at, room)
+            d, base, goal, kept, at.offset - reach, at.offset + reach, at, room)
     if goal.epsilon > 0.0 and isfinite(guess):
         at.anchor = guess
         at.offset = -goal.share
         set_distances(x, guess, goal.epsilon, room.spare_value)
-        if find_offset(d, base, goal, -2.0, 2.0, at, room):
+        if find_offset(d, base, goal, kept, -2.0, 2.0, at, room):
             return True
     if x.size == 0:
         return False
@@ -433,7 +453,7 @@ cdef bint solve(
     # t is in [anchor, anchor + epsilon].
     at.offset = 0.5 - goal.share
     set_distances(x, at.anchor, goal.epsilon, room.spare_value)
-    find_offset(d, base, goal, -goal.share, goal.rest, at, room)
+    find_offset(d, base, goal, kept, -goal.share, goal.rest, at, room)
     return base.full < kept
 
 

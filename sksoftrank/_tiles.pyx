@@ -7,10 +7,10 @@
 Value i of row r is at [TILE * i + r], so that SIMD works on TILE rows at once.
 """
 
-from libc.math cimport ceil
+from libc.math cimport INFINITY, ceil
 from libc.string cimport memcpy
 
-from ._selection cimport NEWTON, SHORT, TILE, Goal, Threshold
+from ._selection cimport NEWTON, ROUNDING, SHORT, TILE, Goal, Threshold
 from ._simd cimport SIMD_IS_DECLARED  # no-cython-lint
 
 
@@ -195,12 +195,18 @@ cdef void find_tile(
     cdef double[TILE] offset
     cdef double[TILE] below
     cdef double[TILE] tied
+    cdef double[TILE] next_
+    cdef Py_ssize_t last
     cdef int r
     memcpy(d, x, n * TILE * sizeof(double))
     sk_sort_tile(d, n)
     for r in range(TILE):
-        anchor[r] = at[r].anchor = d[
-            TILE * (min(<Py_ssize_t> ceil(kept[r]), n) - 1) + r]
+        last = min(<Py_ssize_t> ceil(kept[r]), n) - 1
+        anchor[r] = at[r].anchor = d[TILE * last + r]
+        # What comes after the last that is kept, if all are kept in full.
+        next_[r] = -INFINITY
+        if kept[r] == <double> (last + 1) and last + 1 < n:
+            next_[r] = d[TILE * (last + 1) + r]
         share[r] = goals[r].share
         rest[r] = goals[r].rest
         offset[r] = 0.5 - share[r]
@@ -213,3 +219,6 @@ cdef void find_tile(
     sk_offsets_tile(d, n, share, rest, offset, NEWTON)
     for r in range(TILE):
         at[r].offset = offset[r]
+        # As `keep_whole`.
+        if (next_[r] - anchor[r]) / goals[0].epsilon > 1.0 + 2.0 * ROUNDING:
+            at[r].offset = (1.0 - share[r]) + ROUNDING

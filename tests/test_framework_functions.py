@@ -268,3 +268,40 @@ import sksoftrank.{framework.name}
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith(f"ImportError: sksoftrank.{framework.name} needs ")
     assert f"pip install 'sksoftrank[{framework.name}]'" in last
+
+
+FAR = {
+    "origin": 1e16 + 2 * np.random.default_rng(5).permuted(np.tile([0, 1, 3, 4], 3)),
+    "outliers": np.r_[-1e20, np.random.default_rng(6).normal(size=9), 1e8, 1e25],
+}
+FAR_CALLS = [
+    ("soft_topk", (3.5,)),
+    ("soft_median", ()),
+    ("soft_quantile", ([0.1, 0.9],)),
+    ("soft_trimmed_mean", ([0.2, 0.1],)),
+    ("soft_winsorize", (0.3,)),
+]
+
+
+@pytest.mark.parametrize("regularization", ["quadratic", "entropic"])
+@pytest.mark.parametrize("values", FAR)
+@pytest.mark.parametrize(("name", "arguments"), FAR_CALLS)
+def test_digits_far_from_the_threshold(
+    framework, name, arguments, values, regularization
+):
+    values = FAR[values]
+    options = {"epsilon": 3.0, "regularization": regularization}
+    expected, jacobian = getattr(sksoftrank, name)(
+        values, *arguments, return_jacobian=True, **options
+    )
+    function = getattr(framework.soft, name)
+    found = function(framework.array(values), *arguments, **options)
+    assert_allclose(np.asarray(found), expected, rtol=1e-14)
+    u = np.random.default_rng(7).normal(size=np.shape(expected))
+    gradient = framework.gradient(
+        lambda x: (function(x, *arguments, **options) * framework.array(u)).sum(),
+        values,
+    )
+    expected = jacobian.vjp(u)
+    tol = 1e-12 * np.abs(expected).max()
+    assert_allclose(np.asarray(gradient), expected, rtol=0, atol=tol)

@@ -606,3 +606,15 @@ def test_hard_bounds_with_soft_derivatives(axis):
     )
     expected = np.where(at_low, low, np.where(at_high, high, u))
     assert_allclose(jacobian.jvp(u), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("dtype", "outlier"), [(np.float32, 1e9), (np.float64, 1e30)])
+def test_winsorized_values_move_alike_however_far_an_outlier_is(dtype, outlier):
+    x = np.random.default_rng(0).normal(size=12).astype(dtype)
+    u = np.arange(12.0)
+    gradients = []
+    for far in (10, outlier):
+        x[0] = far
+        jacobian = soft_winsorize(x, 0.2, 0.5, return_jacobian=True)[1]
+        gradients.append(jacobian.vjp(u))
+    assert_allclose(gradients[1], gradients[0], rtol=0, atol=1e-6)

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sksoftrank import soft_quantile, soft_topk
+from sksoftrank.losses import selection_trimmed_loss
 
 SAMPLES = {
     "normal": lambda rng, shape: rng.normal(size=shape),
@@ -64,3 +65,22 @@ def test_masses_of_rows_differ(regularization):
     for row, own_k, own_parts in zip(x, k, parts, strict=True):
         own = soft_topk(row, own_k, 0.3, regularization=regularization)
         assert_array_equal(own_parts, own)
+
+
+@pytest.mark.parametrize("n", [5, 6, 17, 100, 5000, 20000])
+def test_choices_of_whole_numbers_across_a_gap_are_hard(n):
+    # By rounding the last ones could be kept almost: then, if tied, they would move.
+    rng = np.random.default_rng(n)
+    for k in {2, n // 3 + 1, n // 2, n - 2}:
+        x = np.r_[rng.uniform(size=k - 2), 5.0, 5.0, 100 + rng.uniform(size=n - k)]
+        x = rng.permutation(x)
+        for weights in (None, np.full(n, 2.0)):
+            mass = k if weights is None else 2 * k
+            parts, jacobian = soft_topk(
+                x, mass, 0.05, weights=weights, largest=False, return_jacobian=True
+            )
+            assert_array_equal(parts, x <= 5)
+            assert not jacobian.vjp(rng.normal(size=n)).any()
+            assert not jacobian.wrt_k.any()
+        _, _, p = selection_trimmed_loss(x, k, 0.05)
+        assert_array_equal(p, x <= 5)

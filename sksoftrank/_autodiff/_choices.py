@@ -27,8 +27,10 @@ class Choice:
         p and 1 - p.
     divergence : array of the shape of the values
         D(p, share), of which `epsilon` times the sum is the penalty.
-    multiplier : array with a last axis of 1
+    centre : array with a last axis of 1
         The derivative of the soft sum in the mass, without derivatives of its own.
+    distance : array of the shape of the values
+        The values less the centre, without derivatives.
     """
 
     def __init__(
@@ -53,10 +55,12 @@ class Choice:
             demand,
         )
         anchor, offset = anchor[..., None], offset[..., None]
-        self.multiplier = anchor + epsilon.times(offset)
+        move = xp.detach(epsilon.times(offset))
+        self.centre = anchor + move
+        self.distance = (xp.detach(data.values) - anchor) - move
 
         def clipped() -> Any:
-            return _clipped(data, region, mass, rest, epsilon)
+            return _clipped(data, region, anchor, mass, epsilon)
 
         def logistic() -> Any:
             return _logistic(data, anchor, offset, mass, rest, epsilon)
@@ -132,21 +136,20 @@ class Data:
         return self.xp.sum(self.weights * x)
 
 
-def _clipped(data: Data, region: Any, mass: Any, rest: Any, epsilon: Strength) -> Any:
+def _clipped(data: Data, region: Any, anchor: Any, mass: Any, epsilon: Strength) -> Any:
     """Parts, what is left of 1, and divergences for the quadratic regularization.
 
-    For ``epsilon=0`` the open values are those tied at the threshold.
+    For ``epsilon=0`` the open values are those tied at the threshold. From the anchor,
+    which is near them, their distances have all digits.
     """
-    xp, x = data.xp, data.values
+    xp, x = data.xp, data.values - anchor
     zeros = xp.zeros_like(x)
     is_open, is_full = region == 1, region == 2
     open_weights = xp.where(is_open, data.weights, zeros)
     open_total = xp.sum(open_weights)
     is_closed = open_total <= 0
     open_total = xp.where(is_closed, xp.ones_like(open_total), open_total)
-    # In two steps, so that nothing is lost far from 0.
-    centre = xp.detach(xp.sum(open_weights * x) / open_total)
-    mean = centre + xp.sum(open_weights * (x - centre)) / open_total
+    mean = xp.sum(open_weights * xp.where(is_open, x, zeros)) / open_total
     left = mass - xp.sum(xp.where(is_full, data.weights, zeros))
     share = mass / data.total
     step = left / open_total - share + epsilon.divide(mean - xp.where(is_open, x, mean))
@@ -172,17 +175,18 @@ def _logistic(
     distance = epsilon.divide(data.values - anchor)
 
     def excess(offset: Any) -> tuple[Any, Any]:
-        p = xp.sigmoid(logit + (offset - distance))
-        return data.sum(p) - share * data.total, data.sum(p * (1 - p))
+        u = logit + (offset - distance)
+        p = xp.sigmoid(u)
+        # The slopes of parts near 1 have their digits in what is left of these.
+        kept, slope = data.sum(p) - share * data.total, data.sum(p * xp.sigmoid(-u))
+        # 0 but for rounding, which divided by a small slope would be none.
+        return kept - xp.detach(kept), slope
 
-    solved = offset
     for _ in range(NEWTON_STEPS):
         more, slope = excess(offset)
         is_flat = is_edge | (slope <= 0)
         slope = xp.where(is_flat, xp.ones_like(slope), slope)
         offset = offset - xp.where(is_flat, xp.zeros_like(more), more / slope)
-    # The value is that of the kernel.
-    offset = solved + (offset - xp.detach(offset))
     step = xp.clip(offset - distance, -LARGEST_LOGIT, LARGEST_LOGIT)
     part, left = xp.sigmoid(logit + step), xp.sigmoid(-logit - step)
     # From the end, 0 or 1, that is nearer to the share.
@@ -225,11 +229,9 @@ def window_mean(
     change = choices.growth(xp)
     origin = xp.detach(data.sum(change * x) / width)
     penalty = epsilon.times(choices.divergence[1] - choices.divergence[0])
-    excess = data.sum(change * (x - origin) + penalty)
-    # 0, but its derivative in masses and weights is not where no part is open.
-    gap = mass - data.sum(choices.part)
-    constraint = (choices.multiplier - origin) * (gap - xp.detach(gap))
-    mean = origin + (excess + (constraint[1] - constraint[0])) / width
+    excess = xp.detach(data.sum(change * (x - origin) + penalty))
+    moves = _moves(data, choices, mass, change, penalty, origin)
+    mean = origin + (excess + moves) / width
     if data.infinite is None:
         return mean
     zeros = xp.zeros_like(mean)
@@ -237,3 +239,24 @@ def window_mean(
         is_taken = (data.infinite == sign) & (data.weights * change > 0)
         mean = mean + xp.where(xp.any_last(is_taken), zeros + sign * math.inf, zeros)
     return mean
+
+
+def _moves(
+    data: Data, choices: Choice, mass: Any, change: Any, penalty: Any, origin: Any
+) -> Any:
+    """0 with the derivatives of the soft sum of a window less origin * width.
+
+    Each choice sees the values from its own centre, where changes of its parts cost
+    nothing. Seen from elsewhere they would cost much that cancels in the end.
+    """
+    xp, x = data.xp, data.values
+    part = xp.detach(choices.part)
+    shift = (choices.part - part) * choices.distance
+    moves = data.sum(change * (x - xp.detach(x)) + penalty + (shift[1] - shift[0]))
+    levels = (choices.centre - origin) * (mass - xp.detach(mass))
+    moves = (moves - xp.detach(moves)) + (levels[1] - levels[0])
+    if data.is_plain:
+        return moves
+    own = part * choices.distance
+    added = data.weights - xp.detach(data.weights)
+    return moves + xp.sum(added * (own[1] - own[0]))

@@ -327,8 +327,13 @@ class Locations(Generic[Array]):
             is_nan = xp.isnan(x)
             x = xp.where(is_nan, xp.zeros_like(x), x)
         # Bounds that have met but for rounding, as for large epsilon, clip all values.
+        # What is farther than epsilon from them adds no rounding.
         size = xp.where(xp.isinf(x), xp.zeros_like(x), xp.abs(xp.detach(x)))
-        has_met = high - low <= 8 * xp.eps(x) * xp.max(size)
+        reach = location.epsilon.constant()
+        size = xp.max(xp.where(size < reach, size, xp.zeros_like(size) + reach))
+        for bound in (xp.abs(xp.detach(low)), xp.abs(xp.detach(high))):
+            size = xp.where(bound > size, bound, size)
+        has_met = high - low <= 8 * xp.eps(x) * size
         is_above = (x > high) | has_met
         clipped = xp.where(is_above, high, xp.where(x < low, low, x))
         clipped = nan_where(xp, is_nan, clipped)

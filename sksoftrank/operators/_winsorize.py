@@ -137,9 +137,12 @@ def soft_winsorize(
     if not return_jacobian:
         return result
     is_nan = np.isnan(rows)
-    # Bounds that have met but for rounding, as for large epsilon, clip all values.
+    # Bounds that have met but for rounding, as for large epsilon, clip all values. What
+    # is farther than epsilon from them adds no rounding.
     size = np.where(np.isinf(rows), 0, np.abs(rows))
     size = np.fmax.reduce(size, axis=1, keepdims=True)
+    reach = np.asarray(epsilon, dtype=np.float64).reshape(-1, 1)
+    size = np.maximum(np.minimum(size, reach), np.maximum(abs(low), abs(high)))
     with np.errstate(invalid="ignore", over="ignore"):  # of infinite ones
         is_close = high - low <= 8 * np.finfo(rows.dtype).eps * size
     has_met = (high == low) | is_close
