@@ -11,6 +11,7 @@ from scipy.stats import rankdata, spearmanr
 from sklearn.metrics import ndcg_score
 
 from sksoftrank.losses import _soft_ranks, soft_ndcg_loss, soft_spearman_loss
+from sksoftrank.metrics import ndcg_score as our_ndcg_score
 
 REGULARIZATIONS = pytest.mark.parametrize(
     "regularization", ["quadratic", "entropic", "kl"]
@@ -404,3 +405,28 @@ def test_bad_top_weight(top_weight, error, message):
 def test_negative_relevance():
     with pytest.raises(ValueError, match=r"relevance must be at least 0, got -2.0"):
         soft_ndcg_loss([[1.0, 2.0, 3.0]], [[NAN, 1.0, -2.0]])
+
+
+@pytest.mark.parametrize("has_groups", [False, True])
+def test_huge_weights_of_what_does_not_count_change_nothing(has_groups):
+    nan = np.nan
+    scores = np.array([[0.3, -1.0, 2.0], [0.5, 0.2, 0.1], [1.0, 0.0, 0.0]])
+    truth = np.array([[1.0, 2.0, 3.0], [2.0, 1.0, 1.0], [nan, nan, 1.0]])
+    weight = np.array([1e-300, 3e-300, 1e300])
+    calls = [(scores[:2], truth[:2], weight[:2] * 1e300), (scores, truth, weight)]
+    options = [{}, {}]
+    if has_groups:
+        options = [{"groups": np.repeat(np.arange(len(w)), 3)} for _, _, w in calls]
+        calls = [(s.ravel(), t.ravel(), w) for s, t, w in calls]
+    for loss in (soft_spearman_loss, soft_ndcg_loss):
+        (expected, _), (found, _) = (
+            loss(s, t, sample_weight=w, **option)
+            for (s, t, w), option in zip(calls, options, strict=True)
+        )
+        assert found == pytest.approx(expected, rel=1e-14)
+        assert found > 0
+    expected, found = (
+        our_ndcg_score(t, s, sample_weight=w, **option)
+        for (s, t, w), option in zip(calls, options, strict=True)
+    )
+    assert found == pytest.approx(expected, rel=1e-14)

@@ -124,14 +124,18 @@ def check_group_weight(
     if sample_weight is None:
         return layout, (layout.sizes > 1).astype(np.float64), None
     shapes = [(n_rows,), (n_groups,)]
-    weight = moderate(check_weights(sample_weight, "sample_weight", shapes))
+    weight = check_weights(sample_weight, "sample_weight", shapes)
     is_by_group = weight.size != n_rows
     if n_rows and weight.min() == 0:
         counts = weight > 0
         is_used = is_used & (counts[layout.codes] if is_by_group else counts)
         layout = GroupLayout(groups, n_rows, is_used, min_size=2)
+    # Next to large weights that do not count others would vanish.
     if is_by_group:
-        return layout, np.where(layout.sizes > 1, weight, 0.0), None
+        return layout, moderate(np.where(layout.sizes > 1, weight, 0.0)), None
+    used = np.zeros(n_rows)
+    used[layout.order] = weight[layout.order]
+    weight = moderate(used)
     group_weight, differs = layout.weights(weight)
     if not differs.any():
         return layout, group_weight, None

@@ -18,7 +18,6 @@ from .._checks import (
     check_finite,
     check_regularization,
     check_weights,
-    moderate,
     nonfinite_error,
 )
 from .._typing import RankRegularization
@@ -264,10 +263,10 @@ def _check_rows(scores, truth, name, groups=None):
 
 
 def _check_row_weight(sample_weight, n_rows):
-    """Weights of the rows, scaled so that they can be summed."""
+    """Weights of the rows."""
     if sample_weight is None:
         return np.ones(n_rows)
-    return moderate(check_weights(sample_weight, "sample_weight", [(n_rows,)]))
+    return check_weights(sample_weight, "sample_weight", [(n_rows,)])
 
 
 def _check_top_weight(top_weight):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import gen_batches
 
+from .._checks import moderate
 from ..operators import soft_rank
 from ._grouped import GroupRanks
 
@@ -57,7 +58,7 @@ class SoftRankLoss(ABC):
             return
         n_rows, n_labels = truth.shape
         ranked = ~np.isnan(truth)
-        weight = np.where(ranked.sum(axis=1) > 1, weight, 0.0)
+        weight = moderate(np.where(ranked.sum(axis=1) > 1, weight, 0.0))
         weight = weight / (weight.sum() or 1.0)
         # Where labels are missing a batch has many groups.
         size = BATCH_SIZE * (1 if ranked.all() else 2)

@@ -17,6 +17,7 @@ from .._checks import (
     check_epsilon,
     check_exact,
     check_finite,
+    moderate,
 )
 from .._true_ranks import topk_rows
 from .._typing import Growth, TopKOperator, TopKSquashing
@@ -222,6 +223,7 @@ class TopKLoss:
     ):
         self.layout = layout
         self.labels = np.ascontiguousarray(labels, dtype=np.int64)
+        weight = moderate(weight)
         self.weight = weight / (weight.sum() or 1.0)
         self.shares = shares
         self.epsilon = epsilon

@@ -293,7 +293,7 @@ def _ndcg(y_true, y_score, k, sample_weight, groups=None):
                 )
             y_true, y_score, ranked = y_true[None], y_score[None], ranked[None]
         weight = check_sample_weight(sample_weight, y_true, ensure_non_negative=True)
-        weight = moderate(weight)
+        weight = moderate(np.where(ranked.sum(axis=1) > 1, weight, 0.0))
         batches = group_rows(ranked)
     sums, scores = [], []
     for rows, index in batches:
