@@ -19,8 +19,10 @@ cdef extern from *:
     """
     #if defined(__GNUC__)
     #define sk_will_read(place) __builtin_prefetch(place)
+    #define sk_will_write(place) __builtin_prefetch(place, 1)
     #else
     #define sk_will_read(place)
+    #define sk_will_write(place)
     #endif
 
     #include <stddef.h>
@@ -108,6 +110,7 @@ cdef extern from *:
     }
     """
     void will_read "sk_will_read" (const void* place) noexcept nogil
+    void will_write "sk_will_write" (const void* place) noexcept nogil
     void sk_scan_float(
         const float* v, Py_ssize_t n, double* low, double* high, double* check
     ) noexcept nogil
@@ -123,9 +126,9 @@ cdef extern from *:
     void sk_mask(int64_t* keys, Py_ssize_t n, int64_t mask) noexcept nogil
 
 cdef enum:
-    # In longer rows the cache is told so early what will be read.
+    # In longer rows the cache is told so early what will be read or written.
     FAR_APART = 1 << 17
-    AHEAD = 32
+    AHEAD = 64
     # So many keys are read at once, and again, one by one, where they need repairs.
     STRETCH = 256
     # A call for fewer does not pay.

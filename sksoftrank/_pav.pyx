@@ -24,7 +24,7 @@ Conventions
 import numpy as _np
 
 from cython cimport floating
-from libc.math cimport INFINITY, NAN, exp, expm1, log, log1p
+from libc.math cimport INFINITY, exp, expm1, log
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
@@ -34,11 +34,16 @@ from ._exponentials cimport exp_steps
 from ._held cimport hold, let_go
 from ._order cimport insert_keys, is_bounded, pack_row, scan_row, unpack_row
 from ._pools cimport (
-    keep_order, pav_entropic_narrow_sort_row, pav_entropic_row, pav_quadratic_row,
+    MANY, pav_entropic_narrow_sort_row, pav_entropic_row, pav_quadratic_row,
+    sk_all_join_kl,
 )
-from ._progression cimport progression_log_mean_exp, progression_sum_exp
+from ._progression cimport progression_sum_exp
+from ._results cimport (
+    BLOCK, LANES, fill_exponentials, hard_rank_row, scatter, sk_deviations, write_hard,
+    write_rank_quadratic_row, write_sort_entropic_row, write_sort_quadratic_row,
+)
 from ._short_ranks cimport rank_short_rows, ranks_by_tiles
-from ._sums cimport Sum, add, block_before, new_sum, result, rho_sum
+from ._sums cimport Sum, add, add_run, block_before, new_sum, result, rho_sum
 
 # Pools whose x / epsilon spans less than this share one anchor for their exponentials:
 # the error of exp is then below 40 units in the last place.
@@ -81,15 +86,21 @@ cdef Py_ssize_t pav_anchored_rank_row(
     comparing nor merging takes an exp.
     """
     cdef Py_ssize_t first = 0, end, size, previous, previous_size, top = -1, work = n
-    cdef double total, below, rho, rest
+    cdef Py_ssize_t stop
+    # rho of the first position, of the pool, of the block before it, of position end.
+    cdef double front = 0.0, rho = 0.0, rho_below = 0.0, rest
+    cdef double total, below
     cdef bint has_merged
     cdef Sum absorbed
     while True:
         if is_kl:
+            front = <double> (n - first)
             while first + 1 < n and not (
-                e[first] * (n - first - 1) < e[first + 1] * (n - first)
+                e[first] * (front - 1.0) < e[first + 1] * front
             ):
                 first += 1
+                front -= 1.0
+            rho = 2.0 * front - 1.0
         else:
             while first + 1 < n and not (x[first] - x[first + 1]) / epsilon < 1.0:
                 first += 1
@@ -102,10 +113,21 @@ cdef Py_ssize_t pav_anchored_rank_row(
         while has_merged:
             work -= end
             absorbed = new_sum(total)
-            rho = rho_sum(n, first, size)
             rest = <double> (n - end)
+            stop = first + MANY
             while end < n:
                 total = result(&absorbed)
+                if is_kl and end >= stop:
+                    stop = end + MANY
+                    if stop <= n and sk_all_join_kl(
+                        &e[end], MANY, total, rho, rest, &below
+                    ):
+                        add_run(&absorbed, below)
+                        size += MANY
+                        end = stop
+                        rho += rho_sum(n, end - MANY, MANY)
+                        rest -= MANY
+                        continue
                 if is_kl:
                     if not total * rest < e[end] * rho:
                         break
@@ -125,9 +147,13 @@ cdef Py_ssize_t pav_anchored_rank_row(
                 below = sums[top] if previous_size > 1 else e[previous]
                 work += 1
                 if is_kl:
-                    if not (below * rho_sum(n, first, size)
-                            < total * rho_sum(n, previous, previous_size)):
+                    rho_below = front + 1.0
+                    if previous_size > 1:
+                        rho_below = rho_sum(n, previous, previous_size)
+                    if not below * rho < total * rho_below:
                         break
+                    rho += rho_below
+                    front += previous_size
                 elif not (below * rho_sum_exp(size)
                           < total * rho_sum_exp_up(previous_size)):
                     break
@@ -147,54 +173,6 @@ cdef Py_ssize_t pav_anchored_rank_row(
 
 # --- ranks -------------------------------------------------------------------------
 
-cdef extern from *:
-    """
-    SK_SIMD static void sk_deviations(
-        const double *x, ptrdiff_t n, double origin, double unit, double mean,
-        double value, double *out
-    ) {
-        for (ptrdiff_t i = 0; i < n; i++)
-            out[i] = value + ((x[i] - origin) / unit - mean);
-    }
-    """
-    void sk_deviations(
-        const double* x, Py_ssize_t n, double origin, double unit, double mean,
-        double value, double* out) noexcept nogil
-
-
-cdef void write_rank_quadratic_row(
-    const double* x, Py_ssize_t n, double epsilon, const int64_t* pools,
-    const double* sums, const int64_t* order, floating* out,
-) noexcept nogil:
-    """r_i = mean(rho_B) + (x_i - mean(x_B)) / epsilon."""
-    cdef Py_ssize_t k = 0, i, j, first = 0, end = 0, size
-    cdef double value, mean
-    cdef double[BLOCK] found
-    while True:
-        first = pools[2 * k]
-        for i in range(end, first):
-            out[order[i]] = <floating> (n - i)
-        if first == n:
-            break
-        end = pools[2 * k + 1]
-        value = rho_sum(n, first, end - first) / (end - first)
-        # Divided by epsilon first: means of subnormal numbers lose digits.
-        mean = sums[k] / epsilon / (end - first)
-        i = first
-        if end - first < LANES:
-            for i in range(first, end):
-                out[order[i]] = <floating> (
-                    value + ((x[i] - x[first]) / epsilon - mean))
-            i = end
-        while i < end:
-            size = min(end - i, <Py_ssize_t> BLOCK)
-            sk_deviations(&x[i], size, x[first], epsilon, mean, value, found)
-            for j in range(size):
-                out[order[i + j]] = <floating> found[j]
-            i += size
-        k += 1
-
-
 cdef void write_rank_entropic_row(
     const double* x, const double* e, Py_ssize_t n, double epsilon, bint is_kl,
     const int64_t* pools, const double* sums, const int64_t* order, floating* out,
@@ -212,8 +190,7 @@ cdef void write_rank_entropic_row(
     cdef const double* terms
     while True:
         first = pools[2 * k]
-        for i in range(end, first):
-            out[order[i]] = <floating> (n - i)
+        write_hard(n, end, first, order, out)
         if first == n:
             break
         end = pools[2 * k + 1]
@@ -227,6 +204,11 @@ cdef void write_rank_entropic_row(
             for i in range(first, end):
                 out[order[i]] = <floating> (value / (end - first))
         i = first
+        if is_kl and weights == NULL and end - first < LANES and e != NULL:
+            if x[first] > x[end - 1]:
+                for i in range(first, end):
+                    out[order[i]] = <floating> (value * (e[i] * inverse))
+            i = end
         while i < end:
             size = min(end - i, <Py_ssize_t> BLOCK)
             if not is_kl and size < LANES:
@@ -234,8 +216,7 @@ cdef void write_rank_entropic_row(
                     out[order[j]] = <floating> (value + (x[j] - anchor) / epsilon)
             elif not is_kl:
                 sk_deviations(&x[i], size, anchor, epsilon, 0.0, value, found)
-                for j in range(size):
-                    out[order[i + j]] = <floating> found[j]
+                scatter(found, i, i + size, order, n, out)
             if is_kl or weights != NULL:
                 if e == NULL:
                     exp_steps(&x[i], size, anchor, epsilon, 0.0, 0.0, found)
@@ -248,25 +229,10 @@ cdef void write_rank_entropic_row(
                     memcpy(&weights[i], found, size * sizeof(double))
                 if is_kl and x[first] > x[end - 1]:
                     for j in range(size):
-                        out[order[i + j]] = <floating> (value * found[j])
+                        found[j] *= value
+                    scatter(found, i, i + size, order, n, out)
             i += size
         k += 1
-
-
-cdef void hard_rank_row(
-    const double* x, Py_ssize_t n, const int64_t* order, floating* out,
-) noexcept nogil:
-    """Ranks of distinct values; ties get the mean of their ranks."""
-    cdef Py_ssize_t i, first = 0, end
-    cdef double value
-    while first < n:
-        end = first + 1
-        while end < n and x[end] == x[first]:
-            end += 1
-        value = rho_sum(n, first, end - first) / (end - first)
-        for i in range(first, end):
-            out[order[i]] = <floating> value
-        first = end
 
 
 cdef inline double single_block_limit(Py_ssize_t n, int kind) noexcept nogil:
@@ -287,30 +253,6 @@ cdef inline bint is_single_block(
     if kind == QUADRATIC:
         return spread < epsilon * limit
     return spread / epsilon < limit
-
-
-cdef enum:
-    BLOCK = 512  # of numbers, to stay in the nearest cache
-    LANES = 16   # of fewer numbers no call pays
-
-
-cdef void fill_exponentials(
-    const floating* values, Py_ssize_t n, double sign, double anchor, double epsilon,
-    double* e,
-) noexcept nogil:
-    """e = exp((sign * values - anchor) / epsilon)."""
-    cdef Py_ssize_t start = 0, i, size
-    cdef double[BLOCK] wide
-    if floating is double:
-        exp_steps(values, n, sign * anchor, sign * epsilon, 0.0, 0.0, e)
-    else:
-        while start < n:
-            size = min(n - start, <Py_ssize_t> BLOCK)
-            for i in range(size):
-                wide[i] = values[start + i]
-            exp_steps(
-                wide, size, sign * anchor, sign * epsilon, 0.0, 0.0, &e[start])
-            start += size
 
 
 cdef Py_ssize_t single_block_rank_row(
@@ -379,70 +321,6 @@ cdef Py_ssize_t rank_row(
     write_rank_entropic_row(
         x, e, n, epsilon, kind == KL, pools, sums, order, out, weights)
     return work
-
-
-# --- sorts -------------------------------------------------------------------------
-#
-# In place: out holds the sorted values, and only pooled positions are rewritten.
-
-cdef void write_sort_quadratic_row(
-    Py_ssize_t n, double sign, double epsilon, const int64_t* pools,
-    const double* sums, floating* out,
-) noexcept nogil:
-    """o_i = mean(x_B) + (rho_i - mean(rho_B)) / epsilon, times sign."""
-    cdef Py_ssize_t k = 0, i, first, end
-    cdef double value, middle
-    while pools[2 * k] < n:
-        first = pools[2 * k]
-        end = pools[2 * k + 1]
-        value = sign * out[first] + sums[k] / (end - first)
-        middle = 0.5 * (first + end - 1)
-        for i in range(first, end):
-            out[i] = <floating> (sign * (value + (middle - i) / epsilon))
-        keep_order(first, end, n, sign, out)
-        k += 1
-
-
-cdef void write_sort_entropic_row(
-    Py_ssize_t n, double sign, double h, bint is_narrow, const int64_t* pools,
-    const double* sums, floating* out, double* weights,
-) noexcept nogil:
-    """o_i = logsumexp(x_B) + rho_i h - logsumexp(rho_B h), times sign; h = 1 / epsilon.
-
-    Written with log-mean-exp on both sides, so that log(size) does not enter. weights
-    (OUT, n, or NULL): softmax(x_B) at pooled positions.
-    """
-    cdef Py_ssize_t k = 0, i, first, end, size
-    cdef double value, x_first, total, mean
-    cdef double[LANES] means  # those of small pools, which come often
-    for i in range(LANES):
-        means[i] = NAN
-    while pools[2 * k] < n:
-        first = pools[2 * k]
-        end = pools[2 * k + 1]
-        size = end - first
-        x_first = sign * out[first]
-        if is_narrow:
-            value = log1p(sums[k] / size)
-            total = size + sums[k]
-        else:
-            value = log(sums[k] / size)
-            total = sums[k]
-        if size >= LANES:
-            mean = progression_log_mean_exp(size, h)
-        else:
-            if means[size] != means[size]:
-                means[size] = progression_log_mean_exp(size, h)
-            mean = means[size]
-        value = x_first + (value - mean)
-        if weights != NULL:
-            fill_exponentials(&out[first], size, sign, x_first, 1.0, &weights[first])
-            for i in range(first, end):
-                weights[i] /= total
-        for i in range(first, end):
-            out[i] = <floating> (sign * (value - (i - first) * h))
-        keep_order(first, end, n, sign, out)
-        k += 1
 
 
 # --- batches -----------------------------------------------------------------------

@@ -5,10 +5,13 @@ from cython cimport floating
 from libc.math cimport INFINITY, exp, expm1, log
 from libc.stdint cimport int64_t
 
-from ._exponentials cimport exp_steps, expm1_all, steps_exceed
+from ._exponentials cimport (
+    exp_steps, expm1_all, quick_exp, quick_expm1, steps_exceed,
+)
 from ._progression cimport progression_sum_exp, progression_sum_expm1
+from ._simd cimport SIMD_IS_DECLARED  # no-cython-lint
 from ._sums cimport (
-    Sum, add, block_before, narrow_excess, new_sum, result, rho_sum,
+    Sum, add, add_run, block_before, narrow_excess, new_sum, result, rho_sum,
 )
 
 # --- PAV on one sorted row against the progression rho -----------------------------
@@ -27,26 +30,150 @@ from ._sums cimport (
 # until neither does. Every comparison but one a round removes a block: O(n) in all.
 
 
+cdef extern from *:
+    """
+    /* Of n neighbours so many, in whole stretches, of which none has factor * gap <
+       bound. */
+    #define SK_SKIP(name, type) \\
+    SK_SIMD static ptrdiff_t name( \\
+        const type *x, ptrdiff_t n, double sign, double factor, double bound \\
+    ) { \\
+        ptrdiff_t i = 0; \\
+        for (; i + 64 <= n; i += 64) { \\
+            int64_t found = 0; \\
+            for (int j = 0; j < 64; j++) { \\
+                double gap = sign * ((double) x[i + j] - (double) x[i + j + 1]); \\
+                found |= factor * gap < bound ? 1 : 0; \\
+            } \\
+            if (found) \\
+                break; \\
+        } \\
+        return i; \\
+    }
+    SK_SKIP(sk_skip_float, float)
+    SK_SKIP(sk_skip_double, double)
+
+    /* Whether these surely violate with a pool of this width and total, one after the
+       other, by bounds of what they add to it; and the sum of their steps from origin,
+       which do not fall. For ranks factor = 1 and bound = epsilon. */
+    SK_SIMD static int sk_all_join(
+        const double *x, ptrdiff_t n, double origin, double width, double total,
+        double sign, double factor, double bound, int is_sort, double *sum
+    ) {
+        double nearest = sign * (origin - x[0]), sums[16] = {0}, fails[16] = {0};
+        for (ptrdiff_t i = 0; i < n; i += 16)
+            SK_LANES
+            for (int j = 0; j < 16; j++) {
+                double step = sign * (origin - x[i + j]);
+                double place = (double) (int) (i + j), size = width + place;
+                double least = is_sort ? step : nearest; /* of an earlier step */
+                double fall = step * size + (total - place * least);
+                double drop = 0.5 * (size + 1.0);
+                fails[j] += factor * fall < (bound * drop) * size ? 0.0 : 1.0;
+                sums[j] += step;
+            }
+        for (int j = 1; j < 16; j++) {
+            fails[0] += fails[j];
+            sums[0] += sums[j];
+        }
+        *sum = sums[0];
+        return fails[0] == 0.0;
+    }
+
+    /* The same for "kl", with exponentials: total and rho of the pool, and the rho of
+       the first of these. */
+    SK_SIMD static int sk_all_join_kl(
+        const double *e, ptrdiff_t n, double total, double rho, double rest, double *sum
+    ) {
+        double largest = e[0], sums[16] = {0}, fails[16] = {0};
+        for (ptrdiff_t i = 0; i < n; i += 16)
+            SK_LANES
+            for (int j = 0; j < 16; j++) {
+                double place = (double) (int) (i + j);
+                double others = rho + place * (rest - 0.5 * (place - 1.0));
+                double left = (total + place * largest) * (rest - place);
+                fails[j] += left < e[i + j] * others ? 0.0 : 1.0;
+                sums[j] += e[i + j];
+            }
+        for (int j = 1; j < 16; j++) {
+            fails[0] += fails[j];
+            sums[0] += sums[j];
+        }
+        *sum = sums[0];
+        return fails[0] == 0.0;
+    }
+    """
+    Py_ssize_t sk_skip_float(
+        const float* x, Py_ssize_t n, double sign, double factor, double bound
+    ) noexcept nogil
+    Py_ssize_t sk_skip_double(
+        const double* x, Py_ssize_t n, double sign, double factor, double bound
+    ) noexcept nogil
+    bint sk_all_join(
+        const double* x, Py_ssize_t n, double origin, double width, double total,
+        double sign, double factor, double bound, bint is_sort, double* sum
+    ) noexcept nogil
+    bint sk_all_join_kl(
+        const double* e, Py_ssize_t n, double total, double rho, double rest,
+        double* sum) noexcept nogil
+
+
+cdef enum:
+    # So many neighbours are compared one by one before many are at once.
+    NEAR = 32
+    # A pool of so many takes so many more at once, where all of them violate.
+    MANY = 128
+
+
+cdef inline const double* widened(
+    const floating* x, Py_ssize_t n, double* room
+) noexcept nogil:
+    """These numbers in double, those of float in the room for them."""
+    cdef Py_ssize_t i
+    if floating is double:
+        return x
+    else:
+        for i in range(n):
+            room[i] = x[i]
+        return room
+
+
+cdef inline Py_ssize_t next_gap(
+    const floating* x, Py_ssize_t n, Py_ssize_t first, double sign, double factor,
+    double bound,
+) noexcept nogil:
+    """The next place whose gap to the following one has factor * gap < bound, or the
+    last one."""
+    cdef Py_ssize_t stop = min(first + NEAR, n - 1)
+    while True:
+        while first < stop and not factor * (
+            sign * (<double> x[first] - <double> x[first + 1])
+        ) < bound:
+            first += 1
+        if first < stop or first >= n - 1:
+            return first
+        if floating is float:
+            first += sk_skip_float(&x[first], n - 1 - first, sign, factor, bound)
+        else:
+            first += sk_skip_double(&x[first], n - 1 - first, sign, factor, bound)
+        stop = n - 1
+
+
 cdef inline Py_ssize_t pav_quadratic_row(
     const floating* x, Py_ssize_t n, double sign, double epsilon, bint is_sort,
     int64_t* pools, double* sums,
 ) noexcept nogil:
     """Quadratic pools; sums = sum of x_i - x_first."""
     cdef Py_ssize_t first = 0, end, size, previous, previous_size, top = -1, work = n
+    cdef Py_ssize_t stop
     cdef double total, below, step, area, fall, drop, width
+    cdef double factor = -epsilon if is_sort else 1.0
+    cdef double bound = -1.0 if is_sort else epsilon
+    cdef double[MANY] room
     cdef bint has_merged
     cdef Sum absorbed
     while True:
-        if is_sort:
-            while first + 1 < n and not epsilon * (
-                sign * (<double> x[first] - <double> x[first + 1])
-            ) > 1.0:
-                first += 1
-        else:
-            while first + 1 < n and not (
-                sign * (<double> x[first] - <double> x[first + 1]) < epsilon
-            ):
-                first += 1
+        first = next_gap(x, n, first, sign, factor, bound)
         if first + 1 >= n:
             break
         end = first + 1
@@ -57,7 +184,18 @@ cdef inline Py_ssize_t pav_quadratic_row(
             work -= end
             absorbed = new_sum(total)
             width = <double> size
+            stop = first + MANY
             while end < n:
+                if end >= stop:
+                    stop = end + MANY
+                    if stop <= n and sk_all_join(
+                        widened(&x[end], MANY, room), MANY, <double> x[first], width,
+                        result(&absorbed), sign, factor, bound, is_sort, &step
+                    ):
+                        add_run(&absorbed, -step)
+                        width += MANY
+                        end = stop
+                        continue
                 # Fall of the block mean of x, times the size, and fall of that of rho.
                 step = sign * (<double> x[first] - <double> x[end])
                 fall = step * width + result(&absorbed)
@@ -112,19 +250,6 @@ cdef enum:
 cdef struct Terms:
     double[TERMS] term   # of x
     double[TERMS] bound  # what it is compared with
-
-
-cdef inline const double* widened(
-    const floating* x, Py_ssize_t n, double* room
-) noexcept nogil:
-    """At most TERMS numbers in double."""
-    cdef Py_ssize_t i
-    if floating is double:
-        return x
-    else:
-        for i in range(n):
-            room[i] = x[i]
-        return room
 
 
 cdef inline void find_terms(
@@ -183,15 +308,17 @@ cdef inline Py_ssize_t pav_entropic_row(
     """
     cdef Py_ssize_t first = 0, end, size, previous, previous_size, top = -1, work = n
     cdef Py_ssize_t start, stop, begin = 0
-    cdef double total, below, step, term, left, right, rise = 0.0, growth = exp(h)
+    cdef double total, below, step, term, left, right, rise = 0.0, growth = quick_exp(h)
     # Of pools of two P, and P(m) exp(m h) = exp(h) + ... + exp(m h).
     cdef double pair_sum = progression_sum_exp(2, h)
-    cdef double pair = expm1(2.0 * h) / -expm1(-h) if 1e-300 < h < 300.0 else 0.0
+    cdef double per_step = -quick_expm1(-h)
+    cdef double pair = quick_expm1(2.0 * h) / per_step if 1e-300 < h < 300.0 else 0.0
     cdef double unit = sign * scale
     # Gaps beyond surely violate no more, or no less: without a division.
     cdef double limit = scale * h
     cdef double low = 0.999999 * limit if 1e-290 < limit < 1e290 else 0.0
     cdef double high = 1.000001 * limit if 1e-290 < limit < 1e290 else INFINITY
+    cdef double below_low = 0.9999 * low, above_high = 1.0001 * high
     cdef bint has_merged
     cdef Sum absorbed
     cdef Terms terms
@@ -204,7 +331,7 @@ cdef inline Py_ssize_t pav_entropic_row(
                 step = sign * (<double> x[first] - <double> x[first + 1])
                 if step >= low and step / scale > h:
                     break
-                first += 1
+                first = next_gap(x, n, first + 1, sign, -1.0, -below_low)
         elif is_kl:
             while first + 1 < n and not may_violate_kl(
                 sign * (<double> x[first] - <double> x[first + 1]) / scale,
@@ -216,12 +343,13 @@ cdef inline Py_ssize_t pav_entropic_row(
                 step = sign * (<double> x[first] - <double> x[first + 1])
                 if step <= high and step / scale < h:
                     break
-                first += 1
+                first = next_gap(x, n, first + 1, sign, 1.0, above_high)
         if first + 1 >= n:
             break
         end = first + 2
         size = 2
-        total = 1.0 + exp(sign * (<double> x[first + 1] - <double> x[first]) / scale)
+        total = 1.0 + quick_exp(
+            sign * (<double> x[first + 1] - <double> x[first]) / scale)
         has_merged = True
         while has_merged:
             work -= end
@@ -237,14 +365,14 @@ cdef inline Py_ssize_t pav_entropic_row(
                 total = result(&absorbed)
                 if end < start + FEW_TERMS:
                     step = sign * (<double> x[end] - <double> x[first]) / scale
-                    term = exp(step)
+                    term = quick_exp(step)
                     if is_kl:
                         right = 0.0
                     elif 1e-300 < h and size * h < 600.0:
                         # By its recurrence.
                         if end == start:
                             rise = pair if size == 2 else (
-                                expm1(size * h) / -expm1(-h))
+                                quick_expm1(size * h) / per_step)
                         right = term * rise
                         rise = growth * (rise + 1.0)
                     else:
@@ -287,14 +415,14 @@ cdef inline Py_ssize_t pav_entropic_row(
                 step = sign * (<double> x[first] - <double> x[previous]) / scale
                 term = -1.0
                 if is_kl:
-                    term = exp(step)
+                    term = quick_exp(step)
                     left = below * rho_sum(n, first, size)
                     right = total * rho_sum(n, previous, previous_size) * term
                 else:
                     left = below * (
                         pair_sum if size == 2 else progression_sum_exp(size, h))
                     if previous_size == 1 and h < 600.0 and step > -600.0:
-                        term = exp(step)
+                        term = quick_exp(step)
                         right = total * (term * growth)
                     else:
                         right = (total * progression_sum_exp(previous_size, h)
@@ -306,7 +434,7 @@ cdef inline Py_ssize_t pav_entropic_row(
                 elif not left < right:
                     break
                 top -= previous_size > 1
-                total = below + total * (exp(step) if term < 0.0 else term)
+                total = below + total * (quick_exp(step) if term < 0.0 else term)
                 first = previous
                 size += previous_size
                 has_merged = True
@@ -380,19 +508,3 @@ cdef inline Py_ssize_t pav_entropic_narrow_sort_row(
         first = end
     pools[2 * (top + 1)] = n
     return work
-
-
-cdef inline void keep_order(
-    Py_ssize_t first, Py_ssize_t end, Py_ssize_t n, double sign, floating* out,
-) noexcept nogil:
-    """Undo what rounding has put of a pool beyond its neighbours."""
-    cdef Py_ssize_t i
-    if first > 0 and sign * out[first] > sign * out[first - 1]:
-        for i in range(first, end):
-            if sign * out[i] > sign * out[first - 1]:
-                out[i] = out[first - 1]
-    # Smoothing raises the last value of a pool, and lowers the first of the next.
-    if end < n and sign * out[end - 1] < sign * out[end]:
-        for i in range(first, end):
-            if sign * out[i] < sign * out[end]:
-                out[i] = out[end]

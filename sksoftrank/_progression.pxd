@@ -3,14 +3,16 @@
 
 from libc.math cimport exp, expm1, log, log1p
 
+from ._exponentials cimport quick_expm1
+
 
 cdef inline double progression_sum_exp(Py_ssize_t m, double h) noexcept nogil:
     """sum_j exp(-j h), a geometric series; in [1, m]."""
     if m == 1 or h == 0.0:
         return <double> m
     if m * h > 40.0:
-        return -1.0 / expm1(-h)  # the same double
-    return expm1(-m * h) / expm1(-h)
+        return -1.0 / quick_expm1(-h)  # the same double
+    return quick_expm1(-m * h) / quick_expm1(-h)
 
 
 cdef inline double log_sinhc(double y) noexcept nogil:

@@ -40,6 +40,12 @@ cdef inline void add(Sum* s, double value) noexcept nogil:
         s.n_run = 0
 
 
+cdef inline void add_run(Sum* s, double value) noexcept nogil:
+    """Add what is itself the sum of many."""
+    s.n_run = 127
+    add(s, value)
+
+
 cdef inline double result(const Sum* s) noexcept nogil:
     return s.total + (s.run + s.carry)
 

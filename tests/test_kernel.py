@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import reference
+from marks import slow
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sksoftrank import _pav, soft_rank, soft_sort
@@ -121,6 +122,47 @@ def test_sorts_take_linear_work(kind, regularization, n):
             own, epsilon, KINDS[regularization], -1.0, None, own, None, None
         )
         assert n <= work <= 4 * n
+
+
+# Many at once: places without a violation, and members of a pool
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("regularization", ["quadratic", "entropic"])
+def test_a_pair_is_found_wherever_it_is(dtype, regularization):
+    n = 200
+    for place in (0, 1, 30, 31, 32, 33, 63, 64, 94, 95, 96, 97, 159, 160, 197, 198):
+        x = 3.0 * np.arange(n)
+        x[place + 1 :] -= 2.5  # these two are closer than epsilon
+        x = x[None].astype(dtype)
+        kind = KINDS[regularization]
+        out, pools = np.empty_like(x), np.empty((1, n + 1), np.int64)
+        weights = np.empty((1, n))
+        _pav.rank_rows(x, 1.0, kind, -1.0, None, out, pools, weights)
+        assert_array_equal(pools[0, :3], [place, place + 2, n])
+        x = np.arange(n)[None].astype(dtype)
+        x[0, place + 1 :] += 1  # these two are farther apart than 1 / epsilon
+        _pav.sort_rows(x, 2 / 3, kind, -1.0, None, out, pools, weights)
+        assert_array_equal(pools[0, :3], [place, place + 2, n])
+
+
+@pytest.mark.parametrize("size", [129, *map(slow, (128, 257, 400))])
+def test_long_pools_end_where_they_should(size):
+    rng = np.random.default_rng(size)
+    pool = np.sort(rng.normal(size=size))
+    for gap in (0.5, 3.0, 40.0):  # to what follows, which may join it
+        x = np.concatenate([pool, 3.0 + gap + 2.0 * np.arange(40.0)])
+        for regularization in KINDS:
+            for own in (x, -x):
+                expected = reference.soft_rank(own, 0.9, regularization)
+                got = soft_rank(own, 0.9, regularization=regularization)
+                assert_allclose(got, expected.astype(float), rtol=1e-13)
+        x = np.concatenate([size * pool, 4 * size + 0.9 * np.arange(200.0)])
+        for regularization in ("quadratic", "entropic"):
+            for own in (x, -x):
+                expected = reference.soft_sort(own, gap, regularization)
+                got = soft_sort(own, gap, regularization=regularization)
+                assert_allclose(got, expected.astype(float), rtol=1e-12, atol=1e-11)
 
 
 # Certificates: rows that need no sort
