@@ -15,6 +15,7 @@ from sklearn.linear_model import LinearRegression
 
 from sksoftrank import SoftLQSRegressor, SoftLTSRegressor, SoftLTSRegressorCV
 from sksoftrank.robust._intervals import half_width
+from sksoftrank.robust._row_weights import step_weights
 
 MODELS = [
     SoftLTSRegressor(random_state=0),
@@ -70,6 +71,16 @@ def test_rows_of_the_fit_are_as_the_attributes_say(model, kind):
     assert_array_equal(
         again.inlier_weight(X, y, **sigma), model.inlier_weight(X, y, **sigma)
     )
+
+
+@pytest.mark.parametrize("seeds", [range(2), slow(range(2, 12))])
+def test_rows_tied_but_for_rounding_have_one_weight(seeds):
+    for seed in seeds:
+        X, y, _ = contaminated(distance=4, seed=seed)
+        model = SoftLQSRegressor(epsilon=0, n_init=50, random_state=0)
+        assert_agrees(model.fit(X.round(), y.round()), X.round(), y.round())
+    rule = step_weights(np.array([1, 2, 1 + 1e-15, 0.5]), np.array([1.0, 0, 0, 1]))
+    assert_array_equal(rule(np.array([0.6, 1, 1 + 1e-15, 3])), [1, 0.5, 0.5, 0])
 
 
 @models

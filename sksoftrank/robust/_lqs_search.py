@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import gen_batches
 
+from .._edges import follow_edges
 from ..linear._algebra import EPS
 from ..linear._robust_scale import ROUNDING
 from ._lts_rows import TrimmedRows
@@ -352,53 +353,17 @@ class QuantileRows:
         for i, position in enumerate(dropped):
             stays = np.arange(active.size) != position
             change[i, active[stays]] = -sign[stays] * steps[-1, i]
-        return self._last_kept(residual, change, x[-1], raises)
-
-    def _last_kept(self, residual, change, bound, bound_change):
-        """The largest s in [0, 1] at which the bound holds for rows of weight h.
-
-        It holds for a row while ``|residual - s change| <= bound + s bound_change``, in
-        an interval of s. Returns s, and the row of which the interval ends there or -1,
-        for each row of `change`.
-        """
-        n_rows = residual.size
-        first, last = np.full(change.shape, -np.inf), np.full(change.shape, np.inf)
-        for side in (1.0, -1.0):
-            room = bound - side * residual
-            speed = -side * change - bound_change
-            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                limit = room / speed
-            np.minimum(last, limit, out=last, where=speed > 0)
-            np.maximum(first, limit, out=first, where=speed < 0)
-            last[(speed == 0) & (room < 0)] = -np.inf
-        weight = np.where((first <= last) & (last >= 0), self.weight, 0.0)
+        length = np.empty(len(change))
+        entering = np.empty(len(change), dtype=np.intp)
         needed = self.n_kept * (1 - ROUNDING)
-        whole = np.sum(weight, axis=1, where=(first <= 1) & (last >= 1)) >= needed
-
-        # The largest end s of an interval such that those that have not ended before
-        # it, less those that begin after it, weigh enough. Less begins after a larger
-        # s, so that from above one comes to the largest.
-        last[weight == 0] = -np.inf
-        order = np.argsort(-last, axis=1)
-        reached = np.cumsum(np.take_along_axis(weight, order, axis=1), axis=1)
-        lines = np.arange(len(last))
-        length, entering = np.ones(len(last)), np.full(len(last), -1)
-        some = ~whole
-        while True:
-            later = np.einsum("ij,ij->i", first > length[:, None], weight)
-            position = np.count_nonzero(reached < (needed + later)[:, None], axis=1)
-            some &= position < n_rows  # always, but for rounding errors
-            row = order[lines, np.minimum(position, n_rows - 1)]
-            if (row == entering)[some].all():
-                break
-            length, entering = last[lines, row], row
-        tied = last == length[:, None]
-        for line in np.flatnonzero(some & (np.count_nonzero(tied, axis=1) > 1)):
-            # Of rows that end together the last that is needed, in any units.
-            more = np.cumsum((weight[line] * tied[line])[::-1])[::-1]
-            more += weight[line] @ (last[line] > length[line]) - later[line]
-            entering[line] = np.flatnonzero(tied[line] & (more >= needed))[-1]
-        return (
-            np.where(some, length, whole.astype(np.float64)),
-            np.where(some, entering, -1),
+        follow_edges(
+            residual,
+            np.ascontiguousarray(change),
+            self.weight,
+            float(x[-1]),
+            raises[:, 0].copy(),
+            needed,
+            length,
+            entering,
         )
+        return length, entering

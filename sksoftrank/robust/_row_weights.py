@@ -5,10 +5,15 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..linear._algebra import EPS
+
 Values: TypeAlias = NDArray[np.float64]
 
 # Weights that differ by less are the same.
 DIGITS = 12
+
+# Losses that differ by less, relative to them, are the same.
+TIED = 1e-10
 
 
 class SelectionWeights(NamedTuple):
@@ -41,7 +46,16 @@ class StepWeights(NamedTuple):
 
 
 def step_weights(losses: Values, p: Values) -> StepWeights:
-    """The steps of a choice p that falls with the losses, bounds half way between."""
+    """The steps of a choice p that falls with the losses, bounds half way between.
+
+    Losses that only rounding tells apart share their weights.
+    """
+    order = np.argsort(losses)
+    ordered = losses[order]
+    limit = TIED * ordered[1:] + EPS * ordered.max(where=p[order] > 0, initial=0.0)
+    level = np.zeros(order.size, dtype=np.intp)
+    level[order[1:]] = np.cumsum(np.diff(ordered) > limit)
+    p = (np.bincount(level, p) / np.bincount(level))[level]
     values, code = np.unique(-p.round(DIGITS), return_inverse=True)
     smallest, largest = np.full((2, values.size), np.inf)
     np.minimum.at(smallest, code, losses)
