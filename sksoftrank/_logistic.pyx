@@ -10,9 +10,9 @@ g (1 - g) m / (1 + g m) keeps the digits of small deviations. Shares above 1/2 a
 of the others, 1 - g, with the signs of distances and offset turned.
 """
 
-from libc.math cimport INFINITY, NAN, exp, expm1, fabs, isfinite, log, log1p, sqrt
+from libc.math cimport INFINITY, NAN, exp, expm1, fabs, floor, isfinite, log, log1p, sqrt
 
-from ._exponentials cimport expm1_all
+from ._exponentials cimport exp_all, expm1_all
 from ._selection cimport (
     BLOCK, SHORT, TILE, Goal, Losses, Room, Sum, Threshold, add_block, find_threshold,
 )
@@ -30,6 +30,11 @@ cdef int STEPS = 200
 
 # With a slope below this share of what is kept the offset has lost digits.
 cdef double STEEP = 1e-3
+
+# In units of epsilon. A gap around the threshold in whose middle a search starts, and
+# one where the slope is below `STEEP` in rows up to SHORT.
+cdef double WIDE = 6.0
+cdef double VERY_WIDE = 24.0
 
 # Beyond this m is as good as infinite; distances are cut at 1e300.
 cdef double FAR_STEP = 700.0
@@ -214,7 +219,10 @@ cdef void find_logistic_tile(
     double* slopes
 ) noexcept nogil:
     """`find_logistic_offset` of a tile of rows, whose starts are those of clips of
-    width 4."""
+    width 4, or in the middle of a wide gap, which may be left to `settle_row`.
+
+    slopes (INOUT): what is kept; about the slopes at the solutions.
+    """
     cdef double[SHORT * TILE] d
     cdef double[SHORT * TILE] m
     cdef double[TILE] values
@@ -222,7 +230,7 @@ cdef void find_logistic_tile(
     cdef double[TILE] excess
     cdef double[TILE] slope
     cdef double[TILE] bend
-    cdef double low, high
+    cdef double low, high, gap, n_below, y
     cdef Halley[TILE] searches
     cdef bint[TILE] is_done
     cdef Curve curve
@@ -244,7 +252,22 @@ cdef void find_logistic_tile(
             high = max(high, d[TILE * i + r])
         begin(&searches[r], low, high)
         is_done[r] = False
-    for _ in range(STEPS):
+        if high - low > WIDE and slopes[r] == floor(slopes[r]):
+            gap = INFINITY
+            n_below = 0.0
+            for i in range(n):
+                y = searches[r].sign * d[TILE * i + r]
+                gap = min(gap, y if y > 0.0 else INFINITY)
+                n_below += y <= 0.0
+            # What is kept is not all, so something is above, and the gap finite.
+            if n_below == slopes[r] and gap > WIDE:
+                searches[r].offset = searches[r].sign * (
+                    0.5 * gap - log(goals[r].share) + log(goals[r].rest))
+                if gap > VERY_WIDE:
+                    searches[r].slope = 0.0
+                    is_done[r] = True
+                    n_open -= 1
+    for _ in range(STEPS if n_open > 0 else 0):
         for r in range(TILE):
             values[r] = searches[r].offset
         sk_steps_tile(d, n, values, FAR_STEP, m)
@@ -274,26 +297,36 @@ cdef void settle_in_gap(
     one: with them and `lack`, what the values above 1/2 weigh more than is kept, it is
     the z = exp(step) of below * z - above / z + lack = 0.
     """
-    cdef Py_ssize_t i
-    cdef double logit = log(share) - log1p(-share), u, small, weight
+    cdef Py_ssize_t start, i, size
+    cdef double logit = log(share) - log1p(-share), least
     cdef double above, below, lack, root, step, low, high
+    cdef double[BLOCK] u
+    cdef double[BLOCK] small
     for _ in range(8):
         above = below = 0.0
         lack = -kept
         low = -INFINITY
         high = INFINITY
-        for i in range(x.size):
-            weight = 1.0 if x.weight == NULL else x.weight[i]
-            u = sign * (at.offset - distance(x.value[i], at.anchor, epsilon)) + logit
-            small = exp(-fabs(u))
-            small /= 1.0 + small
-            if u > 0.0:
-                above += weight * small
-                lack += weight
-                high = min(high, u)
-            else:
-                below += weight * small
-                low = max(low, u)
+        start = 0
+        while start < x.size:
+            size = min(x.size - start, <Py_ssize_t> BLOCK)
+            for i in range(size):
+                u[i] = logit + sign * (
+                    at.offset - distance(x.value[start + i], at.anchor, epsilon))
+                small[i] = -fabs(u[i])
+            exp_all(small, size, small)
+            for i in range(size):
+                small[i] /= 1.0 + small[i]
+            weigh(x, start, small, size)
+            for i in range(size):
+                if u[i] > 0.0:
+                    above += small[i]
+                    lack += 1.0 if x.weight == NULL else x.weight[start + i]
+                    high = min(high, u[i])
+                else:
+                    below += small[i]
+                    low = max(low, u[i])
+            start += size
         root = sqrt(lack * lack + 4.0 * above * below)
         if lack == 0.0 and (above == 0.0 or below == 0.0):
             step = -0.5 * (low + high)  # to the middle of the gap
@@ -304,7 +337,9 @@ cdef void settle_in_gap(
         if not isfinite(step):
             return
         at.offset += sign * step
-        if fabs(step) <= 1e-15 * max(1.0, fabs(at.offset)):
+        # The next step is smaller by about the largest of the exponentials.
+        least = min(high, -low)
+        if fabs(step) * exp(fabs(step) - least) <= 1e-15 * max(1.0, fabs(at.offset)):
             return
 
 

@@ -30,6 +30,18 @@ def exact_choice(values, k, epsilon, g):
         return [np.array([float(v) for v in row]) for row in (parts, share, pulled)]
 
 
+def exact_parts(values, k):
+    """Parts for ``epsilon=1``, by bisection."""
+    with mpmath.workdps(60):
+        x = [mpmath.mpf(float(value)) for value in values]
+        low, high = min(x) - 50, max(x) + 50
+        while high - low > mpmath.mpf(10) ** -40:
+            middle = (low + high) / 2
+            total = mpmath.fsum(1 / (1 + mpmath.exp(middle - v)) for v in x)
+            low, high = (middle, high) if total > k else (low, middle)
+        return [float(1 / (1 + mpmath.exp(low - v))) for v in x]
+
+
 @pytest.mark.parametrize("largest", [True, False])
 @pytest.mark.parametrize(
     ("n", "k", "epsilon"),
@@ -64,6 +76,26 @@ def test_derivatives_have_their_digits(n, k, epsilon, largest):
     ):
         atol = 1e-12 * np.abs(expected).max()
         assert_allclose(got, expected, rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("k", [slow(1), slow(3), 5, slow(9)])
+@pytest.mark.parametrize("largest", [True, False])
+def test_short_rows_with_gaps_of_all_widths(largest, k):
+    """Beside one another in tiles, where wide gaps go another way than others."""
+    rng, gaps = np.random.default_rng(k), [0, 0.1, 2, 5.9, 6.1, 12, 23.9, 24.1, 40, 150]
+    rows = rng.normal(size=(3 * len(gaps), 10))
+    rows[1::3] = rows[1::3].round(0)
+    rows[2::3, ::2] *= 20
+    for row, gap in zip(rows, np.repeat(gaps, 3), strict=True):
+        row.sort()
+        row[k:] += gap + row[k - 1] - row[k]
+    rows = -rng.permuted(rows, axis=1)
+    expected = np.array([exact_parts(row, k) for row in rows])
+    sign = 1 if largest else -1
+    found = soft_topk(sign * rows, k, regularization="entropic", largest=largest)
+    assert_allclose(found, expected, rtol=1e-12)
+    others = soft_topk(-rows, 10 - k, regularization="entropic")
+    assert_allclose(1 - expected, others, rtol=0, atol=1e-15)
 
 
 def test_whole_choices_of_many_values_are_whole():

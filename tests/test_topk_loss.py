@@ -271,6 +271,29 @@ def test_kernel_without_a_sort(operator, n_classes):
     assert n_solved == 15 if n_classes <= 60 else 3 <= n_solved < 15
 
 
+def test_one_call_of_the_kernel(monkeypatch):
+    # Threads that come back from many short ones wait for one another.
+    calls, kernel = [], _topk.topk_rows
+    monkeypatch.setattr(
+        _topk, "topk_rows", lambda *args: calls.append(len(args[0])) or kernel(*args)
+    )
+    scores = np.random.default_rng(0).normal(size=(300, 200))
+    labels = np.arange(300) % 200
+    value, gradient = soft_topk_loss(scores, labels, 3, 1e-3)
+    assert calls == [300]
+    # Rows beyond the kernel are solved in batches, and the others with them.
+    scores[250] *= 0.03
+    value, gradient = soft_topk_loss(scores, labels, 3, 1e-3)
+    assert len(calls) > 2
+    parts = [
+        soft_topk_loss(scores[i : i + 1], labels[i : i + 1], 3, 1e-3)
+        for i in range(300)
+    ]
+    assert_allclose(value, np.mean([part for part, _ in parts]), rtol=1e-12)
+    expected = np.concatenate([part for _, part in parts]) / 300
+    assert_allclose(gradient, expected, rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("operator", ["quadratic", "entropic", "kl"])
 def test_many_classes_near_the_last_of_more(operator):
     """A hundred of them may hold the rank, but not with those above."""

@@ -460,6 +460,15 @@ def test_bad_k_of_ranks(k, error, message):
         soft_topk_rank(GOOD, k)
 
 
+@pytest.mark.parametrize("weights", [None, [1.0, 2.0, 1.0]])
+@pytest.mark.parametrize("k", [1e-320, -1, 4.5])
+def test_bad_values_are_named_before_a_bad_k(k, weights):
+    with pytest.raises(ValueError, match=r"^values must be finite, got 1 NaN"):
+        soft_topk([1.0, np.nan, 2.0], k, weights=weights)
+    with pytest.raises(ValueError, match=r"^k must be"):
+        soft_topk([1.0, 3.0, 2.0], k, weights=weights)
+
+
 @pytest.mark.parametrize("largest", [True, False])
 @pytest.mark.parametrize("regularization", REGULARIZATIONS)
 @pytest.mark.parametrize("epsilon", [1e-160, 1e-300, 5e-324])

@@ -239,6 +239,12 @@ class TopKLoss:
         gradient = np.zeros_like(scores)
         if not scores.size:
             return value, gradient
+        if self.kind is not None and self.squashing is None and self.layout is None:
+            # In one call: others would wait for the interpreter's lock again and again.
+            value = self._of_known_ranks(scores, self.labels, self.weight, gradient)
+            if not math.isnan(value):
+                return value, gradient
+            value = 0.0
         for index, loss in self.parts(scores.shape[-1]):
             part, gradient[index] = loss(scores[index])
             value += part
@@ -265,16 +271,7 @@ class TopKLoss:
     def _of_ranks(self, scores, labels, weight):
         if self.kind is not None:
             gradient = np.empty(scores.shape)
-            value = topk_rows(
-                np.ascontiguousarray(scores),
-                labels,
-                weight,
-                self.table,
-                self.epsilon,
-                self.kind,
-                self.growth == "bounded",
-                gradient,
-            )
+            value = self._of_known_ranks(scores, labels, weight, gradient)
             if not math.isnan(value):
                 return value, gradient
         ranks, jacobian = self.rank(
@@ -290,6 +287,19 @@ class TopKLoss:
         rank_gradient = np.zeros_like(scores)
         rank_gradient[true] = weight * slope
         return value, jacobian.vjp(rank_gradient)
+
+    def _of_known_ranks(self, scores, labels, weight, gradient):
+        """The value, and the gradient (OUT); NaN if a row needs all of its ranks."""
+        return topk_rows(
+            np.ascontiguousarray(scores),
+            labels,
+            weight,
+            self.table,
+            self.epsilon,
+            self.kind,
+            self.growth == "bounded",
+            gradient,
+        )
 
 
 class CrossEntropy:

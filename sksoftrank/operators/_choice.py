@@ -282,15 +282,19 @@ class Choice:
 def choose(values, slices, k, epsilon, kind, largest):
     """The parts of the k largest or smallest values, all finite, or None.
 
-    As of a `Choice` without weights, by the shortest way.
+    As of a `Choice` without weights, by the shortest way. None also for a wrong k:
+    what is wrong with the values is said before.
     """
     if values.size == 0:
         return None
     rows = slices.to_rows(values)
-    k = check_mass(k, float(slices.length))
     is_logistic = kind == _pav.ENTROPIC and epsilon > 0
-    if kind == _pav.QUADRATIC and epsilon > 0:
-        check_share(k, float(slices.length), "k")
+    try:
+        k = check_mass(k, float(slices.length))
+        if kind == _pav.QUADRATIC and epsilon > 0:
+            check_share(k, float(slices.length), "k")
+    except (TypeError, ValueError):
+        return None
     parts = np.empty(rows.shape, rows.dtype)
     sign = -1.0 if largest else 1.0
     is_finite = CHOOSE_ROWS[rows.dtype](rows, sign, k, epsilon, is_logistic, parts)
