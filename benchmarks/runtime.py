@@ -1,6 +1,7 @@
 """Time and memory of every soft rank and sort, as in section 6.2 of the paper.
 
     python benchmarks/runtime.py [--out DIR] [--memory GIB] [--seconds S] [--max-size N]
+        [--only SUBSTRING]
 
 Batches of 128 slices of n values, forward and forward with backward. Each case runs in
 a forked process of its own, whose memory is limited (needs a Unix system).
@@ -152,11 +153,11 @@ def in_own_process(function, *args):
     return result
 
 
-def run(max_size, seconds, limit_bytes):
+def run(max_size, seconds, limit_bytes, only):
     """Results {(label, n, mode): Result}."""
     results = {}
     for operator in OPERATORS:
-        for mode in MODES:
+        for mode in MODES if only in operator.label else ():
             previous = None
             for n in [size for size in SIZES if size <= max_size]:
                 slices = affordable_slices(operator, previous, n, seconds)
@@ -208,6 +209,7 @@ def table(results, mode, kind):
             *(cell(results.get((operator.label, n, mode)), kind) for n in sizes),
         ]
         for operator in OPERATORS
+        if any(operator.label == label for label, _, _ in results)
     ]
     return markdown(["operator", *(f"n = {n}" for n in sizes)], rows)
 
@@ -303,9 +305,10 @@ def main():
         "--seconds", type=float, default=3.0, help="about the longest time of a call"
     )
     parser.add_argument("--max-size", type=int, default=SIZES[-1], help="largest n")
+    parser.add_argument("--only", default="", help="part of an operator's label")
     args = parser.parse_args()
     limit_bytes = int(args.memory * 2**30)
-    results = run(args.max_size, args.seconds, limit_bytes)
+    results = run(args.max_size, args.seconds, limit_bytes, args.only)
     text = report(results, limit_bytes)
     print(text)
     if args.out is None:
