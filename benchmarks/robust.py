@@ -17,7 +17,12 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from robust_answers import auto_section, intervals_section, minima_section
+from robust_answers import (
+    auto_section,
+    intervals_section,
+    lqs_section,
+    minima_section,
+)
 from robust_page import OPENING, TARGETS
 from robust_peers import peers_section
 from sklearn.exceptions import ConvergenceWarning
@@ -484,6 +489,7 @@ def main():
         "Automatic epsilon": partial(
             auto_section, table, quick, arguments.data, arguments.tables
         ),
+        "Least quantile": partial(lqs_section, table, quick),
         "Intervals": partial(intervals_section, table, quick),
         "Other minima": partial(minima_section, table, quick),
     }

@@ -155,7 +155,7 @@ def report():
         "",
         "Otherwise you would take NeuralSort, which is as good within noise, or",
         "Sinkhorn ranks, which are slower. Both compare all pairs: for long lists",
-        "that is dear.",
+        "that is expensive.",
         "",
         f"A network that scores images, trained by {STEPS} steps with {BATCH} sets of",
         "n images each, of which it sees the order only. Part of test sets in the",

@@ -106,7 +106,7 @@ def main():
         "",
         "Without derivatives `np.quantile` and `np.argpartition` do; with them you "
         "would sort softly and take an entry (last line of each table). Numbers below "
-        "1 are less than a sort of indices. Short rows and entropic choices are dear.",
+        "1 are less than a sort of indices. Short rows and entropic choices cost most.",
         "",
     ]
     for shape in [*((n,) for n in arguments.sizes), BATCH]:

@@ -37,7 +37,7 @@ def soft_lts_path(
 ) -> SoftLTSPath:
     """Fit `SoftLTSRegressor` for every `epsilon` of a grid, from one start.
 
-    The search for the start is the dear part of a fit, and does not depend on
+    The search for the start is the expensive part of a fit, and does not depend on
     `epsilon`: the path of nine costs as much as one and a half fits for a hundred
     rows, two for 1e4 and three for 1e5.
 
