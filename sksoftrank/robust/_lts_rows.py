@@ -28,9 +28,9 @@ EXACT_SQUARES = 1e-20
 EXACT_ROW = 1e-14
 
 # Fits in up to this many coordinates are exact. With more, they come from conjugate
-# gradients: so many steps for all of them at once, each at the cost of two products with
-# the rows, until what is left to gain is this part of the objective. A fit that needs
-# more gets a Gram matrix of its own.
+# gradients: so many steps for all of them at once, each at the cost of two products
+# with the rows, until what is left to gain is this part of the objective. A fit that
+# needs more gets a Gram matrix of its own.
 MAX_EXACT_RANK = 64
 MAX_GRADIENTS = 20
 NOTHING_TO_GAIN = 1e-5
