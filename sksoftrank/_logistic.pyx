@@ -10,7 +10,9 @@ g (1 - g) m / (1 + g m) keeps the digits of small deviations. Shares above 1/2 a
 of the others, 1 - g, with the signs of distances and offset turned.
 """
 
-from libc.math cimport INFINITY, NAN, exp, expm1, fabs, floor, isfinite, log, log1p, sqrt
+from libc.math cimport (
+    INFINITY, NAN, exp, expm1, fabs, floor, isfinite, log, log1p, sqrt,
+)
 
 from ._exponentials cimport exp_all, expm1_all
 from ._selection cimport (

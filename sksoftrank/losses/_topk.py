@@ -229,7 +229,7 @@ class TopKLoss:
         self.epsilon = epsilon
         self.table = np.array(list(shares.items()), dtype=np.float64)
         self.rank: Any = OPERATORS[operator]
-        self.kind = KINDS.get(operator)
+        self.kind: Any = KINDS.get(operator)
         self.growth = growth
         self.squashing = squashing
 
