@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config, utils
 from sklearn.base import _fit_context
@@ -106,6 +107,7 @@ __all__ = [
     "is_lazy",
     "raise_for_params",
     "refuse_lazy",
+    "refuse_masked",
     "refuse_other_arrays",
     "safe_indexing",
     "safe_split",
@@ -157,14 +159,25 @@ def refuse_lazy(value: Any, name: str) -> None:
         )
 
 
+def refuse_masked(value: Any, name: str) -> None:
+    """Say that masked entries are no numbers."""
+    if np.ma.isMaskedArray(value) and np.ma.is_masked(value):
+        raise TypeError(
+            f"{name} must be an array without missing values, got a masked array with "
+            f"{np.ma.count_masked(value)} masked entries."
+        )
+
+
 def refuse_other_arrays(*arrays, names=("X", "y")):
     """Raise for arrays that are not NumPy's where scikit-learn would keep them.
 
     That is with ``array_api_dispatch=True``; else it makes them NumPy's. Collections of
-    dask are refused in any case: it would gather them.
+    dask are refused in any case, for it would gather them, and masked entries, for it
+    would take what is under the mask.
     """
     for array, name in zip(arrays, names, strict=False):
         refuse_lazy(array, name)
+        refuse_masked(array, name)
     if not get_config()["array_api_dispatch"]:
         return
     for array in arrays:

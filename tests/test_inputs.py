@@ -15,6 +15,12 @@ from scipy import sparse
 from test_package import PUBLIC
 
 from sksoftrank import (
+    SoftLTSRegressor,
+    SoftRanker,
+    SoftRankTransformer,
+    SoftSpearmanLabelRanker,
+    SoftTopKClassifier,
+    SoftTrimmedRegressor,
     epsilon_bounds,
     isotonic_projection,
     project_permutahedron,
@@ -200,6 +206,36 @@ def test_bad_arrays_of_scores(function, arguments):
         ):
             with pytest.raises((ValueError, TypeError)):
                 function(**arguments | {name: bad})
+        if name != "epsilons":
+            masked = np.ma.masked_equal(good, np.ravel(good)[1])
+            with pytest.raises(TypeError, match=r"must be .* got a masked array with"):
+                function(**arguments | {name: masked})
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        SoftLTSRegressor(),
+        SoftRankTransformer(),
+        SoftRanker(),
+        SoftSpearmanLabelRanker(),
+        SoftTopKClassifier(),
+        SoftTrimmedRegressor(),
+    ],
+)
+def test_masked_entries_of_tables(estimator):
+    X = np.random.default_rng(0).normal(size=(30, 3))
+    is_ranker = isinstance(estimator, SoftSpearmanLabelRanker)
+    y = X if is_ranker else (X[:, 0] > 0).astype(int)
+    masked = np.ma.masked_greater(X, 1)
+    with pytest.raises(TypeError, match=r"^X must .* got a masked array with \d+ m"):
+        estimator.fit(masked, y)
+    estimator.fit(np.ma.array(X), y)  # nothing is masked
+    if not isinstance(estimator, SoftRankTransformer):
+        with pytest.raises(TypeError, match=r"^y must .* got a masked array with 1 m"):
+            estimator.fit(
+                X, np.ma.array(y, mask=np.arange(y.size).reshape(y.shape) == 2)
+            )
 
 
 @ours

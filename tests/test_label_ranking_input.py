@@ -291,3 +291,12 @@ def test_make_label_ranking_bad_parameters(parameters):
     (name,) = parameters
     with pytest.raises(ValueError, match=f"'{name}' parameter"):
         make_label_ranking(**parameters)
+
+
+def test_a_refused_fit_leaves_the_last_one():
+    X, y, _ = make_label_ranking(30, random_state=0)
+    model = SoftSpearmanLabelRanker().fit(X, y)
+    expected = model.predict(X)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.fit(X[:, :2], y[:-1])
+    assert_array_equal(model.predict(X), expected)

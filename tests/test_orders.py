@@ -100,6 +100,15 @@ def test_ranks_are_not_taken_for_orders(noise):
             SoftSpearmanLabelRanker(max_iter=50).fit(X, ranks)  # warnings are errors
 
 
+def test_features_that_tell_nothing_take_no_ranks_for_orders():
+    rng = np.random.default_rng(0)
+    y = np.arange(1.0, 5) + rng.normal(size=(120, 4)) * [0.1, 9.0, 0.1, 9.0]
+    ranks = rankdata(y, axis=1)
+    orders = np.argsort(ranks, axis=1) + 1.0
+    for y in (ranks, orders):
+        SoftSpearmanLabelRanker().fit(np.ones((120, 2)), y)  # warnings are errors
+
+
 @RANKERS
 def test_zeros_for_labels_that_are_not_ranked(ranker):
     X = np.arange(4.0)[:, None]

@@ -532,3 +532,12 @@ def test_bad_shapes_and_order_of_calls():
         SoftLTSRegressor().predict(X)
     with pytest.raises(ValueError, match=r"X has 2 features, but .* expecting 3"):
         SoftLTSRegressor().fit(X, y).predict(X[:, :2])
+
+
+@pytest.mark.parametrize("size", [1e150, 1e300])
+def test_errors_with_huge_weights(size):
+    X, y = make_regression(40, 2, noise=1.0, random_state=0)
+    model = SoftLTSRegressor(random_state=0)  # warnings are errors
+    expected = model.fit(X, y, sample_weight=np.full(40, 1e20)).stderr_
+    found = model.fit(X, y, sample_weight=np.full(40, size)).stderr_
+    assert_allclose(found, expected * np.sqrt(1e20 / size), rtol=1e-6)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from .._sklearn import is_lazy, refuse_lazy
+from .._sklearn import is_lazy, refuse_lazy, refuse_masked
 from .._typing import Array
 from ._exact import (
     LARGEST_EXACT,
@@ -43,11 +43,7 @@ def as_array(values, name) -> Array:
             f"{type(values).__name__}; convert it with toarray()."
         )
     # The arrays of pandas with NA have a mask, too, but become NaN.
-    if np.ma.isMaskedArray(values) and np.ma.is_masked(values):
-        raise TypeError(
-            f"{name} must be an array without missing values, got a masked array with "
-            f"{np.ma.count_masked(values)} masked entries."
-        )
+    refuse_masked(values, name)
     refuse_traced(values, name)
     try:
         return np.asarray(values)

@@ -112,8 +112,12 @@ def look_like_orders(X, ranks):
     design = np.column_stack([np.ones(len(X)), X])
     targets = np.hstack([ranks, np.argsort(ranks, axis=1) + 1.0])
     fitted = design @ np.linalg.lstsq(design, targets, rcond=None)[0]
-    left = ((targets - fitted) ** 2).reshape(len(X), 2, -1).sum(axis=(0, 2))
-    return bool(left[1] < LARGEST_LEFT * left[0])
+    left, alone = (
+        ((targets - other) ** 2).reshape(len(X), 2, -1).sum(axis=(0, 2))
+        for other in (fitted, targets.mean(axis=0))
+    )
+    # Means alone can be closer to orders: features that tell nothing prove nothing.
+    return bool(left[1] < min(LARGEST_LEFT * left[0], LARGEST_LEFT * alone[1]))
 
 
 def looks_like_zeros_for_unranked(y):

@@ -127,6 +127,9 @@ class LabelRankerMixin:
             y = align_labels(y, self.labels_)
         labels = label_names(y)
         y = exact_differences(y, "y")
+        refuse_lazy(X, "X")
+        if y is not None:  # before the features of a new fit are noted
+            check_consistent_length(X, y)
         X, y = validate_data(
             self,
             X,
@@ -141,7 +144,6 @@ class LabelRankerMixin:
                 },
             ),
         )
-        check_consistent_length(X, y)
         if y.ndim != 2:
             raise ValueError(
                 f"y must have shape (n_samples, n_labels), a column for each label, "

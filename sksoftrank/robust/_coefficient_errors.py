@@ -1,5 +1,6 @@
 """Covariance of the coefficients of a trimmed linear fit, and what follows from it."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -181,9 +182,11 @@ def coefficient_errors(design, residual, weight, p, slope=None, gram=None):
     kept = weight * p
     total, used = kept.sum(), weight * (p > 0)
     mean = used @ slope / used.sum()
+    _, exponent = math.frexp(total)  # the square of huge weights is infinite
+    share = math.ldexp(total, -exponent)
     moments = ChoiceMoments(
         total,
-        total**2 / (kept @ p),
+        math.ldexp(share**2 / math.ldexp(kept @ p, -exponent), exponent),
         kept @ (p * residual**2),
         weight @ slope,
         mean,
@@ -215,7 +218,7 @@ def errors_of(design, gram, penalty, moments: ChoiceMoments) -> CoefficientError
         everything = np.eye(design.n_coordinates)
         return _errors(design, 0 * everything, everything, 0.0)
 
-    variance = moments.psi_square * n_effective / total
+    variance = moments.psi_square * (n_effective / total)
     variance /= n_effective - n_coefs
     spread = moments.slope_variance / moments.slope_mean**2
     variance *= (1 + n_coefs / n_effective * spread) ** 2
