@@ -13,7 +13,7 @@ from ._base import attributes_at
 from ._data_warnings import less_trim, warn_of_data
 from ._lts_fits import LTSFits
 from ._other_minimum import warn_of_other_minimum
-from ._unseen import warn_undetermined
+from ._unseen import warn_slow, warn_undetermined
 
 
 class SoftLTSRegressor(LTSFits):
@@ -164,7 +164,10 @@ class SoftLTSRegressor(LTSFits):
     Warns
     -----
     ConvergenceWarning
-        If an iteration ends for another reason than convergence. The fit is kept.
+        If an iteration ends for another reason than convergence. The fit is kept. With
+        ``alpha=0``, more than 500 features and fewer than two kept rows for each that
+        is where 50 iterations gain less than a tenth of the error of the objective; the
+        columns are named that are more than the rows that see them.
     UserWarning
         If few rows, fewer than 2 (p + 1), have half of the sample weights; if most
         targets are equal and the fit follows these rows (nearly) exactly; if the kept
@@ -385,6 +388,8 @@ class SoftLTSRegressor(LTSFits):
         self.coef_ = self.coef_.astype(X.dtype, copy=False)
         warn_of_data(self, y, problem.weight, problem.n_coefs, less_trim)
         warn_undetermined(self, self._lost)
+        if self._is_slow:
+            warn_slow(self, problem)
         problem.warn_of_ignored_group(self, X)
         warn_of_other_minimum(self, problem)
         callbacks.end_fit()

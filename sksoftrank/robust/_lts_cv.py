@@ -31,7 +31,7 @@ from ._intervals import IntervalsMixin
 from ._lts import SoftLTSRegressor
 from ._lts_path import check_grid, check_sorted
 from ._other_minimum import OtherMinimum, warn_of_other_minimum
-from ._unseen import warn_undetermined
+from ._unseen import warn_slow, warn_undetermined
 
 # Errors beyond this many scales count alike in the default score. With more, a third of
 # outliers in X may rule it; with less, so do the good rows that are fitted anyhow.
@@ -298,6 +298,8 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
         )
         problem = model._problem(X, y, weights.get("sample_weight"), sigma)
         warn_undetermined(self, self._lost)
+        if chosen._is_slow:
+            warn_slow(self, problem)
         problem.warn_of_ignored_group(self, X)
         warn_of_other_minimum(self, problem)
         callbacks.end_fit()

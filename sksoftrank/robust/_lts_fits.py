@@ -59,6 +59,7 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
     raw_coef_: NDArray[np.float64]
     raw_intercept_: float
     start_scale_: float
+    _is_slow: bool  # the iterations were stopped
 
     def _check_auto(self):
         if self.epsilon == "auto" and self.formulation != "selection":
@@ -143,6 +144,7 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
             **self._control(),
         )
         self._warn_not_converged(fit.message or start.message)
+        self._is_slow = fit.is_slow
         self._start, self._n_coefs = problem.coefficients(start.z), problem.n_coefs
         self._zero = problem.zero * problem.scale_unit
         self.n_iter_ = max(n_before + fit.n_iter, 1)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..linear._algebra import EPS
+from ..linear._algebra import EPS, multiply
 from ..linear._models import lbfgs
 from ..linear._robust_scale import ROUNDING
 from ..losses._choices import sorted_choice, trimmed_choice
@@ -20,6 +20,13 @@ MAX_ROWS = 5000
 FLAT = 0.05
 
 
+# With fewer than two rows for each of many coefficients many directions are hardly
+# determined, and iterations go on along these without end. They stop where `WINDOW` of
+# them lower the objective by less than this part of its standard error.
+WINDOW = 50
+WORTH = 0.1
+
+
 class Minimum(NamedTuple):
     """Where an iteration ended."""
 
@@ -27,6 +34,7 @@ class Minimum(NamedTuple):
     n_iter: int
     message: str | None  # None, or why it did not converge
     is_stopped: bool = False  # by a callback
+    is_slow: bool = False  # and was stopped, see `WINDOW`
 
 
 class TrimmedSquares:
@@ -87,24 +95,33 @@ class TrimmedSquares:
         `after` is called with the coordinates after each iteration of L-BFGS, and says
         whether to stop.
         """
-        n_iter, is_stopped = 0, False
+        n_iter, is_stopped, is_slow = 0, False, False
         if self.epsilon > 0 and z.size > 0:
             start, axes, unit = self._axes(z)
 
             def function(u):
-                value, gradient, *_ = self.evaluate(start + axes @ u)
-                return value / unit**2, axes.T @ gradient / unit**2
+                value, gradient, *_ = self.evaluate(start + multiply(axes, u))
+                return value / unit**2, multiply(axes.T, gradient) / unit**2
+
+            least_gain = self._least_gain()
+            last_value = self.evaluate(z)[0] / unit**2
 
             def callback(intermediate_result):
-                nonlocal n_iter, is_stopped
+                nonlocal n_iter, is_stopped, is_slow, last_value
                 n_iter += 1
-                z = start + axes @ intermediate_result.x
+                z = start + multiply(axes, intermediate_result.x)
                 if after is not None and after(z):
                     is_stopped = True
                     raise StopIteration
                 if report is not None and n_iter % 10 == 0:
                     value = intermediate_result.fun * unit**2
                     report(f"iteration {n_iter}, objective {value:.6g}")
+                if n_iter % WINDOW == 0:
+                    value = intermediate_result.fun
+                    if last_value - value < least_gain * value:
+                        is_slow = True
+                        raise StopIteration
+                    last_value = value
 
             result = lbfgs(
                 function,
@@ -114,12 +131,22 @@ class TrimmedSquares:
                 ftol=EPS,
                 callback=callback,
             )
-            z, n_iter = start + axes @ result.x, result.nit
-            if is_stopped or result.message is not None:
-                message = None if is_stopped else result.message
-                return Minimum(z, n_iter, message, is_stopped)
+            z, n_iter = start + multiply(axes, result.x), result.nit
+            is_ended = is_stopped or is_slow
+            if is_ended or result.message is not None:
+                message = None if is_ended else result.message
+                return Minimum(z, n_iter, message, is_stopped, is_slow)
         polished = self.reweight(z, max_iter=max_iter, tol=tol)
         return polished._replace(n_iter=n_iter + polished.n_iter)
+
+    def _least_gain(self):
+        """The part of the objective that iterations must be worth; 0 for any."""
+        design = self.design
+        n_many = 2 * np.count_nonzero(design.basis)
+        if design.basis.ndim == 2 or self.n_kept >= n_many or design.penalty.any():
+            return 0.0
+        # Of a mean of squares of Gaussian errors.
+        return WORTH * math.sqrt(2 / self.n_kept)
 
     def _axes(self, z):
         """Origin and axes in which to minimise from z on, and the length of these.
@@ -127,7 +154,8 @@ class TrimmedSquares:
         Along them the curvature there is about the same, and the first step of L-BFGS,
         which has the length 1, is that of Newton's method. Some of many rows tell it.
         """
-        as_they_are = np.zeros(z.size), np.eye(z.size), 1.0
+        # A diagonal matrix, for coordinates may be many.
+        as_they_are = np.zeros(z.size), np.ones(z.size), 1.0
         if self.formulation == "sort" or self.design.basis.ndim == 1:
             return as_they_are
         _, gradient, _, p = self.evaluate(z)
@@ -192,6 +220,7 @@ class SoftFit(NamedTuple):
     n_iter: int
     message: str | None
     threshold: float = math.nan  # of the choice, not of "sort"
+    is_slow: bool = False  # see `Minimum`
 
 
 def smooth_fit(
@@ -218,4 +247,6 @@ def smooth_fit(
     )
     value, _, _, p = squares.evaluate(found.z)
     z, objective = found.z * s0, s0 * s0 * value
-    return SoftFit(z, objective, p, found.n_iter, found.message, squares.threshold)
+    return SoftFit(
+        z, objective, p, found.n_iter, found.message, squares.threshold, found.is_slow
+    )

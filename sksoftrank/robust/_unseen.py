@@ -8,6 +8,8 @@ fit leaves of them. (Maronna & Yohai 2000 treat dummies in another such alternat
 
 import numpy as np
 from scipy import sparse
+from scipy.sparse.csgraph import maximum_bipartite_matching
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
 
 from .._checks import warn
@@ -133,6 +135,36 @@ def unseen_features(design, weight, kept):
     return (is_constant | is_alone) & (design.basis != 0)
 
 
+def surplus_features(design, kept):
+    """Features that are more than the kept rows that see them, and by how many.
+
+    As many directions of their coefficients are undetermined, whatever the numbers in
+    these rows, those of weight `kept` > 0. For a diagonal basis.
+    """
+    varies = np.flatnonzero(design.basis)
+    X = design.X[kept > 0]
+    is_surplus = np.zeros(design.basis.size, dtype=bool)
+    if not sparse.issparse(X):  # take it that no number is 0
+        n_surplus = max(varies.size + design.fit_intercept - len(X), 0)
+        is_surplus[varies] = n_surplus > 0
+        return is_surplus, n_surplus
+    sees = (sparse.csr_array(X)[:, varies] != 0).astype(np.float64)
+    if design.fit_intercept:
+        sees = sparse.hstack([sees, np.ones((sees.shape[0], 1))], format="csr")
+    # Each row determines one coefficient; what is left over, and what may be exchanged
+    # for it, is not determined (Dulmage & Mendelsohn 1958).
+    column = maximum_bipartite_matching(sees, perm_type="column")
+    is_open = np.ones(sees.shape[1], dtype=bool)
+    is_open[column[column >= 0]] = False
+    n_surplus = int(is_open.sum())
+    n_open = 0
+    while n_open < is_open.sum():
+        n_open = is_open.sum()
+        is_open[column[(sees @ is_open > 0) & (column >= 0)]] = True
+    is_surplus[varies] = is_open[: varies.size]
+    return is_surplus, n_surplus
+
+
 def undetermined_axes(design, weight, kept):
     """Axes that the kept rows, those of weight `kept` > 0, do not determine.
 
@@ -169,12 +201,38 @@ def warn_undetermined(model, lost):
     columns = np.flatnonzero(lost)
     if columns.size == 0:
         return
+    warn(
+        f"The rows that {type(model).__name__} keeps do not determine the coefficients "
+        f"of {_named(model, columns)}: most rows that see them are outlying or "
+        f"disagree, so take these coefficients for unknown.",
+    )
+
+
+def warn_slow(model, problem):
+    """Warn of iterations that were stopped where coefficients are many."""
+    design = problem.design
+    kept = problem.weight * (model.inlier_mask_ | model.support_)
+    is_surplus, n_surplus = surplus_features(design, kept)
+    columns = np.flatnonzero(is_surplus)
+    left = (
+        f", which leave at least {n_surplus} direction{'s' * (n_surplus > 1)} of those "
+        f"of {_named(model, columns)} undetermined"
+    )
+    warn(
+        f"{type(model).__name__} ended after {model.n_iter_} iterations, the last "
+        f"of which lowered the objective by less than its error, for it keeps "
+        f"{np.count_nonzero(kept)} rows for {np.count_nonzero(design.basis)} "
+        f"coefficients{left if n_surplus else ''}: set alpha above 0.",
+        ConvergenceWarning,
+    )
+
+
+def _named(model, columns):
+    """The columns in a message, by their names if they have some."""
     names = getattr(model, "feature_names_in_", None)
     shown = [str(j) if names is None else repr(names[j]) for j in columns[:MAX_NAMES]]
     more = columns.size - len(shown)
-    warn(
-        f"The rows that {type(model).__name__} keeps do not determine the coefficients "
-        f"of column{'s' * (columns.size > 1)} {', '.join(shown)}"
-        f"{f' and {more} more' if more else ''}: most rows that see them are outlying "
-        f"or disagree, so take these coefficients for unknown.",
+    return (
+        f"column{'s' * (columns.size > 1)} {', '.join(shown)}"
+        f"{f' and {more} more' if more else ''}"
     )
