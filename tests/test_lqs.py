@@ -179,9 +179,10 @@ def test_rounds_of_draws_from_the_kept_rows_pay(monkeypatch):
     rng = np.random.default_rng(0)
     cases = [(rng.standard_normal((80, 6)), rng.standard_normal(80)) for _ in range(4)]
     many = [fit(X, y, **HARD).objective_ for X, y in cases]
-    monkeypatch.setattr(_lqs_search, "N_ROUNDS", 1)
+    effort = _lqs_search.THOROUGH._replace(n_rounds=1)
+    monkeypatch.setattr(_lqs_search, "THOROUGH", effort)
     one = [fit(X, y, **HARD).objective_ for X, y in cases]
-    monkeypatch.setattr(_lqs_search, "N_BEST_SUBSETS", 1)
+    monkeypatch.setattr(_lqs_search, "THOROUGH", effort._replace(n_best=1))
     least = [fit(X, y, **HARD).objective_ for X, y in cases]
     assert np.mean(many) < 0.95 * np.mean(one)
     assert np.mean(one) < np.mean(least)
@@ -497,6 +498,13 @@ def test_regression_and_affine_equivariance(parameters):
     intercept = moved.intercept_ + np.array([1, 2, 3]) @ moved.coef_
     assert_allclose(intercept, model.intercept_ - 5, rtol=0, atol=1e-8)
     assert_allclose(moved.objective_, model.objective_, rtol=1e-8)
+
+
+@pytest.mark.slow
+def test_hard_fits_hardly_depend_on_the_seed():
+    X, y, _ = contaminated()
+    found = [fit(X, y, **HARD, random_state=i).objective_ for i in range(12)]
+    assert np.count_nonzero(np.divide(found, min(found)) > 1 + 1e-6) <= 1
 
 
 @pytest.mark.parametrize("parameters", FORMULATIONS)

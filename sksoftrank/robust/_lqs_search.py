@@ -1,7 +1,7 @@
 """Search for the global minimum of the hard least quantile of squares (LQS)."""
 
 import copy
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils import gen_batches
@@ -19,12 +19,23 @@ from ._normal_equations import best_fits, select
 # rows, or this fraction of them, next to the boundary.
 MAX_DRAWN = 1500
 BAND_SIZE = 2000
-# Fits through random rows by default, in each of a few rounds: as many as have this
-# number of residuals, within limits. So many of each round go on.
-N_RESIDUALS = 300_000
+
+
+class Effort(NamedTuple):
+    """Rounds of fits through random rows."""
+
+    n_rounds: int
+    n_residuals: int  # of all fits of a round, by default
+    n_best: int  # fits of a round that go on
+
+
+# Few rows have many local minima that are close to each other, and moves cost little.
+SMALL = 400
+THOROUGH = Effort(n_rounds=12, n_residuals=75_000, n_best=6)
+QUICK = Effort(n_rounds=6, n_residuals=300_000, n_best=4)
+
+# Limits of the number of fits in a round.
 N_SUBSETS = 200, 1000
-N_ROUNDS = 6
-N_BEST_SUBSETS = 4
 
 # Weight in the draws of rows that the best fit does not keep.
 OUTSIDE = 1e-6
@@ -146,8 +157,9 @@ def _search_sample(
 ):
     """The best fit to (a sample of) the rows, and the number of moves that it took."""
     index, weight = _sample(sample_weight, rng)
+    effort = THOROUGH if index.size <= SMALL else QUICK
     if n_init == "auto":
-        n_init = _batch_size(index.size)
+        n_init = int(np.clip(effort.n_residuals / index.size, *N_SUBSETS))
     n_kept = n_kept * weight.sum() / sample_weight.sum()
     rows = TrimmedRows(
         design.rows(index), y[index], weight, n_kept, design.penalty, design.noise
@@ -159,8 +171,10 @@ def _search_sample(
     found = np.linalg.lstsq(rows.transform, np.transpose(starts), rcond=None)[0].T
     best, best_value, n_moves = None, np.inf, 0
     draws = copy.copy(rows)  # with other weights later
-    for _ in range(N_ROUNDS):
-        found = np.vstack([found, _best_draws(fitted, draws, level, n_init, rng)])
+    for _ in range(effort.n_rounds):
+        found = np.vstack(
+            [found, _best_draws(fitted, draws, level, n_init, effort.n_best, rng)]
+        )
         for z in found:
             z, bound, more = fitted.descend(z, max_iter)
             n_moves += more
@@ -175,20 +189,16 @@ def _search_sample(
     return rows.transform @ best, n_moves
 
 
-def _best_draws(fitted, draws, level, n_init, rng):
+def _best_draws(fitted, draws, level, n_init, n_best, rng):
     """The best fits through random rows."""
     z, bound = np.empty((0, fitted.rows.shape[1])), np.empty(0)
-    for batch in gen_batches(n_init, _batch_size(draws.y.size)):
+    size = int(np.clip(QUICK.n_residuals / draws.y.size, *N_SUBSETS))
+    for batch in gen_batches(n_init, size):
         drawn = elemental_fits(draws, batch.stop - batch.start, rng)
         drawn, new = fitted.level(drawn, level)
         z, bound = np.vstack([z, drawn]), np.append(bound, new)
-        z, bound = best_fits(z, bound, N_BEST_SUBSETS)
+        z, bound = best_fits(z, bound, n_best)
     return z
-
-
-def _batch_size(n_rows):
-    """Number of fits that have about `N_RESIDUALS` residuals."""
-    return int(np.clip(N_RESIDUALS / n_rows, *N_SUBSETS))
 
 
 def _sample(sample_weight, rng):
