@@ -174,8 +174,10 @@ cdef Below sum_below(const double* e, Py_ssize_t n, double u) noexcept nogil:
 
 
 cdef inline void end_pool(Found* found, Py_ssize_t first) noexcept nogil:
-    """The members from the first on become a pool."""
-    if found.members != NULL:
+    """The members from the first on become a pool; of one there is none."""
+    if found.members != NULL and found.n_members - first < 2:
+        found.n_members = first
+    elif found.members != NULL:
         found.pools[2 * found.n_pools] = first
         found.pools[2 * found.n_pools + 1] = found.n_members
         found.n_pools += 1

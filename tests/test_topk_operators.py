@@ -321,6 +321,15 @@ def counted(values, k, epsilon, regularization="quadratic"):
 
 
 @regularizations
+def test_of_one_value_there_is_no_pool(regularization):
+    # There is room for the bounds of pools of two values or more.
+    assert counted(np.zeros((50, 1)), 1, 1.0, regularization)[0] == 0
+    # Here the tie of both values just ends.
+    n_members, _ = counted(np.tile([0.0, 1.0], (50, 1)), 1, 1.0, regularization)
+    assert n_members in (0, 100)
+
+
+@regularizations
 def test_the_tail_is_not_sorted(regularization):
     values = draw(100_000)
     for epsilon in (0.0, 1e-5, 0.01, 0.3):
