@@ -7,5 +7,6 @@ def quantile_rows(
     total: NDArray[float64],
     epsilon: float,
     low: NDArray[float64],
+    from_top: bool,
     out: NDArray[float64],
 ) -> None: ...

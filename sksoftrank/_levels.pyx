@@ -4,135 +4,255 @@
 # cython: freethreading_compatible=True
 """Compiled kernel: many quadratic soft quantiles of sorted rows by one sweep.
 
-A quantile is the integral, over a unit of mass, of the centre c(m) = t(m) - epsilon * m
+A quantile is the mean, over a unit of mass, of the centre c(m) = t(m) - epsilon * m
 / total of the soft choice of mass m (see `_selection.pyx`), because that is the
 derivative of the smooth sum. In a sweep of the threshold t from the smallest value on,
 value i begins to be chosen at t = x_i and is wholly chosen from t = x_i + epsilon on;
 between such events both m and c are linear in t.
 """
 
+from libc.math cimport INFINITY, NAN
 from libc.stdlib cimport free, malloc
 
 from ._environment cimport Environment, enter, leave
 from ._paired cimport Exact, add_exactly
 
 
-cdef struct Sweep:
-    Exact mass      # chosen at the last event
-    Exact centre    # of that choice
-    Exact integral  # of the centre over the mass
+cdef extern from *:
+    """
+    #include <stddef.h>
+
+    typedef struct {
+        const double *x; /* rising, and infinite at the end */
+        const double *w; /* NULL: all 1 */
+        ptrdiff_t n;
+        double total, epsilon;
+    } sk_row;
+
+    typedef struct { double high, low; } sk_exact;
+
+    /* After the last event, at which value `last` was entered or left: how many were,
+       the mass that is chosen, the weight of what is wholly chosen and of what is in
+       part, and the sum of weight * value of that. */
+    typedef struct {
+        ptrdiff_t entered, left, last;
+        int is_exit;
+        sk_exact mass, full, opened, sum;
+    } sk_sweep;
+
+    #define SK_ADD(total, value) do { \
+        double add_ = (value), high_ = total.high + add_; \
+        double part_ = high_ - total.high; \
+        total.low += (total.high - (high_ - part_)) + (add_ - part_); \
+        total.high = high_; \
+    } while (0)
+
+    /* Events up to a mass, or until nothing is open. Without branches but for the end:
+       which event is next cannot be foreseen. */
+    static inline void sk_sweep_open(
+        const sk_row *row, sk_sweep *found, double low, const int has_w
+    ) {
+        const double *x = row->x, epsilon = row->epsilon;
+        sk_sweep at = *found;
+        double last = x[at.last], was_exit = at.is_exit;
+        while (at.entered > at.left) {
+            double enter = x[at.entered], leave = x[at.left];
+            int is_exit = enter - leave > epsilon;
+            double gone = is_exit, next = is_exit ? leave : enter;
+            double time = (next - last) + epsilon * (gone - was_exit);
+            double rise = time / epsilon * at.opened.high, change = 1.0 - 2.0 * gone;
+            if ((low - at.mass.high) - at.mass.low < rise)
+                break;
+            at.last = is_exit ? at.left : at.entered;
+            if (has_w) {
+                double weight = row->w[at.last];
+                change *= weight;
+                SK_ADD(at.opened, change);
+                SK_ADD(at.full, weight * gone);
+            }
+            else {
+                at.opened.high += change;
+                at.full.high += gone;
+            }
+            SK_ADD(at.mass, rise);
+            SK_ADD(at.sum, change * next);
+            at.left += is_exit;
+            at.entered += 1 - is_exit;
+            last = next;
+            was_exit = gone;
+        }
+        at.is_exit = was_exit > 0.0;
+        *found = at;
+    }
+    """
+    ctypedef struct Row "sk_row":
+        const double* x
+        const double* w
+        Py_ssize_t n
+        double total
+        double epsilon
+
+    ctypedef struct Sweep "sk_sweep":
+        Py_ssize_t entered
+        Py_ssize_t left
+        Py_ssize_t last
+        int is_exit
+        Exact mass
+        Exact full
+        Exact opened
+        Exact sum
+
+    void sk_sweep_open(
+        const Row* row, Sweep* found, double low, int has_w) noexcept nogil
 
 
-cdef inline Exact integral_at(Sweep at, double mass, double slope) noexcept nogil:
-    """That up to a mass beyond the last event; slope: rise of the centre by mass."""
-    cdef Exact found = at.integral
-    cdef double part = (mass - at.mass.high) - at.mass.low
-    add_exactly(&found, part * (
-        at.centre.high + (at.centre.low + 0.5 * (part * slope))))
-    return found
+cdef inline void jump(Sweep* at) noexcept nogil:
+    """Where nothing is open t jumps to the next value."""
+    at.mass.high = at.full.high
+    at.mass.low = at.full.low
+    at.opened.high = at.opened.low = at.sum.high = at.sum.low = 0.0
+    at.last = at.entered
+    at.is_exit = False
 
 
-cdef void sweep_row(
-    const double* x, const double* w, Py_ssize_t n, double total, double epsilon,
-    const double* low, Py_ssize_t n_low, Exact* below, Exact* above
+cdef inline double next_rise(const Row* row, const Sweep* at) noexcept nogil:
+    """How much mass the choice takes up to the next event."""
+    cdef bint is_exit = row.x[at.entered] - row.x[at.left] > row.epsilon
+    cdef double time = row.x[at.left if is_exit else at.entered] - row.x[at.last]
+    time += row.epsilon * (<int> is_exit - <int> at.is_exit)
+    return time / row.epsilon * at.opened.high
+
+
+cdef inline void take_event(
+    const Row* row, Sweep* at, double rise, bint has_w
 ) noexcept nogil:
-    """Integrals at the masses low and low + 1, which rise. x rises; w NULL: all 1."""
-    cdef Py_ssize_t entered = 0, left = 0, last = 0, a = 0, b = 0
-    cdef bint is_exit = False, next_is_exit
-    cdef double time, rise, slope, weight
+    """The next event; no branches, for which it is cannot be foreseen."""
+    cdef bint is_exit = row.x[at.entered] - row.x[at.left] > row.epsilon
+    cdef double weight = 1.0, gone = <double> is_exit, change = 1.0 - 2.0 * gone
+    at.last = at.left if is_exit else at.entered
+    if has_w:
+        weight = row.w[at.last]
+        change *= weight
+        add_exactly(&at.opened, change)
+        add_exactly(&at.full, weight * gone)
+    else:
+        at.opened.high += change
+        at.full.high += gone
+    add_exactly(&at.mass, rise)
+    add_exactly(&at.sum, change * row.x[at.last])
+    at.is_exit = is_exit
+    at.left += is_exit
+    at.entered += 1 - is_exit
+
+
+cdef double window_mean(
+    const Row* row, Sweep at, double low, bint has_w
+) noexcept nogil:
+    """Mean of the centre over the masses from low, before the next event, to low + 1.
+
+    The sums are of what the window adds, and nothing cancels.
+    """
+    cdef double first = NAN, beyond = 0.0, mean = 0.0, rest = 1.0, rise, slope
+    while rest > 0.0 and at.left < row.n:
+        if at.entered == at.left:
+            jump(&at)
+            beyond = row.x[at.entered] - row.epsilon * (at.full.high / row.total)
+            if first != first:
+                first = beyond
+            beyond -= first
+            take_event(row, &at, 0.0, has_w)
+            continue
+        rise = next_rise(row, &at)
+        # Where all are open the centre is their mean and stands still.
+        slope = 0.0
+        if at.entered < row.n or at.left > 0:
+            slope = row.epsilon * (1.0 / at.opened.high - 1.0 / row.total)
+        if first != first:  # no interval before this one
+            first = at.sum.high / at.opened.high
+            if slope != 0.0:
+                first += row.epsilon * (
+                    (low - at.full.high) / at.opened.high - low / row.total)
+            rise -= (low - at.mass.high) - at.mass.low
+        if rise > 0.0:
+            mean += min(rise, rest) * (beyond + 0.5 * (min(rise, rest) * slope))
+            beyond += rise * slope
+            rest -= rise
+        # The event may be at a mass that has passed.
+        take_event(row, &at, 0.0, has_w)
+    return first + (mean + max(rest, 0.0) * beyond)  # but for rounding rest is 0
+
+
+cdef inline void sweep_to(
+    const Row* row, Sweep* found, double low, bint has_w
+) noexcept nogil:
+    """To the last event before a mass."""
+    while True:
+        sk_sweep_open(row, found, low, has_w)
+        if found.entered > found.left or found.left == row.n:
+            break
+        jump(found)
+        take_event(row, found, 0.0, has_w)
+
+
+cdef inline void sweep_row(
+    const Row* row, const double* low, Py_ssize_t n_low, double* out, bint has_w
+) noexcept nogil:
+    """Means over the windows of masses from each low, which rise, to low + 1."""
+    cdef Py_ssize_t a
     cdef Sweep at
-    cdef Exact opened, full
-    at.mass.high = at.mass.low = at.integral.high = at.integral.low = 0.0
-    at.centre.high = at.centre.low = 0.0
-    opened = full = at.mass
-    while left < n and b < n_low:
-        if entered == left:  # nothing is open: t jumps to the next value
-            at.mass = full
-            opened.high = opened.low = 0.0
-            at.centre.high = x[entered] - epsilon * (full.high / total)
-            at.centre.low = 0.0
-            last = entered
-            is_exit = False
-        next_is_exit = entered == n or x[entered] - x[left] > epsilon
-        if opened.high > 0.0:
-            time = x[left if next_is_exit else entered] - x[last]
-            time += epsilon * (<int> next_is_exit - <int> is_exit)
-            rise = time / epsilon * opened.high if epsilon > 0.0 else 0.0
-            # Where all are open the centre is their mean and stands still.
-            slope = 0.0
-            if entered < n or left > 0:
-                slope = epsilon * (1.0 / opened.high - 1.0 / total)
-            while a < n_low and (
-                (low[a] - at.mass.high) - at.mass.low <= rise
-            ):
-                below[a] = integral_at(at, low[a], slope)
-                a += 1
-            while b < n_low and (
-                (low[b] + 1.0 - at.mass.high) - at.mass.low <= rise
-            ):
-                above[b] = integral_at(at, low[b] + 1.0, slope)
-                b += 1
-            add_exactly(&at.integral, rise * (
-                at.centre.high + (at.centre.low + 0.5 * (rise * slope))))
-            add_exactly(&at.centre, rise * slope)
-            add_exactly(&at.mass, rise)
-        is_exit = next_is_exit
-        if is_exit:
-            weight = 1.0 if w == NULL else w[left]
-            add_exactly(&opened, -weight)
-            add_exactly(&full, weight)
-            last = left
-            left += 1
-        else:
-            add_exactly(&opened, 1.0 if w == NULL else w[entered])
-            last = entered
-            entered += 1
-    while a < n_low:  # but for rounding
-        below[a] = at.integral
-        a += 1
-    while b < n_low:
-        above[b] = at.integral
-        b += 1
+    at.entered = at.left = at.last = 0
+    at.full.high = at.full.low = 0.0
+    for a in range(n_low):
+        sweep_to(row, &at, low[a], has_w)
+        out[a] = window_mean(row, at, low[a], has_w)
 
 
 def quantile_rows(
     const double[:, ::1] x, const double[:, ::1] weights, const double[:, ::1] total,
-    double epsilon, const double[:, ::1] low, double[:, ::1] out,
+    double epsilon, const double[:, ::1] low, bint from_top, double[:, ::1] out,
 ):
     """Means of the centres over the masses from low to low + 1.
 
     x (IN, rows x n): rising; weights (IN, the same, or None: all 1), above 0; total
     (IN, rows x 1): their sums. epsilon > 0. low (IN, rows x k): rising, up to about
-    half of the total. out (OUT, rows x k).
+    half of the total; with from_top of the largest, which are turned to the smallest
+    of -x. out (OUT, rows x k), with from_top of -x.
     """
     cdef Environment environment
     cdef Py_ssize_t r, i, k = low.shape[1], n = x.shape[1]
-    cdef const double* w = NULL
-    cdef double origin
-    cdef Exact* ends
+    cdef double origin, sign = -1.0 if from_top else 1.0
     cdef double* y
+    cdef double* w
+    cdef Row row
     if x.shape[0] == 0 or k == 0:
         return
-    ends = <Exact*> malloc(2 * k * sizeof(Exact))
-    y = <double*> malloc(n * sizeof(double))
-    if ends == NULL or y == NULL:
-        free(ends)
-        free(y)
+    y = <double*> malloc((2 * n + 1) * sizeof(double))
+    if y == NULL:
         raise MemoryError
+    w = y + n + 1
+    row.n = n
+    row.epsilon = epsilon
+    row.x = y
+    row.w = NULL
+    y[n] = INFINITY
     enter(&environment)
     with nogil:
         for r in range(x.shape[0]):
             # From a value in the middle: sums of them have their digits.
             origin = x[r, n // 2]
             for i in range(n):
-                y[i] = x[r, i] - origin
-            if weights is not None:
-                w = &weights[r, 0]
-            sweep_row(y, w, n, total[r, 0], epsilon, &low[r, 0], k, ends, ends + k)
+                y[i] = sign * (x[r, n - 1 - i if from_top else i] - origin)
+            row.total = total[r, 0]
+            if weights is None:
+                sweep_row(&row, &low[r, 0], k, &out[r, 0], False)
+            else:
+                row.w = &weights[r, 0]
+                if from_top:
+                    for i in range(n):
+                        w[i] = weights[r, n - 1 - i]
+                    row.w = w
+                sweep_row(&row, &low[r, 0], k, &out[r, 0], True)
             for i in range(k):
-                out[r, i] = origin + (
-                    (ends[k + i].high - ends[i].high)
-                    + (ends[k + i].low - ends[i].low))
+                out[r, i] += sign * origin
     leave(&environment)
-    free(ends)
     free(y)

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sksoftrank import (
     epsilon_bounds,
     soft_quantile,
+    soft_rank,
     soft_sort_with,
     soft_topk,
     soft_trimmed_mean,
@@ -258,3 +259,24 @@ def test_bounds_of_the_smallest_floats(operator, regularization):
         varies = np.ptp(x, axis=1) > 0
         assert varies.sum() > 290
         assert np.isinf(bounds[1][varies]).all()
+
+
+@pytest.mark.parametrize("regularization", ["entropic", "kl"])
+def test_pooled_ends_take_few_evaluations(monkeypatch, regularization):
+    from sksoftrank.operators import _bounds
+
+    calls, log_odds = [], _bounds._log_odds
+    monkeypatch.setattr(_bounds, "_log_odds", lambda x: calls.append(1) or log_odds(x))
+    x = np.random.default_rng(0).normal(size=(4, 300))
+    x[1], x[2], x[3] = np.exp(3 * x[1]), x[2].round(), 1e-8 * x[3]
+    _, single = epsilon_bounds(x, regularization=regularization)
+    assert len(calls) <= 36  # halving took about 56
+    for row, epsilon in zip(x, single, strict=True):
+        for factor, is_single in ((1.0, True), (1 - 1e-9, False)):
+            _, jacobian = soft_rank(
+                row,
+                factor * epsilon,
+                regularization=regularization,
+                return_jacobian=True,
+            )
+            assert (np.abs(jacobian.toarray()) > 0).all() == is_single

@@ -135,7 +135,7 @@ def select_row(x):
 def quantile_rows(x):
     out, total = np.empty((len(x), 5)), np.full((len(x), 1), float(x.shape[1]))
     low = np.tile(np.linspace(0.0, 100.0, 5), (len(x), 1))
-    _levels.quantile_rows(SORTED, None, total, 5e-323, low, out)
+    _levels.quantile_rows(SORTED, None, total, 5e-323, low, False, out)
     return (out,)
 
 

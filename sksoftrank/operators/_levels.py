@@ -52,18 +52,12 @@ def _soft(x, weights, data, levels, epsilon):
     is_low = levels <= 0.5
     masses = (data.total - 1) * levels[is_low]
     part = np.empty(masses.shape)
-    quantile_rows(x, weights, data.total, epsilon, masses, part)
+    quantile_rows(x, weights, data.total, epsilon, masses, False, part)
     found[:, is_low] = part
     # From the other end, where small masses have the more digits.
     masses = ((data.total - 1) * (1 - levels[~is_low]))[:, ::-1]
     part = np.empty(masses.shape)
-    quantile_rows(
-        np.ascontiguousarray(-x[:, ::-1]),
-        None if weights is None else np.ascontiguousarray(weights[:, ::-1]),
-        data.total,
-        epsilon,
-        np.ascontiguousarray(masses),
-        part,
-    )
+    masses = np.ascontiguousarray(masses)
+    quantile_rows(x, weights, data.total, epsilon, masses, True, part)
     found[:, ~is_low] = -part[:, ::-1]
     return found
