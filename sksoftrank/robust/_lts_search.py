@@ -29,8 +29,10 @@ from ._lts_steps import concentrate
 from ._normal_equations import SAME, best_fits, select
 from ._other_minimum import DIFFERENT, other_fits
 
-# Larger data are not tested for an exact fit of all rows.
+# Larger data are not tested for an exact fit of all rows. Mean squares up to this may
+# be rounding errors that a second fit takes away.
 MAX_INTERPOLATED = 10_000
+MAYBE_EXACT = 1e-6
 
 # Larger data are searched in random groups of at least this many rows, then together.
 GROUP_SIZE = 400
@@ -162,9 +164,13 @@ def lts_search(
     data = design, y / unit, sample_weight, n_kept
     if y.size <= MAX_INTERPOLATED:
         # Where all rows can be fitted exactly, others fit h of them as well.
-        z = _least_squares(*data[:3])
-        square = (data[1] - design.predict(z)) ** 2
-        if sample_weight @ square <= EXACT_SQUARES * sample_weight.sum():
+        z = np.zeros(design.n_coordinates)
+        for limit in (MAYBE_EXACT, EXACT_SQUARES):  # then without rounding errors
+            z = _weighted_fit(*data[:3], z)
+            square = (data[1] - design.predict(z)) ** 2
+            if sample_weight @ square > limit * sample_weight.sum():
+                break
+        else:
             return Start(z * unit, 2, None)
     is_wide = design.n_coordinates > MAX_WHITENED_RANK + 1
     search = _search_wide if is_wide else _search_dense

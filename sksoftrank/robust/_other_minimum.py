@@ -46,7 +46,7 @@ ROWS_APART = 0.1
 AS_GOOD = 1.1
 
 # Two minima are compared by about this many rows.
-MAX_COMPARED = 20_000
+MAX_COMPARED = 5000
 
 # Rows are a cluster if their distances from their middle are this part of those of all
 # rows; so many are looked at.
