@@ -60,7 +60,7 @@ PAGES = [
         "fits",
         "Speed of robust fits",
         "`SoftLTSRegressor` over least squares, which is faster throughout, and over "
-        "`lmrob`, by `pylmrob`; the other linear fits of ours over one of them.",
+        "`lmrob`, by `pylmrob`.",
         [
             Comparison(
                 "Over np.linalg.lstsq", ["SoftLTSRegressor"], ["lstsq = 1"], True

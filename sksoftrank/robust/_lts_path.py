@@ -39,7 +39,7 @@ def soft_lts_path(
 
     The search for the start is the expensive part of a fit, and does not depend on
     `epsilon`: the path of nine costs as much as one and a half fits for a hundred
-    rows, three for 1e4 and four for 1e5.
+    rows, and up to four for 1e5.
 
     Parameters
     ----------
