@@ -318,10 +318,10 @@ def test_minimum_at_a_kink():
         value = 10 * np.abs(u[:2]).sum() + 0.5 * (u[2:] ** 2).sum()
         return value, root.T @ np.append(10 * np.sign(u[:2]), u[2:])
 
-    x, n_iter, message, _ = minimize_kinked(function, np.zeros(6), max_iter=500, tol=0)
-    assert_allclose(x, centre, rtol=1e-5)
-    assert message is None
-    assert 5 < n_iter < 500
+    found = minimize_kinked(function, np.zeros(6), max_iter=500, tol=0)
+    assert_allclose(found.z, centre, rtol=1e-5)
+    assert found.message is None
+    assert 5 < found.n_iter < 500
     cut = minimize_kinked(function, np.zeros(6), max_iter=3, tol=0)
     assert cut.message == "3 iterations were not enough."
 
