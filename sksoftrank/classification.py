@@ -34,8 +34,11 @@ from .losses._topk import GROWTHS, OPERATORS, CrossEntropy, TopKLoss, check_ks
 
 __all__ = ["SoftTopKClassifier"]
 
-# Of the default: with more rows classes that overlap gain nothing by a penalty.
+# Of the default: with more rows classes that overlap gain nothing by a weaker penalty.
+# The curvature of the mean loss in the coefficients of a class falls with its share of
+# the rows, and with more classes so do these.
 SMALLEST_ALPHA = 1e-3
+SMALLEST_ALPHA_OF_CLASSES = 1e-2  # over their number
 
 
 class SoftTopKClassifier(
@@ -79,8 +82,8 @@ class SoftTopKClassifier(
         coefficients of the standardised features, then on how far they move from there.
         It competes with the *mean* loss of a row: that of ``LogisticRegression(C=C)``
         is ``1 / (C * n_samples)``. None means ``1 / n_samples``, that of its default,
-        but at least 0.001. Weights count as frequencies there; those of a mean below 1
-        get a mean of 1.
+        but at least 0.001, with more than ten classes ``0.01 / n_classes``. Weights
+        count as frequencies there; those of a mean below 1 get a mean of 1.
     fit_intercept : bool, default=True
         Whether the scores have an intercept. It is not penalised.
     class_weight : dict, "balanced" or None, default=None
@@ -383,8 +386,9 @@ class SoftTopKClassifier(
     def _strength(self, weight):
         if self.alpha is not None:
             return float(self.alpha)
+        least = min(SMALLEST_ALPHA, SMALLEST_ALPHA_OF_CLASSES / self.classes_.size)
         with np.errstate(over="ignore"):
-            return max(SMALLEST_ALPHA, 1 / float(as_frequencies(weight).sum()))
+            return max(least, 1 / float(as_frequencies(weight).sum()))
 
     def _fit_objectives(
         self, logistic, topk, is_warm, callbacks, dtype, find_steps=None

@@ -71,6 +71,15 @@ def test_default_strength_is_that_of_logistic_regression(n):
     assert SoftTopKClassifier(alpha=0.5).fit(X, y).alpha_ == 0.5
 
 
+@pytest.mark.parametrize(("n", "expected"), [(400, 1 / 400), (4000, 0.01 / 40)])
+def test_default_strength_falls_with_the_number_of_classes(n, expected):
+    X = np.random.default_rng(0).standard_normal((n, 2))
+    model = SoftTopKClassifier(max_iter=1, epsilon=0, tol=10.0).fit(
+        X, np.arange(n) % 40
+    )
+    assert_allclose(model.alpha_, expected)
+
+
 @pytest.mark.slow
 def test_few_rows_of_much_noise():
     # 54 rows of 20 features: a weak penalty (1e-4) is far below logistic regression.
