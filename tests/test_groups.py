@@ -314,6 +314,21 @@ def test_ndcg_is_the_mean_over_queries():
         assert_allclose(found, np.average(scores, weights=own))
 
 
+@pytest.mark.parametrize("groups", [[0, 1, 0, 1], [1, 1, 0, 0], [0, 1, 2, 3]])
+@pytest.mark.parametrize("loss", [soft_spearman_loss, soft_ndcg_loss])
+def test_nothing_is_ranked(loss, groups):
+    value, gradient = loss([1.0, 2, 3, 4], [NAN] * 4, groups=groups)
+    assert value == 0
+    assert_array_equal(gradient, 0)
+    weights = np.zeros(len(set(groups)))
+    weights[0] = 1  # of the only group that is not left out: all others are
+    value, gradient = loss(
+        [1.0, 2, 3, 4], [1, NAN, NAN, NAN], groups=groups, sample_weight=weights
+    )
+    assert value == 0
+    assert_array_equal(gradient, 0)
+
+
 def test_single_rows_and_ties_are_defined():
     groups = [0, 1, 1, 2, 2]
     scores, truth = [9.0, 1.0, 1.0, 2.0, 1.0], [0.0, 1.0, 2.0, 3.0, 4.0]

@@ -69,20 +69,27 @@ class GroupLayout:
         min_size: int = 1,
     ) -> None:
         array = _check_groups(groups, n_rows)
-        self.labels, self._run_codes, starts = _label_runs(array)
-        self._run_lengths = np.diff(starts, append=n_rows)
+        self.labels, codes, starts = _label_runs(array)
         self._n_rows, n_groups = n_rows, self.labels.size
         if is_used is not None and is_used.all():
             is_used = None
-        lengths = self._run_lengths
-        if is_used is not None:
-            lengths = np.add.reduceat(is_used, starts, dtype=np.intp)
-        self.sizes = np.bincount(self._run_codes, lengths, n_groups).astype(np.intp)
+        if starts is None:
+            self.codes = codes
+            used = codes if is_used is None else codes[is_used]
+            self.sizes = np.bincount(used, minlength=n_groups)
+        else:
+            lengths = np.diff(starts, append=n_rows)
+            self._runs = codes, lengths
+            if is_used is not None:
+                lengths = np.add.reduceat(is_used, starts, dtype=np.intp)
+            self.sizes = np.bincount(codes, lengths, n_groups).astype(np.intp)
         # Groups by size, then by label: a rank for each, by which rows are sorted.
         by_size = np.argsort(self.sizes, kind="stable")
-        if starts.size == n_groups:  # the rows of a group follow one another
+        if (
+            starts is not None and starts.size == n_groups
+        ):  # the rows of a group follow one another
             count, shift = self.sizes[by_size], np.empty(n_groups, dtype=np.intp)
-            shift[self._run_codes] = np.cumsum(lengths) - lengths
+            shift[codes] = np.cumsum(lengths) - lengths
             shift = shift[by_size] - (np.cumsum(count) - count)
             self.order = np.repeat(shift, count)
             self.order += np.arange(self.order.size)
@@ -119,7 +126,7 @@ class GroupLayout:
     @cached_property
     def codes(self) -> NDArray[np.intp]:
         """The number of the group of each row."""
-        return np.repeat(self._run_codes, self._run_lengths)
+        return np.repeat(*self._runs)
 
     def gather(self, values: NDArray[Any]) -> NDArray[Any]:
         """Values of all rows in grouped order; themselves where they are in it."""
@@ -225,17 +232,17 @@ def _missing(array: NDArray[Any]) -> NDArray[np.bool_]:
 
 def _label_runs(
     array: NDArray[Any],
-) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.intp]]:
+) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.intp] | None]:
     """Distinct labels, sorted, the numbers of those of runs, and where these start.
 
-    A run is of equal labels that follow one another: often all that a group has.
+    A run is of equal labels that follow one another: often all that a group has. Where
+    most runs are of a single row the numbers are those of rows, and there is no start.
     """
-    if array.dtype.kind == "O":  # of which comparisons may be anything
-        starts = np.arange(array.size)
-    else:
+    if array.dtype.kind != "O":  # of which comparisons may be anything
         starts = np.flatnonzero(np.append(array.size > 0, array[1:] != array[:-1]))
-    labels, codes = _label_codes(array[starts])
-    return labels, codes, starts
+        if 2 * starts.size <= array.size:
+            return *_label_codes(array[starts]), starts
+    return *_label_codes(array), None
 
 
 def _label_codes(array: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
@@ -263,11 +270,14 @@ def _label_codes(array: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
 
 def _stable_order(key: NDArray[np.intp]) -> NDArray[np.intp]:
     """Stable argsort of numbers from 0 on."""
-    if key.max() >= MAX_PACKED or key.size >= MAX_PACKED:
+    if key.max(initial=0) >= MAX_PACKED or key.size >= MAX_PACKED:
         return np.argsort(key, kind="stable")
-    packed = (key.astype(np.int64) << 32) | np.arange(key.size)
+    packed = key.astype(np.int64)
+    packed <<= 32
+    packed |= np.arange(key.size)
     packed.sort()
-    return packed & (2**32 - 1)
+    packed &= 2**32 - 1
+    return packed
 
 
 def exact_within(values: Any, name: str, groups: ArrayLike) -> Any:
