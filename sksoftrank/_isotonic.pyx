@@ -11,7 +11,7 @@ the functions stack are for comparing; the output sums anew, see `block_sum`.
 from libc.math cimport INFINITY, NAN, exp, expm1, fabs, frexp, ldexp, log, log1p
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from ._environment cimport Environment, enter, leave
 from ._held cimport hold, let_go
@@ -568,6 +568,10 @@ cpdef enum:
     COVARIANCE = 2
 
 
+cdef enum:
+    NEAR = 256  # of numbers, to stay in the nearest cache
+
+
 cdef struct Product:
     int matrix
     bint transpose
@@ -580,42 +584,54 @@ cdef void pool_product_row(
     const int64_t* pools, const double* p, Product how, double* out,
 ) noexcept nogil:
     """`pool_product_rows` of one row; orders and weights may be NULL."""
-    cdef Py_ssize_t k = 0, i, first, end = 0, source, target
+    cdef Py_ssize_t k = 0, i, first, end = 0, start, source, target
     cdef double total, value, scale, anchor = 0.0
+    cdef bint is_average = how.matrix == AVERAGE
+    cdef bint has_sum_weights = p != NULL and not (
+        how.transpose and how.matrix != COVARIANCE)
+    cdef double[NEAR] near  # of the pool, which is read once
     cdef Sum block
+    if not is_average and not (pools[0] == 0 and pools[1] == n):
+        memset(out, 0, n * sizeof(double))  # sooner than one by one
     while True:
         first = pools[2 * k]
-        for i in range(end, first):
+        for i in range(end, first if is_average else end):
             source = i if sources == NULL else sources[i]
             target = i if targets == NULL else targets[i]
-            out[target] = row[source] / how.divisor if how.matrix == AVERAGE else 0.0
+            out[target] = row[source] / how.divisor
         if first == n:
             break
         end = pools[2 * k + 1]
         block = new_sum(0.0)
         if how.anchored:
             anchor = row[first if sources == NULL else sources[first]]
+        start = max(first, end - NEAR)  # of those that are near
         for i in range(first, end):
             source = i if sources == NULL else sources[i]
-            if p == NULL or (how.transpose and how.matrix != COVARIANCE):
-                add(&block, row[source] - anchor)
-            else:
-                add(&block, p[i] * (row[source] - anchor))
+            value = row[source] - anchor
+            if i >= start:
+                near[i - start] = value
+            add(&block, p[i] * value if has_sum_weights else value)
         total = result(&block)
         if p == NULL:
             total /= end - first
         scale = rho_sum(n, first, end - first)
         for i in range(first, end):
-            source = i if sources == NULL else sources[i]
             target = i if targets == NULL else targets[i]
-            if how.matrix == COVARIANCE:
-                value = scale * p[i] * ((row[source] - anchor) - total)
+            if is_average:
+                value = total * p[i] if how.transpose and p != NULL else total
+                out[target] = value / how.divisor
+                continue
+            if i >= start:
+                value = near[i - start]
             else:
-                value = total
-                if how.transpose and p != NULL:
-                    value *= p[i]
-                if how.matrix == DEVIATION:
-                    value = (row[source] - anchor) - value
+                value = row[i if sources == NULL else sources[i]] - anchor
+            if how.matrix == COVARIANCE:
+                value = scale * p[i] * (value - total)
+            elif how.transpose and p != NULL:
+                value -= total * p[i]
+            else:
+                value -= total
             out[target] = value / how.divisor
         k += 1
 

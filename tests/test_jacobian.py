@@ -269,3 +269,23 @@ def test_toarray_refuses_to_fill_the_memory():
     with pytest.raises(ValueError, match=r"toarray.*10.?000.*10.?001"):
         jacobian.toarray()
     assert jacobian.vjp(np.ones(10_001)).shape == (10_001,)
+
+
+@directions
+@pytest.mark.parametrize("regularization", ["quadratic", "entropic", "kl"])
+def test_pools_of_all_lengths(regularization, descending):
+    # Longer ones than the kernel reads once, shorter ones, and values of their own.
+    rng = np.random.default_rng(0)
+    sizes = [1, 300, 1, 2, 256, 700, 257, 1]
+    centres = 1e4 * np.arange(len(sizes))
+    x = np.repeat(centres, sizes) + 0.1 * rng.normal(size=sum(sizes))
+    x, u, g = rng.permutation(x), *rng.normal(size=(2, x.size))
+    options = {"regularization": regularization, "descending": descending}
+    _, jacobian = soft_rank(x, 0.5, return_jacobian=True, **options)
+    up, down = (soft_rank(x + step * u, 0.5, **options) for step in (1e-6, -1e-6))
+    change = (up - down) / 2e-6
+    assert_allclose(jacobian.jvp(u), change, rtol=0, atol=1e-4 * np.abs(change).max())
+    assert_allclose(jacobian.vjp(g) @ u, g @ jacobian.jvp(u), rtol=1e-9)
+    jacobian = soft_sort(x, 1e-3, descending=descending, return_jacobian=True)[1]
+    assert_allclose(jacobian.vjp(g) @ u, g @ jacobian.jvp(u), rtol=1e-9)
+    assert_allclose(jacobian.jvp(np.ones(x.size)), np.ones(x.size), rtol=1e-12)
