@@ -343,15 +343,14 @@ class NDCGObjective:
         self._rows, self._levels, self._k = rows, levels, k
         relevance = relevance[rows.order]
         self._gain = np.empty_like(relevance)
-        share, counts = (
-            rows.share * rows.total,
-            rows.counts,
-        )  # of a group, times the frequency of the row
+        # Of a group, times the frequency of the row.
+        share, counts = rows.share * rows.total, rows.counts
         for groups, part in _batches(rows):
             shape = groups.size, -1
             gain = relevance[part].reshape(shape)
             gain = gain / gain.max(axis=1, keepdims=True)
-            best = _largest_sums(gain, counts[part].reshape(shape), k)
+            own = counts[part].reshape(shape) if rows.is_weighted else None
+            best = _largest_sums(gain, own, k)
             own = share[part].reshape(shape) * gain / best[:, None]
             self._gain[part] = own.ravel()
         # Every group has a positive relevance, for it is not tied.
@@ -397,12 +396,15 @@ def _batches(rows: GroupedRows) -> Iterator[tuple[NDArray[np.intp], slice]]:
             yield groups[batch], slice(start, part.start + size * batch.stop)
 
 
-def _largest_sums(gain: Floats, counts: Floats, k: int | None) -> Floats:
+def _largest_sums(gain: Floats, counts: Floats | None, k: int | None) -> Floats:
     """Largest discounted sums of gains in rows, each of which has a frequency."""
-    order = np.argsort(-gain, axis=1, kind="stable")
-    gain = np.take_along_axis(gain, order, axis=1)
-    counts = np.take_along_axis(counts, order, axis=1)
-    ends = np.cumsum(counts, axis=1)
+    if counts is None:  # ones
+        gain = -np.sort(-gain, axis=1)
+        ends = np.arange(1.0, gain.shape[1] + 1)[None]
+    else:
+        order = np.argsort(-gain, axis=1, kind="stable")
+        gain = np.take_along_axis(gain, order, axis=1)
+        ends = np.cumsum(np.take_along_axis(counts, order, axis=1), axis=1)
     reached = _discount_sums(ends if k is None else np.minimum(ends, k))
     return (gain * np.diff(reached, axis=1, prepend=0.0)).sum(axis=1)
 
