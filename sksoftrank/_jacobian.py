@@ -12,6 +12,8 @@ from scipy.sparse.linalg import LinearOperator
 from . import _isotonic
 from ._rows import Slices, first_places, in_order, rounded, unsorted
 
+DOUBLE = np.dtype(np.float64)
+
 # Above this order `toarray` would fill the memory of an ordinary machine.
 LARGEST_DENSE = 10_000
 
@@ -246,17 +248,22 @@ class Jacobian(LinearOperator):
         shape, target_shape = self.input_shape, self.output_shape
         if transpose:
             source, target, shape, target_shape = target, source, target_shape, shape
-        array = check_direction(direction, shape, name)
         dtype = self.dtype
-        if array.dtype != dtype:
+        if (
+            type(direction) is np.ndarray
+            and direction.dtype is dtype is DOUBLE
+            and direction.shape == shape
+        ):
+            array = direction  # the usual case, in little time
+        else:
+            array = check_direction(direction, shape, name)
             dtype = np.result_type(dtype, array.dtype)
-        if array.dtype != np.float64:
-            array = array.astype(np.float64)
+            array = array.astype(np.float64, copy=False)
         rows = self._multiply(source.to_rows(array), transpose=transpose)
         result = target.from_rows(rows)
         if result.shape != target_shape:
             result = result.reshape(target_shape)
-        return rounded(result, dtype)
+        return result if dtype is DOUBLE else rounded(result, dtype)
 
     def _matvec(self, x: NDArray[Any]) -> NDArray[np.floating]:
         return self.jvp(np.reshape(x, self.input_shape)).ravel()
