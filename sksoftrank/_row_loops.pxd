@@ -10,6 +10,8 @@ ctypedef const double* Row
 
 cdef extern from *:
     """
+    #include <math.h>
+
     /* Targets less predictions: `columns` has those of z, then the targets. */
     SK_SIMD static void sk_residuals(
         const double *columns, ptrdiff_t n, ptrdiff_t q, const double *z, double *out
@@ -90,7 +92,7 @@ cdef extern from *:
     SK_SIMD static void sk_factor(double *u, ptrdiff_t q, ptrdiff_t width) {
         for (ptrdiff_t k = 0; k < q; k++) {
             double *row = u + k * width, pivot = row[k];
-            double scale = pivot > 0.0 ? 1.0 / __builtin_sqrt(pivot) : 0.0;
+            double scale = pivot > 0.0 ? 1.0 / sqrt(pivot) : 0.0;
             ptrdiff_t first = k - k % 8;
             for (ptrdiff_t j = first; j < width; j += 8)
                 SK_LANES
