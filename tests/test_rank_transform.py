@@ -295,7 +295,12 @@ def test_counts_are_sums_of_weights():
 
 
 @pytest.mark.parametrize(
-    "transformer", [SoftRankTransformer(), SoftQuantileNormalizer(target=[1.0, 2.0])]
+    "transformer",
+    [
+        SoftRankTransformer(),
+        SoftQuantileNormalizer(target=[1.0, 2.0]),
+        SoftQuantileNormalizer(target=[1.0]),
+    ],
 )
 def test_nan_is_left_out_and_kept(transformer):
     X = sample()

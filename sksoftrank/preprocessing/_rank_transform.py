@@ -341,7 +341,7 @@ class SoftQuantileNormalizer(SoftCDFTransformer):
         return self
 
     def _quantile(self, u, _):
-        return np.interp(u, self._probabilities(), self.target_quantiles_)
+        return _interpolate(u, self._probabilities(), self.target_quantiles_)
 
     def _quantile_slope(self, u, _):
         q = self.target_quantiles_
@@ -352,12 +352,17 @@ class SoftQuantileNormalizer(SoftCDFTransformer):
     def _probability(self, y, _):
         # From both sides, so that equal quantiles share the middle.
         q, p = self.target_quantiles_, self._probabilities()
-        below = -np.interp(-y, -q[::-1], -p[::-1])
-        return 0.5 * (np.interp(y, q, p) + below)
+        below = -_interpolate(-y, -q[::-1], -p[::-1])
+        return 0.5 * (_interpolate(y, q, p) + below)
 
     def _probabilities(self):
         n = self.target_quantiles_.size
         return (np.arange(n) + 0.5) / n
+
+
+def _interpolate(x, knots, values):
+    """`numpy.interp`, which takes NaN for a single value."""
+    return np.where(np.isnan(x), np.nan, np.interp(x, knots, values))
 
 
 def _mean_quantiles(samples, largest):
