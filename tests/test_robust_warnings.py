@@ -267,3 +267,9 @@ def test_all_rows_equal(estimator, weighted, container):
     model.fit(X, np.full(20, 2.5), sigma=sigma)
     assert_allclose(model.coef_, 2.5 / 3, rtol=1e-10)
     assert model.scale_ == 0
+
+
+def test_a_constant_target_has_no_other_rows():
+    # Without an intercept it is not fitted, and by rounding others seemed to be.
+    X = np.random.default_rng(1).normal(size=(400, 3))
+    SoftLTSRegressor(fit_intercept=False, alpha=0.1).fit(X, np.full(400, 2.0))

@@ -77,6 +77,8 @@ def followed_values(model, y, weight, n_coefs):
     kept = weight * model.inlier_weight_
     for value in _frequent_values(y, weight):
         rows = y == value
+        if rows[weight > 0].all():  # there are no others
+            return None
         mass, kept_mass = weight @ rows, kept @ rows
         kept_others = kept.sum() - kept_mass
         if kept_mass >= FOLLOWED * kept.sum() and (
