@@ -16,7 +16,7 @@ from sklearn.base import clone
 
 from sksoftrank import soft_rank
 from sksoftrank.preprocessing import SoftQuantileNormalizer, SoftRankTransformer
-from sksoftrank.preprocessing._soft_cdf import SoftCDF
+from sksoftrank.preprocessing._soft_cdf import SoftCDF, _places
 
 EPSILONS = [0.01, 0.3, 1.0, 3.0, 30.0]
 
@@ -492,3 +492,15 @@ def test_pickles_that_hold_all_of_a_function_load():
     x = np.linspace(-10, 400, 77)
     assert_array_equal(model.soft_cdfs_[0].cdf(x), cdf.cdf(x))
     assert_array_equal(model.soft_cdfs_[0].ppf(x / 400), cdf.ppf(x / 400))
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("n_points", [0, 1, 37])
+def test_places_of_many_values_are_those_of_numpy(n_points, side):
+    rng = np.random.default_rng(0)
+    points = np.sort(rng.normal(size=n_points).round(1))
+    for n in (0, 99, 100, 2000):
+        x = rng.normal(size=n).round(1)
+        x[::7], x[1::11], x[2::13], x[3::17] = np.nan, np.inf, -np.inf, -0.0
+        found, expected = _places(points, x, side), np.searchsorted(points, x, side)
+        assert_array_equal(found, expected)

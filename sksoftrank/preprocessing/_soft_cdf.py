@@ -8,6 +8,9 @@ from scipy.optimize import isotonic_regression
 
 SMALLEST = math.ulp(0.0)
 
+# So many points are sorted before their places are looked up.
+MANY = 100
+
 
 class SoftCDF:
     """Distribution function whose values at a sample are the sample's soft ranks.
@@ -116,12 +119,12 @@ class SoftCDF:
 
     def cdf(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values of the function, in [0, 1]; NaN at NaN."""
-        ramp = np.searchsorted(self.separator, x)
+        ramp = _places(self.separator, x)
         return np.clip(self._line(x, ramp), self.level[ramp], self.level[ramp + 1])
 
     def pdf(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Derivatives: 1 / width on ramps, 0 between them, NaN at NaN."""
-        ramp = np.searchsorted(self.separator, x)
+        ramp = _places(self.separator, x)
         line = self._line(x, ramp)
         is_inside = (self.level[ramp] < line) & (line < self.level[ramp + 1])
         if self.width == 0:
@@ -139,7 +142,7 @@ class SoftCDF:
         inner = self.level[1:-1]
         ends = [
             self.mean[ramp] + (u - self.middle[ramp]) * self.width
-            for ramp in (np.searchsorted(inner, u, side) for side in ("left", "right"))
+            for ramp in (_places(inner, u, side) for side in ("left", "right"))
         ]
         return 0.5 * ends[0] + 0.5 * ends[1]
 
@@ -148,6 +151,16 @@ class SoftCDF:
         with np.errstate(over="ignore"):
             # The smallest number makes 0 / width = 0, and all else infinite.
             return self.middle[ramp] + (x - self.mean[ramp]) / max(self.width, SMALLEST)
+
+
+def _places(points, x, side="left"):
+    """`numpy.searchsorted`, in less than half the time for many x in no order."""
+    if x.size < MANY:
+        return np.searchsorted(points, x, side)
+    order = np.argsort(x)
+    places = np.empty(x.size, np.intp)
+    places[order] = np.searchsorted(points, x[order], side)
+    return places
 
 
 def interquartile_range(values):
