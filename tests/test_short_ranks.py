@@ -20,7 +20,7 @@ def draw(kind, n, dtype=np.float64, count=11):
 
 
 def exact_ranks(x, epsilon):
-    """Soft ranks of a row in fractions, without rounding until the end."""
+    """Soft ranks of a row and their Jacobian, in fractions until the end."""
     n = len(x)
     order = sorted(range(n), key=lambda i: -Fraction(float(x[i])))
     z = [Fraction(float(x[i])) / Fraction(epsilon) for i in order]
@@ -34,7 +34,11 @@ def exact_ranks(x, epsilon):
     means = [total / size for total, size in blocks for _ in range(size)]
     ranks = np.empty(n)
     ranks[order] = [float(a - b) for a, b in zip(z, means, strict=True)]
-    return ranks
+    matrix, end = np.zeros((n, n)), 0
+    for _, size in blocks:
+        block, end = order[end : end + size], end + size
+        matrix[np.ix_(block, block)] = np.eye(size) - np.full((size, size), 1 / size)
+    return ranks, matrix / epsilon
 
 
 @adversaries
@@ -43,9 +47,35 @@ def test_ranks_are_exact(kind):
         x = draw(kind, n, count=2)
         for factor in (1e-9, 0.1 / n, 1 / n, 0.3, 3.0):
             epsilon = max(factor * np.ptp(x), 1e-280)
-            got = soft_rank(x, epsilon)
-            expected = [exact_ranks(row, epsilon) for row in x]
-            assert_allclose(got, expected, rtol=0, atol=4e-15)
+            got, jacobian = soft_rank(x, epsilon, return_jacobian=True)
+            g = np.random.default_rng(1).normal(size=x.shape)
+            rows = zip(got, jacobian.vjp(g), jacobian.diagonal(), strict=True)
+            for row, u, (ranks, pulled, diagonal) in zip(x, g, rows, strict=True):
+                expected, matrix = exact_ranks(row, epsilon)
+                assert_allclose(ranks, expected, rtol=0, atol=4e-15)
+                if kind in ("steps", "many ties"):  # on kinks, which rounding decides
+                    continue
+                assert_allclose(epsilon * pulled, epsilon * (u @ matrix), atol=1e-14)
+                with np.errstate(over="ignore"):
+                    squares = (matrix**2).sum(axis=0)
+                assert_allclose(diagonal, squares, rtol=1e-13, atol=1e-300)
+
+
+def test_products_do_not_see_what_is_hard():
+    x = np.array([0.0, 5.0, 5.5, 11.0])
+    _, jacobian = soft_rank(x, 1.0, return_jacobian=True)
+    assert_array_equal(jacobian.vjp([np.inf, 1.0, 3.0, np.nan]), [0.0, -1.0, 1.0, 0.0])
+
+
+def test_infinite_values_have_no_part_in_derivatives():
+    x = np.array([[np.inf, 1.0, 1.5, np.inf, -np.inf], [0.0, 1.0, 2.0, 3.0, 4.0]])
+    _, jacobian = soft_rank(x, 2.0, return_jacobian=True)
+    _, expected = soft_rank(x[0, 1:3], 2.0, return_jacobian=True)
+    assert_array_equal(jacobian.vjp(np.ones((2, 5)) * np.arange(5.0))[0, [0, 3, 4]], 0)
+    assert_array_equal(jacobian.wrt_epsilon[0, [0, 3, 4]], 0)
+    assert_allclose(jacobian.wrt_epsilon[0, 1:3], expected.wrt_epsilon)
+    x[...] = 0.0  # the derivative is of the values then
+    assert_allclose(jacobian.wrt_epsilon[0, 1:3], [0.0625, -0.0625])
 
 
 def test_whole_numbers_decide_exactly():
@@ -108,3 +138,18 @@ def test_too_wide_rows_are_refused_as_long_ones_are():
         for epsilon in (0.0, 1e-300, 1.0, 1e289, 1e300):
             work = _pav.rank_rows(x, epsilon, 0, 1.0, None, out, None, None)
             assert (work >= 0) == (epsilon == 0 or n < 4)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("regularization", KINDS)
+def test_many_rows_have_the_derivatives_of_few(regularization, dtype):
+    # What is kept of many rows are parts of one array.
+    rng = np.random.default_rng(0)
+    x, g = rng.normal(size=(2, 7000, 10)).astype(dtype)
+    options = {"regularization": regularization, "return_jacobian": True}
+    _, expected = soft_rank(x[:3000], 0.3, **options)
+    _, jacobian = soft_rank(x, 0.3, **options)
+    x[...] = 0.0
+    assert_array_equal(jacobian.vjp(g)[:3000], expected.vjp(g[:3000]))
+    assert_array_equal(jacobian.wrt_epsilon[:3000], expected.wrt_epsilon)
+    assert np.abs(expected.wrt_epsilon).max() > 0.1

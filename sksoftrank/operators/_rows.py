@@ -21,6 +21,9 @@ SORT_ROWS = {
     np.dtype(np.float64): _pav.sort_rows["double"],
 }
 
+# From so many numbers on their memory comes and goes by pages.
+LARGE = 1 << 16
+
 
 class SolvedRows(NamedTuple):
     """Results of rows, and what their Jacobian needs, else None.
@@ -34,6 +37,7 @@ class SolvedRows(NamedTuple):
     weights: np.ndarray | None  # None also for uniform weights
     n_kept: np.ndarray | None = None  # entries that are not NaN; None: all of them
     has_infinite: bool = False
+    own: np.ndarray | None = None  # a copy of the rows, if there is one
 
 
 def solve_rows(rows, epsilon, kind, sign, *, is_sort=False, keep=False, n_jobs=None):
@@ -44,13 +48,9 @@ def solve_rows(rows, epsilon, kind, sign, *, is_sort=False, keep=False, n_jobs=N
     order: Any = None
     pools: Any = None
     weights: Any = None
+    own: Any = None
     if keep:
-        count, n = rows.shape
-        order = np.empty(rows.shape, np.int64)
-        pools = np.empty((count, n + 1), np.int64)
-        if n == 0:  # which the kernel does not see
-            pools.fill(0)
-        weights = None if kind == _pav.QUADRATIC else np.empty(rows.shape)
+        order, pools, weights, own = _room(rows, kind, is_sort)
 
     def solve(rows):
         out = np.empty(rows.shape, rows.dtype)
@@ -61,12 +61,41 @@ def solve_rows(rows, epsilon, kind, sign, *, is_sort=False, keep=False, n_jobs=N
 
     out = solve(rows)
     if out is not None:
-        return SolvedRows(out, order, pools, weights)
+        return SolvedRows(out, order, pools, weights, own=own)
     finite = None if is_sort and epsilon > 0 else stand_ins(rows, epsilon)
     if finite is None or (out := solve(finite)) is None:
         return None
     out = with_infinity(out, rows) if is_sort else rounded(out, rows.dtype)
-    return SolvedRows(out, order, pools, weights, has_infinite=True)
+    return SolvedRows(out, order, pools, weights, None, True, own)
+
+
+def _room(rows, kind, is_sort):
+    """Arrays for order, pools and weights, and for many ranks a copy of the rows.
+
+    Those of many rows are parts of one array. The C library gives memory back to the
+    system when more of it is free than two of the largest arrays; to get new pages then
+    takes as long as to fill them.
+    """
+    count, n = rows.shape
+    has_weights = kind != _pav.QUADRATIC
+    if rows.size < LARGE or count < 8:  # the kernel takes more for a long row
+        order = np.empty(rows.shape, np.int64)
+        pools = np.empty((count, n + 1), np.int64)
+        if n == 0:  # which the kernel does not see
+            pools.fill(0)
+        weights = np.empty(rows.shape) if has_weights else None
+        return order, pools, weights, None
+    room = np.empty(
+        (count, (2 + has_weights + (not is_sort)) * n + 1), np.int64
+    ).ravel()
+    parts = (room[i * rows.size : (i + 1) * rows.size] for i in range(3))
+    order = next(parts).reshape(rows.shape)
+    weights = next(parts).view(np.float64).reshape(rows.shape) if has_weights else None
+    own = None
+    if not is_sort:
+        own = next(parts).view(rows.dtype)[: rows.size].reshape(rows.shape)
+        own[...] = rows
+    return order, room[-count * (n + 1) :].reshape(count, n + 1), weights, own
 
 
 def solve_rows_without_nan(rows, *options, is_sort=False, **more_options):

@@ -183,7 +183,9 @@ def soft_rank(
     if not return_jacobian:
         return ranks
     matrix = _isotonic.COVARIANCE if kind == _pav.KL else _isotonic.DEVIATION
-    own_rows, is_kept = rows.copy(), None  # the caller may change the values
+    own_rows, is_kept = solved.own, None
+    if own_rows is None:  # the caller may change the values
+        own_rows = rows.copy()
     if solved.has_infinite:  # they are ties: any number stands for them
         is_kept = ~np.isinf(own_rows)
         own_rows[~is_kept] = 0
