@@ -345,6 +345,30 @@ cdef void settle_in_gap(
             return
 
 
+cdef bint starts_in_gap(
+    Losses x, Goal goal, double kept, Threshold* at
+) noexcept nogil:
+    """Start as `find_logistic_tile` in a wide gap; whether `settle_row` does the rest.
+
+    Weights of 0 and 1 are to change no digit of a row.
+    """
+    cdef double low = INFINITY, high = -INFINITY, gap = INFINITY, n_below = 0.0, d
+    cdef Py_ssize_t i
+    for i in range(x.size):
+        if x.weight == NULL or x.weight[i] > 0.0:
+            d = distance(x.value[i], at.anchor, goal.epsilon)
+            low = min(low, d)
+            high = max(high, d)
+            if d > 0.0:
+                gap = min(gap, d)
+            else:
+                n_below += 1.0 if x.weight == NULL else x.weight[i]
+    if not (high - low > WIDE and n_below == kept and gap > WIDE):
+        return False
+    at.offset = 0.5 * gap - log(goal.share) + log(goal.rest)
+    return gap > VERY_WIDE
+
+
 cdef double limit_of_logistic_offset(
     Losses x, double epsilon, double anchor, double total, double sign
 ) noexcept nogil:
@@ -413,6 +437,8 @@ cdef double find_logistic_threshold(
         wide.epsilon = 4.0 * goal.epsilon
         find_threshold(x, wide, kept, NAN, at, room)
         at.offset *= 4.0
+        if x.size <= SHORT and starts_in_gap(x, goal, kept, at):
+            return 0.0
     else:  # but for rounding
         at[0] = edge_threshold(x, goal.share < goal.rest)
     return find_logistic_offset(x, goal.epsilon, total, share, sign, at)
