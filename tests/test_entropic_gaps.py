@@ -103,3 +103,49 @@ def test_whole_choices_of_many_values_are_whole():
     for k in (1, 2500, 4999):
         parts = soft_topk(values, k, 1e-9, regularization="entropic")
         assert parts.sum() == k
+
+
+@pytest.mark.parametrize("weights", [None, [0.5, 2.4, 1.0, 1.7]])
+def test_derivatives_where_one_part_alone_is_open(weights):
+    # Its own change is what those of the others leave, many powers of ten smaller.
+    x, k, epsilon = [2.5, 0.25, -1.0, 4.0], 2.375, 0.0625
+    a = [1.0] * 4 if weights is None else weights
+    with mpmath.workprec(900):
+        unit = mpmath.mpf(2) ** -300
+
+        def parts(epsilon):
+            def excess(t):
+                return mpmath.fsum(
+                    b * sigmoid((v - t) / epsilon) for b, v in zip(a, x, strict=True)
+                )
+
+            def sigmoid(u):
+                return 1 / (1 + mpmath.exp(-u))
+
+            low, high = mpmath.mpf(-9), mpmath.mpf(9)
+            for _ in range(700):
+                middle = (low + high) / 2
+                low, high = (middle, high) if excess(middle) > k else (low, middle)
+            return [sigmoid((v - low) / epsilon) for v in x]
+
+        p = parts(mpmath.mpf(epsilon))
+        slope = [q * (1 - q) / epsilon for q in p]
+        reach = mpmath.fsum(b * s for b, s in zip(a, slope, strict=True))
+        expected = [
+            [float(slope[i] * ((i == j) - a[j] * slope[j] / reach)) for j in range(4)]
+            for i in range(4)
+        ]
+        more = parts(epsilon * (1 + unit))
+        wrt_epsilon = [
+            float((r - q) / (epsilon * unit)) for q, r in zip(p, more, strict=True)
+        ]
+    _, jacobian = soft_topk(
+        x, k, epsilon, weights=weights, regularization="entropic", return_jacobian=True
+    )
+    tol = 1e-12 * np.abs(expected).max()
+    assert tol < 1e-18
+    assert_allclose(jacobian.toarray(), expected, rtol=0, atol=tol)
+    u = np.array([1.0, -0.7, 0.3, 2.0])
+    assert_allclose(jacobian.vjp(u), u @ expected, rtol=0, atol=10 * tol)
+    tol = 1e-12 * np.abs(wrt_epsilon).max()
+    assert_allclose(jacobian.wrt_epsilon, wrt_epsilon, rtol=0, atol=tol)

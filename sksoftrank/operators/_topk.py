@@ -224,7 +224,19 @@ def _jacobian(values, slices, choice, largest, signs):
     pull = data.weights * per_mass
     steepness = steepness_of(epsilon) * (1.0 if largest else -1.0)
 
+    # Entropic parts may all be closed but for one, that of the most slope: changes are
+    # taken relative to its own, which moves nothing, or they would lose their digits.
+    most = pull.argmax(axis=1)[:, None] if choice.is_logistic else None
+
     def multiply(rows, *, transpose):
+        if most is not None:
+            own = np.take_along_axis(rows, most, axis=1)
+            if transpose:
+                unit = np.take_along_axis(data.weights, most, axis=1)
+                share = np.divide(own, unit, out=np.zeros_like(own), where=unit > 0)
+                own = data.weights * share
+            rows = rows - own
+            np.put_along_axis(rows, most, 0.0, axis=1)
         scaled = steepness * slope * rows
         if transpose:
             return scaled - pull * _sum(scaled)
@@ -256,7 +268,10 @@ def _jacobian(values, slices, choice, largest, signs):
 
     def find_wrt_epsilon():
         # Rows are negated for the largest values, with the same formula.
-        deviation = data.rows - choice.centre
+        centre = choice.centre
+        if most is not None:
+            centre = np.take_along_axis(data.rows, most, axis=1)
+        deviation = data.rows - centre
         change = slope * (deviation - _sum(pull * deviation))
         # Not by the square, which may overflow: open values are closer than epsilon.
         return as_values(steepness * (steepness * change))
