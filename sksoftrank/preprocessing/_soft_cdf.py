@@ -154,7 +154,7 @@ class SoftCDF:
 
 
 def _places(points, x, side="left"):
-    """`numpy.searchsorted`, in less than half the time for many x in no order."""
+    """As NumPy's searchsorted, in less than half the time for many x in no order."""
     if x.size < MANY:
         return np.searchsorted(points, x, side)
     order = np.argsort(x)
