@@ -241,7 +241,8 @@ def report(results, limit_bytes):
         f"sksoftrank {sksoftrank.__version__}, NumPy {np.__version__}, Python "
         f"{platform.python_version()}, {platform.system()} {platform.machine()}. "
         f"Batches of {BATCH} slices of n standard normal values, float64, one thread, "
-        f"process CPU time. Made by `python benchmarks/runtime.py --out "
+        f"process CPU time, with that of the system for fresh memory, which makes "
+        f"the steps in the curves. Made by `python benchmarks/runtime.py --out "
         f"docs/benchmarks`.",
         f"In parentheses: measured on that many slices only; the time is scaled to "
         f"{BATCH} slices, the memory is not. `-`: not measured. "
