@@ -82,3 +82,18 @@ def test_the_jacobian_is_not_dense():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 50 * values.nbytes  # dense it would be 1001 times
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 0.3])
+@pytest.mark.parametrize("weights", [None, [1.0, 7.0, 0.0, 2.0, 1.0, 0.5]])
+def test_many_quantiles_of_a_row_do_not_depend_on_what_others_lack(weights, epsilon):
+    x = np.random.default_rng(0).normal(size=(8, 6))
+    levels = np.linspace(0, 1, 17)
+    options = {"epsilon": epsilon, "weights": weights, "nan_policy": "omit"}
+    for n_missing in (0, 5):
+        x[np.arange(n_missing), np.arange(n_missing)] = np.nan
+        found = soft_quantile(x, levels, **options)
+        for row, own in zip(x, found.T, strict=True):
+            assert_array_equal(soft_quantile(row, levels, **options), own)
+            one = [soft_quantile(row, q, **options) for q in levels]
+            assert_allclose(own, one, rtol=1e-13, atol=1e-14)

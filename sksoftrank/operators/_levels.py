@@ -21,22 +21,42 @@ def many_quantiles(data, q, epsilon, is_logistic):
         return None
     if is_logistic and not is_hard:
         return None
-    if weights is not None and (is_hard or weights.min(initial=np.inf) <= 0):
+    if is_hard and weights is not None and (weights[weights > 0] != 1).any():
         return None
     low, high = data.bounds
     reach = (np.max(high, initial=0.0) - np.min(low, initial=0.0)) * np.max(data.total)
     if not math.isfinite(reach):
         return None
     levels, places = np.unique(q, return_inverse=True)
-    if weights is None:
-        x = np.sort(data.rows, axis=1)
-    else:
-        order = np.argsort(data.rows, axis=1, kind="stable")
-        x, weights = (np.take_along_axis(a, order, 1) for a in (data.rows, weights))
-    found = _hard(x, levels) if is_hard else _soft(x, weights, data, levels, epsilon)
+    found = np.empty((len(data.rows), levels.size))
+    for rows, x, x_weights in _sorted_rows(data.rows, weights):
+        if is_hard:
+            found[rows] = _hard(x, levels)
+        else:
+            total = np.ascontiguousarray(data.total[rows])
+            found[rows] = _soft(x, x_weights, total, levels, epsilon)
     found = np.minimum(np.maximum(found, low), high)
     found = np.maximum.accumulate(found, axis=1) + 0.0  # no -0.0
     return found[:, np.ravel(places)]
+
+
+def _sorted_rows(values, weights):
+    """Which rows, their values in order and their weights, without those of none.
+
+    Rows with as many values of positive weight stand together: whatever others lack,
+    a row has the result that it has alone.
+    """
+    if weights is None:
+        yield slice(None), np.sort(values, axis=1), None
+        return
+    is_kept = weights > 0
+    counts = is_kept.sum(axis=1)
+    for count in np.unique(counts):
+        rows = np.flatnonzero(counts == count)
+        keys = np.where(is_kept[rows], values[rows], np.inf)
+        order = np.argsort(keys, axis=1, kind="stable")[:, :count]
+        x, own = (np.take_along_axis(a[rows], order, 1) for a in (values, weights))
+        yield rows, np.ascontiguousarray(x), np.ascontiguousarray(own)
 
 
 def _hard(x, levels):
@@ -47,17 +67,17 @@ def _hard(x, levels):
     return np.where(part == 0, low, high + (low - high) * (1 - part))
 
 
-def _soft(x, weights, data, levels, epsilon):
+def _soft(x, weights, total, levels, epsilon):
     found = np.empty((len(x), levels.size))
     is_low = levels <= 0.5
-    masses = (data.total - 1) * levels[is_low]
+    masses = (total - 1) * levels[is_low]
     part = np.empty(masses.shape)
-    quantile_rows(x, weights, data.total, epsilon, masses, False, part)
+    quantile_rows(x, weights, total, epsilon, masses, False, part)
     found[:, is_low] = part
     # From the other end, where small masses have the more digits.
-    masses = ((data.total - 1) * (1 - levels[~is_low]))[:, ::-1]
+    masses = ((total - 1) * (1 - levels[~is_low]))[:, ::-1]
     part = np.empty(masses.shape)
     masses = np.ascontiguousarray(masses)
-    quantile_rows(x, weights, data.total, epsilon, masses, True, part)
+    quantile_rows(x, weights, total, epsilon, masses, True, part)
     found[:, ~is_low] = -part[:, ::-1]
     return found
