@@ -357,6 +357,17 @@ def test_inputs_are_not_changed(loss):
     assert_allclose(single, loss(scores, truth)[1], rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("loss", [soft_spearman_loss, soft_ndcg_loss])
+def test_groups_that_are_in_order_of_columns(loss):
+    table = np.random.default_rng(0).integers(0, 5, (9, 2)).astype(float)
+    scores, truth = table.T.copy()
+    groups = np.repeat([0, 1, 2], [2, 3, 4])  # as the kernel takes them
+    expected = loss(scores, truth, groups=groups)
+    value, gradient = loss(table[:, 0], table[:, 1], groups=groups)
+    assert value == expected[0]
+    assert_array_equal(gradient, expected[1])
+
+
 # Bad input
 
 

@@ -129,8 +129,11 @@ class GroupLayout:
         return np.repeat(*self._runs)
 
     def gather(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Values of all rows in grouped order; themselves where they are in it."""
-        return values if self._is_identity else values[self.order]
+        """Values of all rows in grouped order; themselves where they are in it.
+
+        Compiled code takes parts of them as rows, so that they are contiguous.
+        """
+        return np.ascontiguousarray(values if self._is_identity else values[self.order])
 
     def scatter(self, values: NDArray[Any]) -> NDArray[Any]:
         """Values in grouped order where the rows are, 0 in rows that are not in it."""
