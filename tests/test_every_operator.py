@@ -312,6 +312,28 @@ def test_layouts(name):
             method(np.zeros((2, 9)))
 
 
+@every_operator
+@pytest.mark.parametrize("factor", [1.0, 0.0])
+def test_the_caller_changes_all_arrays(name, factor):
+    """Where slices are contiguous nothing need be copied but for the Jacobian."""
+    entry = ALL[name]
+    shape = (2, 7) if entry.takes("axis") else (7, 3)
+    values, others = draw(*shape), {}
+    if entry.takes("weights"):
+        others["weights"] = np.arange(1.0, 15.0).reshape(shape)
+    if entry.second:
+        others[entry.second] = draw(shape[-1], seed=1)
+    options = options_of(entry, factor) | others | {"return_jacobian": True}
+    _, jacobian = entry.call(values, **options)
+    u, g = draw(*jacobian.input_shape, seed=2), draw(*jacobian.output_shape, seed=3)
+    expected = jacobian.jvp(u), jacobian.vjp(g)
+    found, jacobian = entry.call(values, **options)
+    for array in (found, values, *others.values()):
+        array[...] = 1.0
+    assert_array_equal(jacobian.jvp(u), expected[0])
+    assert_array_equal(jacobian.vjp(g), expected[1])
+
+
 # Few values
 
 

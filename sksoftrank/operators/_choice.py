@@ -141,6 +141,10 @@ class WeightedRows:
     def detach(self):
         """Make own copies of the data, which the caller may change."""
         self.rows = self.rows.copy()
+        self.detach_weights()
+
+    def detach_weights(self):
+        """Make own copies of the weights."""
         if self.kernel_weights is not None:
             own = self.kernel_weights
             own = own[:1].copy() if own.strides[0] == 0 else own.copy()

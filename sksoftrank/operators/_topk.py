@@ -204,6 +204,8 @@ def soft_topk(
         data.rows = -data.rows
     elif return_jacobian:
         data.rows = data.rows.copy()  # which the caller may change
+    if return_jacobian:
+        data.detach_weights()
     rest = data.total - mass
     choice = Choice(data, mass, rest, epsilon, kind, has_slope=return_jacobian)
     parts = rounded(slices.from_rows(choice.p), values.dtype)

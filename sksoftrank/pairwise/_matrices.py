@@ -86,7 +86,7 @@ class RelaxedPermutation:
     def product(self):
         """The products of the matrices with the values."""
         if self._epsilon == 0:
-            return self._sorter.sorted_rows
+            return self._sorter.sorted_rows.copy()
         rows = self._sorter.rows
         product = np.empty(rows.shape)
         for r, i in _blocks(*rows.shape):
@@ -295,7 +295,8 @@ def comparison_rank(cdf, density, values, epsilon, axis, descending, return_jaco
         epsilon, descending, return_jacobian, values, axis, is_exact=False
     )
     slices = Slices(values.shape, axis)
-    rows = slices.to_rows(values).astype(np.float64, copy=False)
+    # Own ones, for the Jacobian: the caller may change the others.
+    rows = slices.to_rows(values).astype(np.float64)
     # Descending ranks are the ascending ones of the negative values.
     signed = -rows if descending else rows
     if epsilon > 0:
@@ -333,7 +334,8 @@ def permutation_sort(
         epsilon, descending, return_jacobian, values, axis, is_exact=not return_matrix
     )
     slices = Slices(values.shape, axis)
-    rows = slices.to_rows(values).astype(np.float64, copy=False)
+    # Own ones, for the Jacobian: the caller may change the others.
+    rows = slices.to_rows(values).astype(np.float64)
     matrices = RelaxedPermutation(rows, epsilon, make_logits, descending)
     if return_matrix:
         shape = (*slices.other_shape, slices.length, slices.length)
