@@ -4,6 +4,7 @@ import numpy as np
 from scipy import sparse
 
 from ..linear._robust_scale import weighted_quantile
+from ._some_rows import some_rows
 
 # Values are far beyond this many typical deviations of the others, the majority, if a
 # gap parts them: none is between these and this fraction of the distance of the
@@ -15,7 +16,7 @@ GAP = 0.01
 # this part of the weight of all others.
 NEAR_PART = 0.2
 
-# The typical deviations are those of a sample of about this many rows.
+# The typical deviations are those of a sample of this many rows.
 SAMPLE_SIZE = 2000
 
 
@@ -47,7 +48,7 @@ def near_weight(X, weight, low, high):
     else:
         columns = range(X.shape[1])
     used = np.flatnonzero(weight)
-    sample = used[:: -(-used.size // SAMPLE_SIZE)]
+    sample = used[some_rows(used.size, SAMPLE_SIZE)]
     rows, sample_weight = X[sample], weight[sample]
     near = weight
     for j in columns:

@@ -11,6 +11,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import warn
+from ._some_rows import some_rows
 
 # The rows that are looked at, columns, and the smallest part of ignored rows.
 MAX_TREE_ROWS = 2000
@@ -130,9 +131,7 @@ def warn_of_ignored_group(model, X, is_ignored, robust, plain):
         ``plain(rows)`` are those of a fit to all rows.
     """
     n = is_ignored.size
-    rows = np.arange(n)
-    if n > MAX_TREE_ROWS:
-        rows = np.sort(np.random.default_rng(0).choice(n, MAX_TREE_ROWS, replace=False))
+    rows = some_rows(n, MAX_TREE_ROWS)
     ignored = is_ignored[rows]
     n_ignored = np.count_nonzero(ignored)
     if not 2 * MIN_PART_ROWS <= n_ignored <= 0.5 * rows.size:

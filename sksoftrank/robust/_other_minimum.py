@@ -14,6 +14,7 @@ from ..losses._choices import trimmed_choice
 from ._data_warnings import has_few_rows
 from ._lts_rows import MOMENTUM, TrimmedRows
 from ._normal_equations import best_fits
+from ._some_rows import some_rows
 from ._trimmed_squares import smooth_fit
 
 # Parts of the rows that fits keep which look for another one.
@@ -45,7 +46,7 @@ ROWS_APART = 0.1
 # Of a minimum that is as good as the best, up to this much of its hard objective.
 AS_GOOD = 1.1
 
-# Two minima are compared by about this many rows.
+# Two minima are compared by this many rows.
 MAX_COMPARED = 5000
 
 # Rows are a cluster if their distances from their middle are this part of those of all
@@ -228,7 +229,7 @@ def warn_of_other_minimum(model: Any, problem: Any) -> None:
     if has_few_rows(weight, problem.n_coefs):
         return
     used = np.flatnonzero(problem.weight)
-    used = used[:: -(-used.size // MAX_COMPARED)]
+    used = used[some_rows(used.size, MAX_COMPARED)]
     design, y, weight = problem.design.take(used), problem.y[used], problem.weight[used]
     n_kept = problem.n_kept / problem.weight.sum() * weight.sum()
     residuals = [
@@ -273,7 +274,7 @@ def _keeps_cluster(design, weight, residuals, kept) -> bool:
     spread = []
     for mask in (own, True):
         index = np.flatnonzero(mask & (weight > 0))
-        index = index[:: index.size // MAX_CLUSTER + 1]
+        index = index[some_rows(index.size, MAX_CLUSTER)]
         mass, rows = weight[index], design.rows(index)
         middle = [weighted_quantile(column, mass, 0.5) for column in rows.T]
         distance = np.linalg.norm(rows - middle, axis=1)

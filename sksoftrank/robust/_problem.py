@@ -22,6 +22,7 @@ from ._frequencies import row_scale_of
 from ._ignored import warn_of_ignored_group
 from ._lts_search import Start, least_squares_start, lts_search
 from ._lts_steps import concentrate, update_gram
+from ._some_rows import some_rows
 from ._trimmed_squares import TrimmedSquares
 from ._unseen import (
     fit_unseen,
@@ -337,7 +338,7 @@ class RobustProblem:
         def plain(rows):
             used = np.flatnonzero(self.weight)
             some = np.zeros(residual.size)
-            some[used[:: -(-used.size // MAX_PLAIN)]] = 1.0
+            some[used[some_rows(used.size, MAX_PLAIN)]] = 1.0
             z_all = self.least_squares(z, residual, some)
             return np.abs(self.y[rows] - self.design.take(rows).predict(z_all))
 

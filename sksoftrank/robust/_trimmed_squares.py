@@ -9,6 +9,7 @@ from ..linear._algebra import EPS, multiply
 from ..linear._models import lbfgs
 from ..linear._robust_scale import ROUNDING
 from ..losses._choices import sorted_choice, trimmed_choice
+from ._some_rows import some_rows
 
 # The threshold grows with epsilon. Measured from a large one, losses of about one have
 # no digits left.
@@ -159,12 +160,14 @@ class TrimmedSquares:
         if self.formulation == "sort" or self.design.basis.ndim == 1:
             return as_they_are
         _, gradient, _, p = self.evaluate(z)
-        index = slice(None, None, -(-p.size // max(MAX_ROWS, 20 * z.size)))
+        index = some_rows(p.size, max(MAX_ROWS, 20 * z.size))
         rows, p = self.design.rows(index), p[index]
         residual = self.y[index] - rows @ z
         weight = 1.0 if self.weight is None else self.weight[index]
         partial = ((p > 0) & (p < 1)) * weight
         mass = (p * weight).sum()
+        if mass == 0:  # nearly all weights are 0
+            return as_they_are
         moved = (partial * residual) @ rows
         with np.errstate(over="ignore", invalid="ignore"):
             slope = p * weight - partial * residual**2 / self.epsilon

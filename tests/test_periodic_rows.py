@@ -1,0 +1,45 @@
+"""Tables of which every second or third row is bad, or most weigh nothing."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from sksoftrank import SoftLTSRegressor
+
+COEF = np.array([1.0, -2.0, 3.0])
+
+
+def lines(n, period, seed=0):
+    """Rows of a line, of which one in a period belongs to another."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, 3))
+    y = X @ COEF + rng.standard_normal(n)
+    y[::period] = 5 - X[::period] @ COEF + rng.standard_normal(len(X[::period]))
+    return X, y
+
+
+@pytest.mark.parametrize("is_fill", [False, True])
+def test_a_bad_row_in_every_period(is_fill):
+    X, y = lines(10_200, 3)
+    if is_fill:
+        X[::3, 1] = 1e20
+    else:
+        y[::3] = 1000
+    model = SoftLTSRegressor(random_state=0).fit(X, y)
+    assert_allclose(model.coef_, COEF, atol=0.1)
+    assert not model.inlier_mask_[::3].any()
+
+
+def test_two_laws_in_turns_are_two_laws():
+    X, y = lines(6000, 2)
+    with pytest.warns(UserWarning, match="the rows follow two laws"):
+        SoftLTSRegressor(trim=0.45, random_state=0).fit(X, y)
+
+
+def test_most_rows_weigh_nothing():
+    X, y = lines(12_000, 12_001)
+    weight = np.zeros(len(y))
+    weight[1:200:2] = 1
+    model = SoftLTSRegressor(random_state=0).fit(X, y, sample_weight=weight)
+    alone = SoftLTSRegressor(random_state=0).fit(X[1:200:2], y[1:200:2])
+    assert_allclose(model.coef_, alone.coef_, rtol=1e-5)
