@@ -195,7 +195,8 @@ def _refusing(check, n_before, names=("X", "y")):
 
     @wraps(check)
     def refuse_and_check(*arguments, **options):
-        refuse_other_arrays(*arguments[n_before : n_before + 2], names=names)
+        own = options.get("input_name") or names[0], *names[1:]
+        refuse_other_arrays(*arguments[n_before : n_before + 2], names=own)
         return check(*arguments, **options)
 
     return refuse_and_check

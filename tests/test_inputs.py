@@ -12,6 +12,7 @@ from input_table import AS_SCIKIT_LEARN, OURS, WITHOUT_ARRAYS
 from numpy.testing import assert_allclose, assert_array_equal
 from operator_table import OPERATORS, OTHERS
 from scipy import sparse
+from sklearn.linear_model import LogisticRegression, Ridge
 from test_package import PUBLIC
 
 from sksoftrank import (
@@ -20,6 +21,7 @@ from sksoftrank import (
     SoftRankTransformer,
     SoftSpearmanLabelRanker,
     SoftTopKClassifier,
+    SoftTrimmedClassifier,
     SoftTrimmedRegressor,
     epsilon_bounds,
     isotonic_projection,
@@ -27,6 +29,7 @@ from sksoftrank import (
     soft_rank,
     soft_sort,
 )
+from sksoftrank.metrics import trimmed_r2_score
 
 X = [3.0, 1.0, 2.5, -4.0]
 # Numbers that float32 and integers hold.
@@ -236,6 +239,30 @@ def test_masked_entries_of_tables(estimator):
             estimator.fit(
                 X, np.ma.array(y, mask=np.arange(y.size).reshape(y.shape) == 2)
             )
+
+
+def test_masked_entries_of_new_tables():
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    y, masked = X[:, 0] + X[:, 1] ** 2, np.ma.masked_greater(X, 1)
+    masked_y = np.ma.masked_greater(y, 1)
+    line = SoftLTSRegressor().fit(X, y)
+    trees = SoftTrimmedRegressor(Ridge()).fit(X, y)
+    classes = SoftTrimmedClassifier(LogisticRegression()).fit(X, y > 1)
+    for call in (trees.predict_interval, classes.predict_proba):
+        call(np.ma.array(X))
+        with pytest.raises(TypeError, match=r"^X must .* got a masked array"):
+            call(masked)
+    with pytest.raises(TypeError, match=r"^X must .* got a masked array"):
+        classes.decision_function(masked)
+    for call in (
+        line.score,
+        trees.inlier_weight,
+        lambda X, y: classes.wrong_label_probability(X, y > 1),
+        lambda X, y: trimmed_r2_score(y, X[:, 0]),
+    ):
+        call(np.ma.array(X), np.ma.array(y))
+        with pytest.raises(TypeError, match=r"^y(_true)? must .* got a masked array"):
+            call(X, masked_y)
 
 
 @ours

@@ -11,6 +11,7 @@ from .._sklearn import (
     BaseEstimator,
     CallbackSupportMixin,
     RegressorMixin,
+    refuse_masked,
     validate_data,
 )
 from .._typing import Features, Formulation
@@ -86,6 +87,7 @@ class RobustLinearModel(
         float
             The score: 1.0 is best, and the best constant has 0.0.
         """
+        refuse_masked(y, "y")
         if sigma is not None:
             spread = check_sigma(sigma, np.size(y))
             frequency = 1.0 if sample_weight is None else np.asarray(sample_weight)

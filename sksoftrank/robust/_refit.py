@@ -223,9 +223,7 @@ class SoftTrimmed(
         ndarray of shape (n_samples,)
             Predicted targets, and what else the parameters ask for.
         """
-        check_is_fitted(self)
-        refuse_other_arrays(X)
-        return self.estimator_.predict(X, **predict_params)
+        return self._fitted(X).predict(X, **predict_params)
 
     @available_if(estimator_has("transform"))
     def transform(self, X: Features) -> Any:
@@ -241,8 +239,13 @@ class SoftTrimmed(
         array-like or sparse matrix of shape (n_samples, n_features_out)
             What the estimator makes of it.
         """
+        return self._fitted(X).transform(X)
+
+    def _fitted(self, X):
+        """The fitted estimator, for features that it may take."""
         check_is_fitted(self)
-        return self.estimator_.transform(X)
+        refuse_other_arrays(X)
+        return self.estimator_
 
     def __getattr__(self, name: str) -> Any:
         if name in DELEGATED and "estimator_" in vars(self):

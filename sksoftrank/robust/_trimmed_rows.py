@@ -11,7 +11,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import check_confidence_level
-from .._sklearn import check_array
+from .._sklearn import check_array, refuse_masked
 from .._typing import Features
 from ..linear._robust_scale import INLIER_FRACTION, OUTLIER_CUTOFF, weighted_quantile
 from ._outlying_rows import choose_inliers
@@ -264,12 +264,14 @@ class TrimmedRowsMixin:
         return np.column_stack([prediction - half, prediction + half])
 
     def _level(self, X):
-        prediction = np.asarray(self.estimator_.predict(X), dtype=np.float64)
+        estimator = self._fitted(X)  # type: ignore[attr-defined]
+        prediction = np.asarray(estimator.predict(X), dtype=np.float64)
         return prediction.reshape(prediction.shape[0])
 
     def _residuals(self, X, y):
         """Residuals in units of the rule and of their spread; rounding errors are 0."""
         check_is_fitted(self)
+        refuse_masked(y, "y")
         y = check_array(
             column_or_1d(y, warn=True),
             ensure_2d=False,

@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import warn
-from .._sklearn import ClassifierMixin
+from .._sklearn import ClassifierMixin, refuse_other_arrays
 from .._typing import CV, Estimator, Features, RandomState
 from ._label_noise import LabelledRows, LabelNoise
 from ._readings import SMALLEST_PROBABILITY, read_scores
@@ -243,9 +243,9 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
         ndarray of shape (n_samples, n_classes)
             Probabilities, in the order of `classes_`.
         """
-        check_is_fitted(self)
+        estimator = self._fitted(X)
         if self.temperature_ == 1:
-            return self.estimator_.predict_proba(X)
+            return estimator.predict_proba(X)
         return np.exp(self._softened(X))
 
     @available_if(estimator_has("predict_log_proba"))
@@ -262,9 +262,9 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
         ndarray of shape (n_samples, n_classes)
             Log-probabilities, in the order of `classes_`.
         """
-        check_is_fitted(self)
+        estimator = self._fitted(X)
         if self.temperature_ == 1:
-            return self.estimator_.predict_log_proba(X)
+            return estimator.predict_log_proba(X)
         return self._softened(X)
 
     @available_if(estimator_has("decision_function"))
@@ -281,8 +281,7 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
         ndarray of shape (n_samples,) or (n_samples, n_classes)
             Decision values; for two classes positive ones speak for the second.
         """
-        check_is_fitted(self)
-        return self.estimator_.decision_function(X)
+        return self._fitted(X).decision_function(X)
 
     def _softened(self, X):
         """Logarithms of probabilities that are less confident."""
@@ -325,6 +324,7 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
         array([0., 1.])
         """
         check_is_fitted(self)
+        refuse_other_arrays(X, y)
         y = column_or_1d(y, warn=True)
         unknown = ~np.isin(y, self.classes_)
         if unknown.any():
