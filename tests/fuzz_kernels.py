@@ -70,7 +70,7 @@ from sksoftrank import (  # noqa: E402
 )
 from sksoftrank.preprocessing import IsotonicProjection  # noqa: E402
 
-LENGTHS = [0, 1, 2, 3, 5, 15, 16, 17, 40, 64, 65, 300, 1025, 5000]
+LENGTHS = [0, 1, 2, 3, 5, 7, 15, 16, 17, 40, 64, 65, 300, 1025, 5000]
 EPSILONS = [0.0, 5e-324, 1e-300, 1e-9, 1e-3, 0.1, 1.0, 10.0, 1e3, 1e9, 1e300]
 
 
@@ -104,20 +104,22 @@ def differentiate(rng, result, jacobian):
             other.vjp(rng.normal(size=other.output_shape))
 
 
-def weights_of(rng, n):
+def weights_of(rng, shape):
     """Frequencies, of which some are zero, or small and huge ones."""
     if rng.random() < 0.5:
-        return np.maximum(rng.integers(-1, 4, n), np.arange(n) == 0).astype(float)
-    return 10.0 ** rng.uniform(-6, 6, n)
+        weights = np.maximum(rng.integers(-1, 4, shape), 0.0)
+        weights[..., :1] = 1.0
+        return weights
+    return 10.0 ** rng.uniform(-6, 6, shape)
 
 
 def call_operator(rng, entry):
     """An operator with options of all kinds."""
     is_square = entry.place in ("matrix", "columns")
-    n = int(rng.choice(LENGTHS[:9] if is_square else LENGTHS))
+    n = int(rng.choice(LENGTHS[:10] if is_square else LENGTHS))
     if "sksoftrank.operators" not in entry.function.__module__:
         n = min(n, 65)
-    count = int(rng.integers(1, 4))
+    count = int(rng.integers(4 if n > 40 else 20))
     values = rows(rng, count, n)
     options = {"epsilon": float(rng.choice(EPSILONS))} if entry.epsilon else {}
     if entry.takes("axis"):
@@ -125,7 +127,8 @@ def call_operator(rng, entry):
     if rng.random() < 0.5 and n == 7 and entry.variants:
         options |= entry.variants[rng.integers(len(entry.variants))]
     if entry.takes("weights") and rng.random() < 0.5:
-        options["weights"] = weights_of(rng, n)
+        shape = n if rng.random() < 0.5 else values.shape
+        options["weights"] = weights_of(rng, shape)
     if "k" in entry.call.keywords:
         options["k"] = int(rng.integers(1, n + 2))
     if entry.takes("descending"):
@@ -135,6 +138,8 @@ def call_operator(rng, entry):
     if entry.takes("nan_policy") and rng.random() < 0.3:
         values[rng.random(values.shape) < 0.3] = np.nan
         options["nan_policy"] = "omit"
+    if rng.random() < 0.1:
+        values[rng.random(values.shape) < 0.1] = rng.choice([-np.inf, np.inf])
     if entry.takes("n_jobs") and rng.random() < 0.1:
         options["n_jobs"] = 2
     differentiate(rng, *entry.call(values, return_jacobian=True, **options))
@@ -151,21 +156,41 @@ def call_bounds(rng):
 
 def call_many_quantiles(rng):
     entry = OPERATORS["soft_quantile-quadratic"]
-    values = rows(rng, 2, int(rng.choice(LENGTHS)))
-    q = rng.uniform(size=int(rng.integers(50, 200)))
+    values = rows(rng, int(rng.integers(1, 5)), int(rng.choice(LENGTHS)))
+    q = np.append(rng.uniform(size=int(rng.integers(50, 200))), [0.0, 0.5, 1.0])
+    options = {"q": q, "epsilon": float(rng.choice(EPSILONS))}
+    if rng.random() < 0.6:
+        shape = values.shape[rng.integers(2) :]
+        options["weights"] = weights_of(rng, shape)
+    differentiate(rng, *entry.call(values, return_jacobian=True, **options))
+
+
+def call_large_batches(rng):
+    """Of which order, pools and weights are parts of one array."""
+    n = int(rng.choice([1, 16, 17, 100, 5000]))
+    values = np.tile(rows(rng, 4, n), (70_000 // (4 * n) + 2, 1))
+    options = {"regularization": str(rng.choice(["quadratic", "entropic"]))}
+    options["n_jobs"] = int(rng.integers(1, 3))
     epsilon = float(rng.choice(EPSILONS))
-    differentiate(rng, *entry.call(values, q=q, epsilon=epsilon, return_jacobian=True))
+    for function in (soft_rank, soft_sort):
+        result, jacobian = function(values, epsilon, return_jacobian=True, **options)
+        jacobian.jvp(values)
+        jacobian.vjp(result)
 
 
 def call_groups(rng):
     n = int(rng.choice(LENGTHS))
     groups = rng.integers(0, max(n // 5, 1), n)
+    if rng.random() < 0.5:
+        groups.sort()
+    epsilon = float(rng.choice(EPSILONS))
+    values, options = draw(rng, n), {"groups": groups}
     for function in (soft_rank, soft_sort):
-        epsilon = float(rng.choice(EPSILONS))
-        differentiate(
-            rng,
-            *function(draw(rng, n), epsilon, groups=groups, return_jacobian=True),
-        )
+        differentiate(rng, *function(values, epsilon, return_jacobian=True, **options))
+    options["regularization"] = str(rng.choice(["quadratic", "entropic", "kl"]))
+    truth = rng.integers(5, size=n)
+    losses.soft_spearman_loss(values, truth, epsilon, **options)
+    losses.soft_ndcg_loss(values, truth, epsilon, k=2, **options)
 
 
 def call_losses(rng):
@@ -204,13 +229,22 @@ def call_transformer(rng):
 
 
 def call_regressors(rng):
-    n = int(rng.integers(5, 60))
-    X, y = rng.normal(size=(n, 2)), rng.standard_cauchy(n)
+    """Few rows or more than are exchanged, in a few coordinates or many."""
+    n, q = int(rng.choice([5, 17, 60, 200])), int(rng.choice([0, 1, 2, 7, 8, 20]))
+    X, y = rng.normal(size=(n, q + 1)), draw(rng, n)
+    kind = rng.integers(4)
+    if kind == 0:
+        y = rng.standard_cauchy(n)
+    elif kind == 1:
+        X = rng.integers(3, size=X.shape).astype(float)
+    elif kind == 2:
+        X[:, -1] = draw(rng, n)
     epsilon = float(rng.choice([0.0, 0.1, 10.0]))
     weights = np.maximum(rng.integers(-1, 4, n), np.arange(n) < 4).astype(float)
+    options = {"epsilon": epsilon, "alpha": float(rng.choice([0.0, 0.1]))}
     for cls in (SoftLTSRegressor, SoftLQSRegressor):
         formulation = str(rng.choice(["selection", "sort"]))
-        model = cls(formulation=formulation, epsilon=epsilon, n_init=5, random_state=0)
+        model = cls(formulation=formulation, n_init=5, random_state=0, **options)
         model.fit(X, y, sample_weight=weights if rng.random() < 0.5 else None)
 
 
@@ -224,6 +258,7 @@ OTHER_CALLS = [
     call_bounds,
     call_exponentials,
     call_groups,
+    call_large_batches,
     call_losses,
     call_many_quantiles,
     call_regressors,

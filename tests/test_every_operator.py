@@ -332,6 +332,8 @@ def test_the_caller_changes_all_arrays(name, factor):
         array[...] = 1.0
     assert_array_equal(jacobian.jvp(u), expected[0])
     assert_array_equal(jacobian.vjp(g), expected[1])
+    for array in (found, jacobian.jvp(u), jacobian.vjp(g)):
+        assert array.base is None or array.base.size == array.size
 
 
 # Few values

@@ -195,7 +195,7 @@ def soft_topk_sort(
             1.0,
             out,
         )
-        return out if transpose else out[:, :k]
+        return out if transpose else out[:, :k].copy()  # small, of something large
 
     dtype = values.dtype
 
