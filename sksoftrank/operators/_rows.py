@@ -1,11 +1,11 @@
 """How soft sorts and ranks solve many rows: by threads, without NaN, infinite."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import effective_n_jobs
 from sklearn.utils import gen_batches
-from sklearn.utils.parallel import Parallel, delayed
 
 from .. import _pav
 from .._checks import check_differences, check_exact, check_flag, check_n_jobs
@@ -146,9 +146,9 @@ def _by_threads(kernel, n_jobs):
             parts = [None if array is None else array[batch] for array in results]
             return kernel(rows[batch], epsilon, kind, sign, *parts)
 
-        parallel = Parallel(n_jobs=n_threads, require="sharedmem")
-        batches = gen_batches(len(rows), size)
-        return min(parallel(delayed(solve_batch)(batch) for batch in batches))
+        # joblib looks for results a hundred times a second, which is too seldom here.
+        with ThreadPoolExecutor(n_threads) as threads:
+            return min(threads.map(solve_batch, gen_batches(len(rows), size)))
 
     return solve
 
