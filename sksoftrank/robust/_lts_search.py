@@ -1,13 +1,13 @@
 """Search for the global minimum of least trimmed squares (LTS)."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import effective_n_jobs
 from sklearn.utils import gen_even_slices
-from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.random import sample_without_replacement
 
 from ..linear._design import MAX_WHITENED_RANK
@@ -314,8 +314,8 @@ def _search_groups(groups, rows, n_init, rng, n_jobs):
     if n_threads == 1:
         found = [_first_fits(*task) for task in tasks]
     else:
-        parallel = Parallel(n_jobs=n_threads, require="sharedmem")
-        found = parallel(delayed(_first_fits)(*task) for task in tasks)
+        with ThreadPoolExecutor(n_threads) as threads:
+            found = list(threads.map(_first_fits, *zip(*tasks, strict=True)))
     z = np.vstack([fits for fits, _ in found])
     return z @ np.linalg.pinv(rows.transform).T, sum(n_fits for _, n_fits in found)
 
