@@ -11,6 +11,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from . import _isotonic
 from ._rows import Slices, first_places, in_order, rounded, unsorted
+from ._sklearn import refuse_masked
 
 DOUBLE = np.dtype(np.float64)
 
@@ -276,6 +277,7 @@ def check_direction(
     direction: ArrayLike, shape: tuple[int, ...], name: str
 ) -> NDArray[np.floating]:
     """Return `direction` as floats, or say what is wrong with it."""
+    refuse_masked(direction, name)
     array = np.asarray(direction)
     if array.dtype.kind not in "fiub":
         raise TypeError(

@@ -23,6 +23,7 @@ from sksoftrank import (
     SoftTopKClassifier,
     SoftTrimmedClassifier,
     SoftTrimmedRegressor,
+    batches,
     epsilon_bounds,
     isotonic_projection,
     project_permutahedron,
@@ -263,6 +264,23 @@ def test_masked_entries_of_new_tables():
         call(np.ma.array(X), np.ma.array(y))
         with pytest.raises(TypeError, match=r"^y(_true)? must .* got a masked array"):
             call(X, masked_y)
+
+
+def test_masked_entries_of_blocks_directions_and_groups():
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    y, masked = (X[:, 0] > 0).astype(int), np.ma.masked_greater(X, 1)
+    masked_y = np.ma.masked_equal(y, 1)
+    for model in (batches.SoftLTSRegressor(), batches.SoftTopKClassifier()):
+        model.fit_batches([(np.ma.array(X), np.ma.array(y))])
+        with pytest.raises(TypeError, match=r"^X of block 0 must"):
+            model.fit_batches([(masked, y)])
+        with pytest.raises(TypeError, match=r"^y of block 0 must"):
+            model.fit_batches([(X, masked_y)])
+    _, jacobian = soft_rank(X, return_jacobian=True)
+    with pytest.raises(TypeError, match=r"^u must"):
+        jacobian.jvp(masked)
+    with pytest.raises(TypeError, match=r"^groups must"):
+        SoftLTSRegressor().fit(X, X[:, 0]).share_by_group(masked_y)
 
 
 @ours

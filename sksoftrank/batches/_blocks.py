@@ -15,6 +15,7 @@ from scipy import sparse
 from sklearn.utils import gen_batches
 
 from .._checks import check_finite, check_values, check_weights
+from .._sklearn import refuse_masked
 
 Floats = NDArray[np.float64]
 
@@ -137,6 +138,7 @@ def features(X: Any, number: int) -> Any:
     if sparse.issparse(X):
         X = X.tocsr()
     else:
+        refuse_masked(X, f"X of block {number}")
         X = X.to_numpy() if hasattr(X, "to_numpy") else np.asanyarray(X)
         if X.dtype != np.float64 and X.dtype != np.float32:
             X = check_values(X, f"X of block {number}")

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
-from .._sklearn import FitCallbacks
+from .._sklearn import FitCallbacks, refuse_masked
 from ..classification import SoftTopKClassifier as InMemory
 from ..losses._topk import CrossEntropy, TopKLoss, check_ks
 from ._blocks import Block, Floats, Source, check_frequencies, check_X, n_rows_of
@@ -147,6 +147,7 @@ class TopKOfRows(TopKLoss):
 def labels_and_weights(block: Block) -> tuple[Any, Floats]:
     """Labels and weights of the rows of a block."""
     n_rows = n_rows_of(block)
+    refuse_masked(block.y, f"y of block {block.number}")
     labels = block.y.to_numpy() if hasattr(block.y, "to_numpy") else np.asarray(block.y)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]

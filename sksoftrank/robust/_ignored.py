@@ -11,6 +11,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import warn
+from .._sklearn import refuse_masked
 from ._some_rows import some_rows
 
 # The rows that are looked at, columns, and the smallest part of ignored rows.
@@ -77,6 +78,7 @@ class GroupSharesMixin:
         array([0., 0., 0., 1.])
         """
         check_is_fitted(self)
+        refuse_masked(groups, "groups")
         groups = column_or_1d(groups)
         n = self.inlier_mask_.size
         if groups.size != n:
