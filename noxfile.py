@@ -113,6 +113,9 @@ def sanitizers(session):
         session.skip("needs gcc on Linux")
     flags = "-fsanitize=address,undefined -fno-sanitize-recover=undefined"
     flags += " -fno-omit-frame-pointer -g -O1"
+    # Which newer compilers refuse.
+    flags += " -Werror=incompatible-pointer-types -Werror=implicit-function-declaration"
+    flags += " -Werror=int-conversion"
     session.install(".[test-core]", env={"CFLAGS": flags, "LDFLAGS": flags})
     libraries = (
         session.run("gcc", f"-print-file-name={name}", external=True, silent=True)

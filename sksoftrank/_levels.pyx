@@ -29,8 +29,6 @@ cdef extern from *:
         double total, epsilon;
     } sk_row;
 
-    typedef struct { double high, low; } sk_exact;
-
     /* After the last event, at which value `last` was entered or left: how many were,
        the mass that is chosen, the weight of what is wholly chosen and of what is in
        part, and the sum of weight * value of that. */

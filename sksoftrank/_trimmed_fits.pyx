@@ -572,8 +572,12 @@ cdef Data data_of(
     cdef Py_ssize_t i
     data.columns = &columns[0, 0]
     data.rows = &rows[0, 0]
-    data.weight = NULL if weight is None else &weight[0]
-    data.penalty = NULL if penalty is None else &penalty[0, 0]
+    data.weight = NULL
+    if weight is not None:
+        data.weight = &weight[0]
+    data.penalty = NULL
+    if penalty is not None:
+        data.penalty = &penalty[0, 0]
     data.kept = kept
     data.n = rows.shape[0]
     data.stride = columns.shape[1]
