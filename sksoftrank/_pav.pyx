@@ -498,13 +498,13 @@ def rank_rows(
     ranks.limit = single_block_limit(max(n, <Py_ssize_t> 2), kind)
     ranks.has_order = order is not None
     ranks.is_finite = True
+    if order is None and not is_tiled and (n > FEW or n_rows * n > SMALL):
+        order = _np.empty((step, n), _np.int64)
     # At most 3.5 words an element of one row: x and sums (n / 2) where rows are sorted,
     # pools and e where the caller gives no room for them. Few keys have room there.
     scratch = <double*> malloc((4 * (n + 1) + SMALL) * sizeof(double))
     if scratch == NULL:
         raise MemoryError
-    if order is None and not is_tiled and (n > FEW or n_rows * n > SMALL):
-        order = _np.empty((step, n), _np.int64)
     for r in range(4):
         held[r].buf = NULL
     enter(&environment)

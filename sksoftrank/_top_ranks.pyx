@@ -700,6 +700,7 @@ def top_rank_rows(
         task.epsilon /= LARGE
         scale = sign / LARGE
     step = 1 if is_long else min(max(CHUNK // n, <Py_ssize_t> 1), n_rows)
+    order = _np.empty((step, n), _np.int64)
     # Of what is not used nothing is touched.
     memory = <double*> malloc(
         (step * n + 9 * (n + 1) + SAMPLE + step) * sizeof(double))
@@ -716,7 +717,6 @@ def top_rank_rows(
     room.pools = room.start + (n + 1)
     room.index = room.pools + (n + 1)
     cdef int64_t* open_ = room.index + (n + 1)
-    order = _np.empty((step, n), _np.int64)
     for i in range(5):
         held[i].buf = NULL
     enter(&environment)
