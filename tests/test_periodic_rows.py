@@ -18,6 +18,7 @@ def lines(n, period, seed=0):
     return X, y
 
 
+@pytest.mark.filterwarnings("ignore:.* far from all other values")
 @pytest.mark.parametrize("is_fill", [False, True])
 def test_a_bad_row_in_every_period(is_fill):
     X, y = lines(10_200, 3)

@@ -11,7 +11,8 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import warn
-from .._sklearn import refuse_masked
+from .._sklearn import refuse_masked, safe_indexing
+from ._fill_values import find_fill_values, warn_of_fill_values
 from ._some_rows import some_rows
 
 # The rows that are looked at, columns, and the smallest part of ignored rows.
@@ -111,8 +112,10 @@ class GroupSharesMixin:
         }
 
 
-def warn_of_ignored_group(model, X, is_ignored, robust, plain):
+def warn_of_ignored_group(model, X, is_ignored, robust, plain, is_left_out=None):
     """Warn if most rows of a part of X are ignored without need; names its column.
+
+    Or if nearly all rows that have one far value in a column are, as fill values are.
 
     A stump of one half of the rows finds the part of X with most ignored rows, and the
     other half must confirm it. Outliers in X are found as easily; but they are far out
@@ -131,15 +134,31 @@ def warn_of_ignored_group(model, X, is_ignored, robust, plain):
         Sizes of the errors, or losses.
     plain : callable
         ``plain(rows)`` are those of a fit to all rows.
+    is_left_out : ndarray of bool of shape (n_samples,), default=None
+        The ignored rows and those that the fit has not looked at for their features.
+        None means that there are none of these.
     """
     n = is_ignored.size
+    is_left_out = is_ignored if is_left_out is None else is_left_out
     rows = some_rows(n, MAX_TREE_ROWS)
     ignored = is_ignored[rows]
     n_ignored = np.count_nonzero(ignored)
-    if not 2 * MIN_PART_ROWS <= n_ignored <= 0.5 * rows.size:
+    is_part = 2 * MIN_PART_ROWS <= n_ignored <= 0.5 * rows.size
+    if not is_part and np.count_nonzero(is_left_out[rows]) < MIN_PART_ROWS:
         return
     table = _as_table(X, rows)
-    if table is None or not _differ(table, ignored):
+    if table is None:
+        return
+    fills = find_fill_values(table, is_left_out[rows])
+    if fills:
+        columns = [
+            _as_table(safe_indexing(X, [fill.column], axis=1), np.arange(n))[:, 0]
+            for fill in fills
+        ]
+        names = [_name(model, X, fill.column) for fill in fills]
+        warn_of_fill_values(model, fills, names, columns, is_left_out)
+        return
+    if not is_part or not _differ(table, ignored):
         return
     others = np.median(robust[rows[~ignored]]), np.median(plain(rows[~ignored]))
     if not others[1] <= HARMLESS * others[0]:
@@ -148,20 +167,24 @@ def warn_of_ignored_group(model, X, is_ignored, robust, plain):
     if part is None:
         return
     column, threshold, is_above = part
-    names = getattr(model, "feature_names_in_", getattr(X, "columns", None))
-    name = f"column {column}" if names is None else f"{names[column]!r}"
     inside = (table[:, column] > threshold) == is_above
     if inside.mean() > LARGEST_PART or _is_far(table[:, column], inside):
         return
     side = "above" if is_above else "up to"
     shares = ignored[inside].mean(), ignored[~inside].mean()
     warn(
-        f"{type(model).__name__} takes {shares[0]:.0%} of the rows with {name} {side} "
+        f"{type(model).__name__} takes {shares[0]:.0%} of the rows with "
+        f"{_name(model, X, column)} {side} "
         f"{threshold:.4g} for outliers, and {shares[1]:.0%} of the others, although a "
         f"fit to all rows is as good for these; if that is a group in its own right, "
         f"more features, a logarithm of the target or a smaller trim help, and "
         f"`share_by_group` tells more.",
     )
+
+
+def _name(model, X, column):
+    names = getattr(model, "feature_names_in_", getattr(X, "columns", None))
+    return f"column {column}" if names is None else f"{names[column]!r}"
 
 
 def _as_table(X, rows):

@@ -114,7 +114,8 @@ class IntervalsMixin(NewRowsMixin):
         ndarray of shape (n_samples, 2)
             Lower and upper ends, by Student's t distribution with `df_` degrees of
             freedom, for Gaussian errors. Both are the prediction for an exact fit;
-            infinite for rows that depend on what the fit has not determined.
+            infinite for rows that depend on what the fit has not determined. Features
+            count as known: for imputed ones intervals are too short.
 
         Raises
         ------

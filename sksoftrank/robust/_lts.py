@@ -173,7 +173,9 @@ class SoftLTSRegressor(LTSFits):
         targets are equal and the fit follows these rows (nearly) exactly; if the kept
         rows do not determine a coefficient, by name; if there is another minimum, far
         away and about as good, or better for all but a tight cluster; if no residual of
-        "sort" is small; if wide features are not searched in full.
+        "sort" is small; if wide features are not searched in full; if most rows of a
+        part of X are ignored without need, or nearly all that have one value far from
+        the others of its column, as codes for missing values are.
 
     See Also
     --------

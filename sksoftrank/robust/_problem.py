@@ -113,7 +113,7 @@ class RobustProblem:
         if sparse.issparse(X) and X.shape[0] * X.shape[1] <= MAX_DENSE_SIZE:
             X = X.toarray()
         self._X = X.astype(np.float64, copy=False)
-        self.weight = weight
+        self.weight = self._given_weight = weight
         self._set_design(weight)
         near = near_weight(self._X, weight, self.design.low, self.design.high)
         if near is not weight:  # far rows are as good as removed
@@ -342,8 +342,9 @@ class RobustProblem:
             z_all = self.least_squares(z, residual, some)
             return np.abs(self.y[rows] - self.design.take(rows).predict(z_all))
 
-        ignored = ~model.inlier_mask_ & (self.weight > 0)  # far rows are no group
-        warn_of_ignored_group(model, X, ignored, np.abs(residual), plain)
+        left_out = ~model.inlier_mask_ & (self._given_weight > 0)
+        ignored = left_out & (self.weight > 0)  # far rows are no group
+        warn_of_ignored_group(model, X, ignored, np.abs(residual), plain, left_out)
 
     def least_squares(self, z, residual, p, gram=None):
         """Least squares with weights, given coordinates and their residuals.

@@ -215,7 +215,8 @@ class TrimmedRowsMixin:
             Features.
         confidence_level : float, default=0.95
             How probable it is that an interval holds its observation, above 0 and below
-            1. It holds for all rows together, not for each part of X.
+            1. It holds for all rows together, not for each part of X: of rows with
+            imputed features, say, fewer lie inside.
 
         Returns
         -------
