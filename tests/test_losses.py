@@ -284,6 +284,7 @@ def test_one_far_loss_breaks_the_sort_and_not_the_selection():
         (([1, 2], 1, -1), ValueError, r"epsilon must be a finite number >= 0, got -1"),
         (([1, 2], 1, np.nan), ValueError, r"epsilon must be a finite number >= 0"),
         (([1, 2], 1, None), TypeError, r"epsilon must be a real number >= 0, got None"),
+        (([1, 2], 1, "l2"), TypeError, r"got 'l2' of type str; pass regularization by"),
         (
             ([1, 2], 1, 1, [1]),
             ValueError,

@@ -1,5 +1,8 @@
 """The operators for PyTorch against those in NumPy, through every transformation."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from framework_cases import (
@@ -10,6 +13,7 @@ from framework_cases import (
     cases_with_epsilon,
 )
 from numpy.testing import assert_allclose
+from scipy.stats import spearmanr
 
 import sksoftrank
 
@@ -253,3 +257,77 @@ def test_custom_operators(name, arguments):
         tensor(a) if isinstance(a, np.ndarray | float) else a for a in arguments
     ]
     torch.library.opcheck(getattr(_structure_ops, name), arguments)
+
+
+@pytest.mark.slow
+def test_calls_do_not_import_the_compiler():
+    # It takes seconds, within the first call.
+    code = """
+import sys
+import torch
+from sksoftrank import torch as soft
+
+values = torch.tensor([[0.3, 2.0, -1.0, 0.5]], dtype=torch.float64)
+values.clone().requires_grad_().sum().backward()
+is_there = "torch._dynamo" in sys.modules
+x = values.requires_grad_()
+results = [
+    soft.spearman_loss(x, [[1, 2, 3, 4]]),
+    soft.spearman_loss(x, [[1, 2, float("nan"), 3]]),
+    soft.topk_loss(x, [0]),
+    soft.trimmed_loss(x[0], 2, 1.0),
+    soft.soft_rank(x, torch.tensor(0.5)),
+    soft.soft_topk(x, 2),
+    soft.soft_sort_with(x[0], x[0]),
+    soft.soft_quantile(x, 0.3),
+    soft.isotonic_projection(x),
+]
+sum(result.sum() for result in results).backward()
+assert ("torch._dynamo" in sys.modules) == is_there
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_negative_views_are_numbers():
+    numbers = np.random.default_rng(0).normal(size=7)
+    x = torch.complex(torch.zeros(7, dtype=torch.float64), tensor(-numbers)).conj().imag
+    assert x.is_neg()
+    assert_close(soft.soft_rank(x, 0.5), sksoftrank.soft_rank(numbers, 0.5))
+    assert_close(soft.soft_topk(x, 2.5), sksoftrank.soft_topk(numbers, 2.5))
+
+
+def test_loss_modules_show_their_settings():
+    epsilon = torch.nn.Parameter(torch.tensor(0.5))
+    shown = [
+        (
+            soft.SpearmanLoss(),
+            "epsilon=1.0, regularization='quadratic', top_weight=0.0",
+        ),
+        (
+            soft.NDCGLoss(epsilon, k=3, regularization="kl"),
+            "epsilon=tensor(0.5000), k=3, regularization='kl'",
+        ),
+        (
+            soft.TopKLoss({1: 0.5}, growth="bounded"),
+            "k={1: 0.5}, epsilon=1.0, operator='quadratic', growth='bounded', "
+            "squashing=None",
+        ),
+        (soft.TrimmedLoss(2, 0.1), "n_kept=2, epsilon=0.1"),
+    ]
+    for module, settings in shown:
+        assert repr(module) == f"{type(module).__name__}({settings})"
+
+
+def test_numpy_functions_without_a_sister_want_constants():
+    x = tensor(VALUES[0]).requires_grad_()
+    with pytest.raises(TypeError, match=r"where that has none pass .* \.detach\(\)"):
+        sksoftrank.epsilon_bounds(x)
+    assert sksoftrank.epsilon_bounds(x.detach()) == sksoftrank.epsilon_bounds(VALUES[0])
+
+
+def test_spearman_loss_in_units_of_the_correlation():
+    rng = np.random.default_rng(0)
+    scores, targets = rng.normal(size=(2, 5, 30))
+    rho = np.mean([spearmanr(*pair)[0] for pair in zip(scores, targets, strict=True)])
+    loss = soft.spearman_loss(tensor(scores), -targets, 0.0)
+    assert_close(12 * loss / (30**3 - 30), 1 - rho)

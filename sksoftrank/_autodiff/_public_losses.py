@@ -7,7 +7,7 @@ from typing import Any, Generic
 
 import numpy as np
 
-from .._typing import RankRegularization, TopKSquashing
+from .._typing import NanPolicy, RankRegularization, TopKSquashing
 from ..losses._ranking import _check_top_weight, check_cutoff
 from ..losses._topk import GROWTHS, _check_option, check_ks
 from ._arguments import Axis, check_strength, wide
@@ -50,7 +50,9 @@ class Losses(Generic[Array]):
             Scores; the larger, the better.
         ranks : array-like of shape (n_rows, n_labels)
             True ranks, the smaller, the better; NaN marks labels that are not ranked.
-            Each row is ranked anew among its ranked labels.
+            Each row is ranked anew among its ranked labels, so of numbers of which
+            the larger are better, such as targets or ascending ranks, pass the
+            negatives: as they are they train to the opposite order.
         epsilon : float, torch.Tensor or array-like, default=1.0
             Strength of `soft_rank` in units of `scores`, one or one for each row.
         regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
@@ -74,6 +76,12 @@ class Losses(Generic[Array]):
         --------
         sksoftrank.losses.soft_spearman_loss : The same in NumPy, with its gradient.
 
+        Notes
+        -----
+        A row of n labels with hard ranks, without ties, has the loss ``(n**3 - n) * (1
+        - rho) / 12``, with rho Spearman's correlation of both rankings: multiply by
+        ``12 / (n**3 - n)`` for a loss that does not grow with n.
+
         Examples
         --------
         >>> import torch
@@ -86,13 +94,13 @@ class Losses(Generic[Array]):
         rows = _Rows(self._ranks, xp, scores, ranks, "ranks", sample_weight)
         found = rows.rank(epsilon, regularization)
         targets = xp.detach(rows.rank_truth())
-        error = xp.where(rows.is_missing, xp.zeros_like(found), found - targets)
-        weight = xp.where(rows.is_missing, xp.zeros_like(found), xp.ones_like(found))
+        error = rows.where_known(found - targets, 0.0)
+        weighted = error
         if top_weight > 0:
-            safe = xp.where(rows.is_missing, xp.ones_like(targets), targets)
-            weight = weight * safe**-top_weight
-            weight = weight * (rows.count / xp.sum(weight))
-        return rows.total(0.5 * xp.sum(weight * error * error))
+            weight = rows.where_known(targets, 1.0) ** -top_weight
+            weight = rows.where_known(weight, 0.0)
+            weighted = weight * (rows.count / xp.sum(weight)) * error
+        return rows.total(0.5 * xp.sum(weighted * error))
 
     def ndcg_loss(
         self,
@@ -149,12 +157,12 @@ class Losses(Generic[Array]):
         xp = self._xp
         check_cutoff(k)
         rows = _Rows(self._ranks, xp, scores, relevance, "relevance", sample_weight)
-        gain = xp.where(rows.is_missing, xp.zeros_like(rows.truth), rows.truth)
+        gain = rows.where_known(rows.truth, 0.0)
         known = xp.known(rows.truth)
         if known is not None and (known < 0).any():
             raise ValueError(f"relevance must be at least 0, got {np.nanmin(known)}.")
         found = rows.rank(epsilon, regularization)
-        found = xp.where(rows.is_missing, xp.ones_like(found), found)
+        found = rows.where_known(found, 1.0)
         # Sorted ascending, the last has the rank 1.
         ideal = gain.shape[1] - xp.places(gain)
         best, left = xp.sort(gain), xp.ones_like(found)
@@ -332,7 +340,6 @@ class _Rows:
     Attributes
     ----------
     truth : array of shape (n_rows, n_labels)
-    is_missing : array of bool of that shape
     count : array of shape (n_rows, 1)
         The number of ranked labels.
     """
@@ -352,36 +359,41 @@ class _Rows:
         truth = xp.as_floats(truth, name, self.scores)
         _check_shape(truth, name, tuple(scores.shape))
         self.truth = truth = xp.detach(truth)
-        self.is_missing = xp.isnan(truth)
         known = xp.known(truth)
-        if known is not None and np.isinf(known).any():
+        # As far as the numbers may be looked at.
+        self._is_complete = known is not None and bool(np.isfinite(known).all())
+        if known is not None and not self._is_complete and np.isinf(known).any():
             raise ValueError(f"{name} must be finite or NaN, got infinite entries.")
         xp.check_finite(self.scores, "scores")
-        self.count = xp.sum(xp.cast(~self.is_missing, truth))
+        self._nan_policy: NanPolicy = "raise" if self._is_complete else "omit"
+        if self._is_complete:
+            self.count = xp.zeros_like(truth[:, :1]) + truth.shape[1]
+        else:
+            self._is_missing = xp.isnan(truth)
+            self.count = xp.sum(xp.cast(~self._is_missing, truth))
         ones = xp.where(self.count > 1, xp.ones_like(self.count), 0 * self.count)
         self._weight = _row_weight(xp, sample_weight, ones)
 
+    def where_known(self, array: Any, filler: float) -> Any:
+        """The array with a number in the places of labels that are not ranked."""
+        if self._is_complete:
+            return array
+        xp = self._xp
+        return xp.where(self._is_missing, xp.zeros_like(array) + filler, array)
+
     def rank(self, epsilon: Any, regularization: RankRegularization) -> Any:
         """Soft ranks of the scores among the ranked labels, the largest first."""
-        xp = self._xp
-        is_missing, known = self.is_missing, xp.known(self.truth)
-        if known is not None and not np.isnan(known).any():
-            return self._ranks.soft_rank(
-                self.scores, epsilon, regularization=regularization, descending=True
-            )
-        nan = xp.zeros_like(self.scores) + math.nan
-        known = xp.where(is_missing, nan, self.scores)
         return self._ranks.soft_rank(
-            known,
+            self.where_known(self.scores, math.nan),
             epsilon,
             regularization=regularization,
             descending=True,
-            nan_policy="omit",
+            nan_policy=self._nan_policy,
         )
 
     def rank_truth(self) -> Any:
         """Ranks of what is known, ties in the mean."""
-        return self._ranks.soft_rank(self.truth, 0.0, nan_policy="omit")
+        return self._ranks.soft_rank(self.truth, 0.0, nan_policy=self._nan_policy)
 
     def total(self, losses: Any) -> Any:
         """The weighted mean of the rows."""

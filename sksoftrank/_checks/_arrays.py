@@ -82,10 +82,13 @@ def refuse_traced(value, name) -> None:
             value = value[0]
         refuse_lazy(value, name)
     if framework is not None:
+        constant = "a constant"
+        if framework == "torch":
+            constant = "what .detach() returns"
         raise TypeError(
             f"{name} must be an array for NumPy, got a {type(value).__name__} that is "
-            f"differentiated or traced: sksoftrank.{framework} has the functions for "
-            f"it."
+            f"differentiated or traced: take the function of sksoftrank.{framework}, "
+            f"or where that has none pass {constant}, outside of transformations."
         )
 
 

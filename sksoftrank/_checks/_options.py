@@ -19,9 +19,11 @@ def check_epsilon(epsilon):
         not isinstance(epsilon, Real) or isinstance(epsilon, (bool, np.bool_))
     ):
         refuse_traced(epsilon, "epsilon")
+        # Elsewhere the regularization is the second argument.
+        hint = "; pass regularization by its name" if isinstance(epsilon, str) else ""
         raise TypeError(
             f"epsilon must be a real number >= 0, got {epsilon!r} of type "
-            f"{type(epsilon).__name__}."
+            f"{type(epsilon).__name__}{hint}."
         )
     try:
         value = float(epsilon)

@@ -49,7 +49,8 @@ def soft_spearman_loss(
     ranks : array-like of the shape of `scores`
         True ranks, the smaller, the better; NaN marks labels that are not ranked. Each
         row is ranked anew among its ranked labels, so any numbers do, and ties get
-        average ranks.
+        average ranks. Of numbers of which the larger are better, such as targets, pass
+        the negatives.
     epsilon : float, default=1.0
         Strength of `soft_rank` in units of `scores`, at least 0. With 0 the ranks are
         hard and the gradient is 0.
@@ -88,7 +89,10 @@ def soft_spearman_loss(
 
     Notes
     -----
-    With ``top_weight=0`` this is the loss of section 6.3 in [1]_.
+    With ``top_weight=0`` this is the loss of section 6.3 in [1]_. A row of n labels
+    with hard ranks, without ties, then has the loss ``(n**3 - n) * (1 - rho) / 12``,
+    with rho Spearman's correlation of both rankings: multiply by ``12 / (n**3 - n)``
+    for a loss that does not grow with n.
 
     References
     ----------

@@ -238,7 +238,8 @@ def blocks(
     n_jobs: int | None,
 ) -> tuple[Tensor, Tensor]:
     """See `_structure.blocks`."""
-    return _structure_ops.blocks(
+    return _structure_ops.call(
+        _structure_ops.blocks,
         x.detach(),
         _constant(epsilon),
         regularization,
@@ -251,15 +252,15 @@ def blocks(
 
 def descending_order(x: Tensor, name: str) -> Tensor:
     """See `_structure.descending_order`."""
-    return _structure_ops.descending_order(x.detach(), name)
+    return _structure_ops.call(_structure_ops.descending_order, x.detach(), name)
 
 
 def isotonic_blocks(
     s: Tensor, w: Tensor, regularization: str, *, project: bool
 ) -> Tensor:
     """See `_structure.isotonic_blocks`."""
-    return _structure_ops.isotonic_blocks(
-        s.detach(), w.detach(), regularization, project
+    return _structure_ops.call(
+        _structure_ops.isotonic_blocks, s.detach(), w.detach(), regularization, project
     )
 
 
@@ -274,7 +275,8 @@ def choice(
     demand: str,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """See `_structure.choice`."""
-    return _structure_ops.choice(
+    return _structure_ops.call(
+        _structure_ops.choice,
         values.detach(),
         None if weights is None else weights.detach(),
         mass.detach(),

@@ -10,13 +10,23 @@ from .._typing import RankRegularization, TopKSquashing
 from ._functions import ndcg_loss, spearman_loss, topk_loss, trimmed_loss
 
 
+def _settings(module: nn.Module, *names: str) -> str:
+    """Settings as keyword arguments, tensors and parameters on one line."""
+    values = [(name, getattr(module, name)) for name in names]
+    return ", ".join(
+        f"{name}={value.detach() if isinstance(value, Tensor) else value!r}"
+        for name, value in values
+    )
+
+
 class SpearmanLoss(nn.Module):
     """`spearman_loss` as a module.
 
     Parameters
     ----------
     epsilon : float or torch.Tensor of shape (), default=1.0
-        As for `spearman_loss`. A parameter is learned.
+        As for `spearman_loss`. A parameter is learned, and raises once it falls below
+        0: better learn its logarithm, with ``log_epsilon.exp()`` for `spearman_loss`.
     regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
         As for `spearman_loss`.
     top_weight : float, default=0.0
@@ -47,6 +57,10 @@ class SpearmanLoss(nn.Module):
         self.regularization = regularization
         self.top_weight = top_weight
 
+    def extra_repr(self) -> str:
+        """The settings, for `repr`."""
+        return _settings(self, "epsilon", "regularization", "top_weight")
+
     def forward(
         self,
         scores: Tensor,
@@ -60,7 +74,8 @@ class SpearmanLoss(nn.Module):
         scores : torch.Tensor of shape (n_rows, n_labels)
             As for `spearman_loss`.
         ranks : array-like of shape (n_rows, n_labels)
-            As for `spearman_loss`.
+            As for `spearman_loss`: 1 is the best. Ascending ranks, such as those of
+            `soft_rank` and of torchsort, train to correlation -1; pass them negated.
         sample_weight : array-like of shape (n_rows,), default=None
             Weights of the rows.
 
@@ -85,7 +100,8 @@ class NDCGLoss(nn.Module):
     Parameters
     ----------
     epsilon : float or torch.Tensor of shape (), default=1.0
-        As for `ndcg_loss`. A parameter is learned.
+        As for `ndcg_loss`. A parameter is learned, and raises once it falls below
+        0: better learn its logarithm, with ``log_epsilon.exp()`` for `ndcg_loss`.
     k : int, default=None
         As for `ndcg_loss`.
     regularization : {"quadratic", "entropic", "kl"}, default="quadratic"
@@ -116,6 +132,10 @@ class NDCGLoss(nn.Module):
         self.epsilon = epsilon
         self.k = k
         self.regularization = regularization
+
+    def extra_repr(self) -> str:
+        """The settings, for `repr`."""
+        return _settings(self, "epsilon", "k", "regularization")
 
     def forward(
         self,
@@ -157,7 +177,8 @@ class TopKLoss(nn.Module):
     k : int or dict of int to float, default=1
         As for `topk_loss`.
     epsilon : float or torch.Tensor of shape (), default=1.0
-        As for `topk_loss`. A parameter is learned.
+        As for `topk_loss`. A parameter is learned, and raises once it falls below
+        0: better learn its logarithm, with ``log_epsilon.exp()`` for `topk_loss`.
     operator : {"quadratic", "entropic", "kl"}, default="quadratic"
         As for `topk_loss`.
     growth : {"linear", "bounded"}, default="linear"
@@ -193,6 +214,10 @@ class TopKLoss(nn.Module):
         self.operator = operator
         self.growth = growth
         self.squashing = squashing
+
+    def extra_repr(self) -> str:
+        """The settings, for `repr`."""
+        return _settings(self, "k", "epsilon", "operator", "growth", "squashing")
 
     def forward(
         self,
@@ -236,7 +261,8 @@ class TrimmedLoss(nn.Module):
     n_kept : float
         As for `trimmed_loss`.
     epsilon : float or torch.Tensor of shape ()
-        As for `trimmed_loss`. A parameter is learned.
+        As for `trimmed_loss`. A parameter is learned, and raises once it falls below
+        0: better learn its logarithm, with ``log_epsilon.exp()`` for `trimmed_loss`.
 
     See Also
     --------
@@ -255,6 +281,10 @@ class TrimmedLoss(nn.Module):
         super().__init__()
         self.n_kept = n_kept
         self.epsilon = epsilon
+
+    def extra_repr(self) -> str:
+        """The settings, for `repr`."""
+        return _settings(self, "n_kept", "epsilon")
 
     def forward(
         self, losses: Tensor, sample_weight: Numbers[Tensor] | None = None

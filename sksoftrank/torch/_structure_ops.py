@@ -2,19 +2,36 @@
 
 They give integers and thresholds, which have no derivatives, on the device of the
 values; only they and the values move. `vmap` adds a leading axis to all tensors.
+Ordinary tensors are spared the operators: the first call of one imports torch._dynamo,
+which takes seconds.
 """
+
+from typing import Any
 
 import torch
 
 from .._autodiff import _structure
 from .._checks import KINDS
+from ._kernel import is_plain
+
+# The function of each operator.
+_functions: dict[Any, Any] = {}
+
+
+def call(operator, *arguments):
+    """The results of an operator, without it where nothing follows operations."""
+    # The kernel needs the numbers of all tensors.
+    for argument in arguments:
+        if isinstance(argument, torch.Tensor) and not is_plain(argument):
+            return operator(*arguments)
+    return _functions[operator](*arguments)
 
 
 def _to_numpy(tensor):
     """A tensor of any device as an array, float32 where NumPy lacks the type."""
     if tensor is None:
         return None
-    tensor = tensor.detach()
+    tensor = tensor.detach().resolve_neg()
     if tensor.dtype not in (torch.float32, torch.float64):
         tensor = tensor.float()
     return tensor.cpu().numpy()
@@ -28,6 +45,7 @@ def _operator(schema):
         operator = torch.library.custom_op(
             name, function, mutates_args=(), schema=schema
         )
+        _functions[operator] = function
         _follow_vmap(operator)
         return operator
 
