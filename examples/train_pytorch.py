@@ -32,7 +32,8 @@ inputs, test_inputs = (
     torch.tensor(scaler.transform(part), dtype=torch.float32)
     for part in (X_train, X_test)
 )
-# The larger the target, the better: the best has the rank 1.
+# The larger the target, the better. The loss ranks anew what it is given, the smallest
+# first, so the negative targets do: the largest target gets the rank 1.
 ranks = torch.tensor(-y_train, dtype=torch.float32)
 
 
