@@ -5,7 +5,7 @@ From a messy table to a report
 A file of flats as people keep them: missing sizes, categories, dates, and prices that
 are wrong: some in thousands, some of another currency. A robust pipeline says what a
 square metre costs, which rows are wrong, and how sure both are; then it is stored. It
-needs matplotlib and pandas.
+needs ``pip install pandas``, besides matplotlib.
 """
 
 import importlib.util
@@ -84,10 +84,15 @@ CoefficientsDisplay.from_estimators({"robust": model, "least squares": plain}, X
 # --------------------
 #
 # The mask is that of the fit; weights of 0 did not count. An imputed size is a guess,
-# so some of these rows are outliers, too.
+# which the fit takes for known: many of these rows are flagged, although their prices
+# are right. They tell nothing about themselves, so they are no suspects.
 
+is_imputed = table["size"].isna()
+for name, rows in {"imputed": is_imputed, "known": ~is_imputed}.items():
+    part = (~fit.inlier_mask_)[rows & ~is_wrong].mean()
+    print(f"{name} sizes: {part:.0%} of the rows with right prices are flagged")
 suspects = table.assign(residual=fit.standardized_residuals(model[:-1].transform(X), y))
-suspects = suspects[~fit.inlier_mask_].sort_values("residual", key=abs)
+suspects = suspects[~fit.inlier_mask_ & ~is_imputed].sort_values("residual", key=abs)
 print(suspects.tail())
 found = ~fit.inlier_mask_[is_wrong]
 print(f"{found.sum()} of {is_wrong.sum()} wrong prices are found")
@@ -96,6 +101,9 @@ ResidualsDisplay.from_estimator(model, X, y)
 # %%
 # What a new flat costs
 # ---------------------
+#
+# The steps before the last one make the features, the last one has the intervals. Those
+# of flats with an imputed size would be too short.
 
 new = pd.DataFrame(
     {"size": [80.0, 45.0], "district": ["centre", "south"], "age": [10, 40]}

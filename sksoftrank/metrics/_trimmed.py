@@ -220,6 +220,10 @@ def makes_scorers(make: F) -> F:
 def trimmed_scorer(trim: float = 0.5) -> ScorerFunction:
     """Make a scorer of regressors from `trimmed_r2_score`.
 
+    It says whether a model is of use on observations of which some are wrong, and needs
+    no scale. But it likes models that ignore good ones, since it ignores the same: to
+    choose `epsilon` or `trim` take `capped_scorer`, or `SoftLTSRegressorCV`.
+
     Parameters
     ----------
     trim : float, default=0.5
@@ -242,6 +246,7 @@ def trimmed_scorer(trim: float = 0.5) -> ScorerFunction:
     See Also
     --------
     trimmed_r2_score : The score.
+    capped_scorer : Ignored good observations cost, too.
     sklearn.metrics.make_scorer : What makes a scorer of a score.
 
     Examples
