@@ -618,3 +618,12 @@ def test_winsorized_values_move_alike_however_far_an_outlier_is(dtype, outlier):
         jacobian = soft_winsorize(x, 0.2, 0.5, return_jacobian=True)[1]
         gradients.append(jacobian.vjp(u))
     assert_allclose(gradients[1], gradients[0], rtol=0, atol=1e-6)
+
+
+def test_infinite_bounds_have_not_met():
+    x = np.array([0.1, 0.2, 0.4, 0.9, np.inf, np.inf])
+    result, jacobian = soft_winsorize(x, 0.2, 0.0, return_jacobian=True)
+    assert_array_equal(result, [0.2, 0.2, 0.4, 0.9, np.inf, np.inf])
+    expected = np.zeros((6, 6))
+    expected[[0, 1, 2, 3], [1, 1, 2, 3]] = 1
+    assert_array_equal(jacobian.toarray()[:4], expected[:4])

@@ -326,12 +326,16 @@ class Locations(Generic[Array]):
         if location.data.is_empty is not None:
             is_nan = xp.isnan(x)
             x = xp.where(is_nan, xp.zeros_like(x), x)
+
+        def magnitude(of: Any) -> Any:
+            return xp.where(xp.isinf(of), xp.zeros_like(of), xp.abs(xp.detach(of)))
+
         # Bounds that have met but for rounding, as for large epsilon, clip all values.
         # What is farther than epsilon from them adds no rounding.
-        size = xp.where(xp.isinf(x), xp.zeros_like(x), xp.abs(xp.detach(x)))
+        size = magnitude(x)
         reach = location.epsilon.constant()
         size = xp.max(xp.where(size < reach, size, xp.zeros_like(size) + reach))
-        for bound in (xp.abs(xp.detach(low)), xp.abs(xp.detach(high))):
+        for bound in (magnitude(low), magnitude(high)):
             size = xp.where(bound > size, bound, size)
         has_met = high - low <= 8 * xp.eps(x) * size
         is_above = (x > high) | has_met

@@ -142,7 +142,9 @@ def soft_winsorize(
     size = np.where(np.isinf(rows), 0, np.abs(rows))
     size = np.fmax.reduce(size, axis=1, keepdims=True)
     reach = np.asarray(epsilon, dtype=np.float64).reshape(-1, 1)
-    size = np.maximum(np.minimum(size, reach), np.maximum(abs(low), abs(high)))
+    size = np.minimum(size, reach)
+    for bound in low, high:  # infinite ones have met only if they are equal
+        size = np.maximum(size, np.where(np.isinf(bound), 0, np.abs(bound)))
     with np.errstate(invalid="ignore", over="ignore"):  # of infinite ones
         is_close = high - low <= 8 * np.finfo(rows.dtype).eps * size
     has_met = (high == low) | is_close
