@@ -547,3 +547,11 @@ def test_scale_of_a_start_whose_inliers_have_no_residuals():
     z = problem.coordinates(np.array([1.1]), 0.0)
     raw_scale = problem.raw_scale(z)
     assert 0 < raw_scale == problem.start_scale(z, raw_scale)
+
+
+@pytest.mark.parametrize("seed", [73, 77, 87, 102, 301, 367, 387])
+def test_steps_do_not_go_round_within_rounding(seed):
+    X, y = np.random.RandomState(seed).uniform(size=(10, 3)), np.arange(10) // 5.0
+    # It would warn that steps were not enough.
+    model = SoftLTSRegressor(init="ls", n_init=0, tol=0, warm_start=True)
+    assert model.fit(X, y).fit(X, y).n_iter_ < 100

@@ -444,5 +444,7 @@ def test_weights_are_repeats_for_sparse_features(formulation, alpha):
             random_state=0,
         )
         fits.append(model.fit(sparse.csr_array(data[0]), *data[1:]))
-    assert_allclose(fits[0].cv_scores_, fits[1].cv_scores_, rtol=1e-5)
+    # At which of its kinks "sort" stops is up to rounding.
+    rtol = 1e-2 if formulation == "sort" else 1e-5
+    assert_allclose(fits[0].cv_scores_, fits[1].cv_scores_, rtol=rtol)
     assert_allclose(fits[0].coef_, fits[1].coef_, rtol=0, atol=1e-6)

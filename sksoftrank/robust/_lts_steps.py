@@ -25,7 +25,8 @@ def concentrate(design, y, sample_weight, n_kept, z, *, max_iter, tol):
     and None or the Gram matrix of the rows that are kept, their weights adding up to 1.
     """
     weight = None if (sample_weight == 1).all() else sample_weight
-    last_value, last_slope, last_z = np.inf, np.inf, z
+    last_value, last_z = np.inf, z
+    least_value = least_slope = np.inf
     gram = row_weight = None
     band = BAND
     n_fits = 0
@@ -40,14 +41,16 @@ def concentrate(design, y, sample_weight, n_kept, z, *, max_iter, tol):
         if slope <= tol * math.sqrt(2 * value):
             break
         # Within rounding of the values, the slope tells whether there is progress.
-        slack = ROUNDING if slope < last_slope else 0.0
-        if value >= (1 + slack) * last_value:
+        # Only the least so far tells that steps do not go round in circles.
+        slack = ROUNDING if slope < least_slope else 0.0
+        if value >= (1 + slack) * least_value:
             z, value = last_z, last_value
             break
         if n_fits >= max_iter:
             message = f"{max_iter} concentration steps were not enough."
             return z, value, n_fits, message, gram
-        last_value, last_slope, last_z = value, slope, z
+        last_value, last_z = value, z
+        least_value, least_slope = min(value, least_value), min(slope, least_slope)
         if design.basis.ndim == 1:
             z = z + design.newton_step(z, y, gradient, row_weight)
             n_fits += 1

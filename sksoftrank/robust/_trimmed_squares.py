@@ -194,22 +194,25 @@ class TrimmedSquares:
         its kinks, so a step leads to the minimum if that is no kink. A step that does
         increase the objective is taken back.
         """
-        last_value, last_slope, last_z = np.inf, np.inf, z
+        last_z = z
+        least_value = least_slope = np.inf
         for n_iter in range(max_iter + 1):
             value, gradient, row_weight, _ = self.evaluate(z)
             slope = np.abs(gradient).max(initial=0.0)
             if slope <= tol * math.sqrt(2 * value):
                 break
             # Within rounding of the values, the slope tells whether there is progress.
-            slack = ROUNDING if slope < last_slope else 0.0
-            if value >= (1 + slack) * last_value:
+            # Only the least so far tells that steps do not go round in circles.
+            slack = ROUNDING if slope < least_slope else 0.0
+            if value >= (1 + slack) * least_value:
                 z = last_z
                 break
             if n_iter == max_iter:
                 return Minimum(
                     z, n_iter, f"{max_iter} reweighted fits were not enough."
                 )
-            last_value, last_slope, last_z = value, slope, z
+            last_z = z
+            least_value, least_slope = min(value, least_value), min(slope, least_slope)
             z = z + self.design.newton_step(z, self.y, gradient, row_weight)
         return Minimum(z, n_iter, None)
 
