@@ -426,7 +426,7 @@ def test_a_killed_worker_is_survived(tmp_path):
     with started_client() as client, dask.config.set(scheduler=client.get):
         fit = threading.Thread(target=run, daemon=True)
         fit.start()
-        fit.join(60)
+        fit.join(180)
         # Once in ten runs distributed starts no worker again, and waits for one.
         if fit.is_alive() and not client.scheduler_info()["workers"]:
             pytest.skip("distributed has not started the killed worker again")
