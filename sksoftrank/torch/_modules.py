@@ -3,6 +3,8 @@
 # The documentation is built without the framework, of which types are mocks then.
 from __future__ import annotations
 
+from inspect import signature
+
 from torch import Tensor, nn
 
 from .._autodiff._types import Growth, Numbers
@@ -10,16 +12,27 @@ from .._typing import RankRegularization, TopKSquashing
 from ._functions import ndcg_loss, spearman_loss, topk_loss, trimmed_loss
 
 
-def _settings(module: nn.Module, *names: str) -> str:
-    """Settings as keyword arguments, tensors and parameters on one line."""
-    values = [(name, getattr(module, name)) for name in names]
-    return ", ".join(
-        f"{name}={value.detach() if isinstance(value, Tensor) else value!r}"
-        for name, value in values
-    )
+class _Loss(nn.Module):
+    """A loss whose settings are attributes."""
+
+    def extra_repr(self) -> str:
+        """The settings, for `repr`.
+
+        Returns
+        -------
+        str
+            Keyword arguments.
+        """
+        values = {
+            name: getattr(self, name) for name in signature(type(self)).parameters
+        }
+        return ", ".join(
+            f"{name}={value.detach() if isinstance(value, Tensor) else value!r}"
+            for name, value in values.items()
+        )
 
 
-class SpearmanLoss(nn.Module):
+class SpearmanLoss(_Loss):
     """`spearman_loss` as a module.
 
     Parameters
@@ -57,10 +70,6 @@ class SpearmanLoss(nn.Module):
         self.regularization = regularization
         self.top_weight = top_weight
 
-    def extra_repr(self) -> str:
-        """The settings, for `repr`."""
-        return _settings(self, "epsilon", "regularization", "top_weight")
-
     def forward(
         self,
         scores: Tensor,
@@ -94,7 +103,7 @@ class SpearmanLoss(nn.Module):
         )
 
 
-class NDCGLoss(nn.Module):
+class NDCGLoss(_Loss):
     """`ndcg_loss` as a module.
 
     Parameters
@@ -133,10 +142,6 @@ class NDCGLoss(nn.Module):
         self.k = k
         self.regularization = regularization
 
-    def extra_repr(self) -> str:
-        """The settings, for `repr`."""
-        return _settings(self, "epsilon", "k", "regularization")
-
     def forward(
         self,
         scores: Tensor,
@@ -169,7 +174,7 @@ class NDCGLoss(nn.Module):
         )
 
 
-class TopKLoss(nn.Module):
+class TopKLoss(_Loss):
     """`topk_loss` as a module.
 
     Parameters
@@ -215,10 +220,6 @@ class TopKLoss(nn.Module):
         self.growth = growth
         self.squashing = squashing
 
-    def extra_repr(self) -> str:
-        """The settings, for `repr`."""
-        return _settings(self, "k", "epsilon", "operator", "growth", "squashing")
-
     def forward(
         self,
         scores: Tensor,
@@ -253,7 +254,7 @@ class TopKLoss(nn.Module):
         )
 
 
-class TrimmedLoss(nn.Module):
+class TrimmedLoss(_Loss):
     """`trimmed_loss` as a module.
 
     Parameters
@@ -281,10 +282,6 @@ class TrimmedLoss(nn.Module):
         super().__init__()
         self.n_kept = n_kept
         self.epsilon = epsilon
-
-    def extra_repr(self) -> str:
-        """The settings, for `repr`."""
-        return _settings(self, "n_kept", "epsilon")
 
     def forward(
         self, losses: Tensor, sample_weight: Numbers[Tensor] | None = None
