@@ -9,6 +9,7 @@ import pytest
 from marks import slow
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from test_trimmed_fits import as_least_squares
 
 from sksoftrank import SoftLTSRegressor
 from sksoftrank.linear._design import LinearDesign
@@ -76,12 +77,7 @@ def trimmed_rows(X, y, n_kept, weight=None, alpha=0.0):
 
 def weighted_squares(rows, mass):
     """Minimum of the penalised, weighted sum of squares, by a dense solver."""
-    root = np.sqrt(mass)
-    matrix, right = rows.rows * root[:, None], rows.y * root
-    if rows.penalty is not None:
-        size, axes = np.linalg.eigh(mass.sum() * rows.penalty)
-        matrix = np.vstack([matrix, (axes * np.sqrt(np.maximum(size, 0))).T])
-        right = np.append(right, np.zeros(size.size))
+    matrix, right = as_least_squares(rows, mass)
     z = np.linalg.lstsq(matrix, right, rcond=None)[0]
     return ((matrix @ z - right) ** 2).sum()
 

@@ -45,15 +45,20 @@ def kept_masses(losses, kept, weight):
     return mass
 
 
-def least_squares(rows, mass):
-    """By a decomposition of the rows, not of their squares."""
+def as_least_squares(rows, mass):
+    """Matrix and right side of the penalised, weighted problem."""
     root = np.sqrt(mass)
     matrix, right = rows.rows * root[:, None], rows.y * root
     if rows.penalty is not None:
         size, axes = np.linalg.eigh(mass.sum() * rows.penalty)
         matrix = np.vstack([matrix, (axes * np.sqrt(np.maximum(size, 0))).T])
         right = np.append(right, np.zeros(size.size))
-    return np.linalg.lstsq(matrix, right, rcond=1e-12)[0]
+    return matrix, right
+
+
+def least_squares(rows, mass):
+    """By a decomposition of the rows, not of their squares."""
+    return np.linalg.lstsq(*as_least_squares(rows, mass), rcond=1e-12)[0]
 
 
 def losses_of(rows, z):
