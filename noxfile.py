@@ -101,6 +101,8 @@ def wheel(session):
     """The tests with that one wheel on every Python, without a compiler."""
     (path,) = DIST.glob("*-abi3-*.whl")
     session.install(f"{path}[plot,test]", env={"CC": "no-compiler"})
+    # An environment that is used again has another wheel of this version.
+    session.install("--force-reinstall", "--no-deps", path)
     # Without a shell's commands joblib can't count the cores.
     env = {"CC": "no-compiler", "PATH": session.bin, "LOKY_MAX_CPU_COUNT": "1"}
     run_tests(session, env=env)
