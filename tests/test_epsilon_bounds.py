@@ -243,6 +243,27 @@ def test_weights_for_others_are_refused(operator):
         epsilon_bounds([1.0, 2.0], operator=operator, weights=[1, 1])
 
 
+@cases
+@pytest.mark.parametrize("weights", [None, np.arange(8.0)])
+def test_bounds_far_from_zero_keep_their_digits(name, weights):
+    options = dict(CASES[name][0])
+    if options["operator"] != "sort_with":
+        options["weights"] = weights
+    # What is added loses nothing.
+    x = np.random.default_rng(0).integers(-(2**20), 2**20, size=(30, 8)) * 2.0**-20
+    near, far = (epsilon_bounds(x + shift, **options) for shift in (0.0, 2.0**32))
+    assert_allclose(far, near, rtol=1e-14)
+
+
+def test_single_bound_of_all_but_one_of_many():
+    n = 10**5
+    x = np.append(np.zeros(n - 1), -1.0)
+    # The mean is -1 / n: in one block from (1 - 1 / n) / (1 - (n - 1) / n) on.
+    single = epsilon_bounds(x, operator="topk", k=n - 1, largest=False)[1]
+    assert_allclose(single, n - 1, rtol=2e-12)
+    assert single >= n - 1
+
+
 def test_bad_nan_policy_of_bounds():
     with pytest.raises(ValueError, match="nan_policy must be 'raise' or 'omit'"):
         epsilon_bounds([1.0, 2.0], nan_policy="drop")

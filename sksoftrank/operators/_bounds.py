@@ -196,7 +196,7 @@ def _bounds_of_all(x, operator, regularization):
         rows = n_kept == m
         part = x[rows, :m]
         if operator == "sort_with" and m > 0:
-            masses = np.arange(1.0, m)[None]
+            masses = np.arange(1.0, m)[None], np.arange(m - 1.0, 0.0, -1.0)[None]
             bounds = _choice_bounds(part, None, float(m), masses, regularization)
         else:
             bounds = _pool_bounds(-part, operator, regularization)
@@ -216,7 +216,10 @@ def _pool_bounds(x, operator, regularization):
 
 
 def _masses(operator, total, shape, k, q, cut):
-    """Masses of the choices of which an operator is made, of shape (count or 1, m)."""
+    """Masses of the choices of which an operator is made, and what they leave.
+
+    Each of shape (count or 1, m).
+    """
     if operator == "topk":
         if k is None:
             raise ValueError("k must be given for operator='topk', got None.")
@@ -225,29 +228,33 @@ def _masses(operator, total, shape, k, q, cut):
             is_wrong = ~((k > 0) & (k <= total))
             if is_wrong.any():
                 check_mass(k[is_wrong][0], float(total[is_wrong].min()))
-            return k.astype(np.float64)
-        return np.array([[check_mass(k, float(total.min(initial=np.inf)))]])
-    if operator == "trimmed_mean":
-        lower, upper = check_cut(0.25 if cut is None else cut)
-        return total * np.array([lower, 1 - upper])
-    if operator == "winsorize":
-        lower, upper = check_cut(0.05 if cut is None else cut)
-        levels = np.array([lower, 1 - upper])
+            k = k.astype(np.float64)
+        else:
+            k = np.array([[check_mass(k, float(total.min(initial=np.inf)))]])
+        return k, total - k
+    if operator in ("trimmed_mean", "winsorize"):
+        default = 0.25 if operator == "trimmed_mean" else 0.05
+        lower, upper = check_cut(default if cut is None else cut)
+        levels, others = np.array([[lower, 1 - upper], [1 - lower, upper]])
     else:
         levels = np.ravel(check_fractions(0.5 if q is None else q, "q", 1.0))
-    low = (total - 1) * levels
-    return np.hstack([low, low + 1])
+        others = 1 - levels
+    if operator == "trimmed_mean":
+        return total * levels, total * others
+    low, rest = (total - 1) * levels, (total - 1) * others
+    return np.hstack([low, low + 1]), np.hstack([rest + 1, rest])
 
 
 def _choice_bounds(x, a, total, masses, regularization):
-    """Bounds for all choices of these masses of the smallest values.
+    """Bounds for all choices of these masses, and their rests, of the smallest values.
 
     x is ascending, a its weights, None for ones; those without have x = inf and come
     last.
     """
     count, n = x.shape
+    masses, rests = masses
     masses = np.broadcast_to(masses, (count, masses.shape[1]))
-    is_open = (masses > 0) & (masses < total)  # others do not depend on epsilon
+    is_open = (masses > 0) & (rests > 0)  # others do not depend on epsilon
     n_weighted, top = np.array([[n]]), x[:, -1:]
     if a is not None:
         n_weighted = np.count_nonzero(a, axis=1)[:, None]
@@ -276,23 +283,24 @@ def _choice_bounds(x, a, total, masses, regularization):
     above = np.where(
         last < n - 1, np.take_along_axis(x, np.minimum(last + 1, n - 1), 1), np.inf
     )
-    mean = _weighted_mean(x, a, total)
-    share = masses / total
+    excess = _mean_excess(x, a, total)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         part = (masses - low) / (high - low)
         hard = np.minimum((value - below) / (1 - part), (above - value) / part)
-        single = np.maximum((top - mean) / share, (mean - x[:, :1]) / (1 - share))
+        single = np.maximum(
+            ((top - x[:, :1]) - excess) / (masses / total), excess / (rests / total)
+        )
     hard = np.where(is_open, hard, np.inf).min(axis=1, initial=np.inf)
     single = np.where(is_open, single, 0.0).max(axis=1, initial=0.0)
     return hard / _UP, single * _UP
 
 
-def _weighted_mean(x, a, total):
-    low = x[:, :1]
+def _mean_excess(x, a, total):
+    """The mean less the smallest value: far from 0 the mean itself has fewer digits."""
     if a is None:
-        return low + (x - low).mean(axis=1, keepdims=True)
-    excess = np.where(a > 0, x, low) - low
-    return low + np.sum(a * excess, axis=1, keepdims=True) / total
+        return (x - x[:, :1]).mean(axis=1, keepdims=True)
+    excess = np.where(a > 0, x - x[:, :1], 0.0)
+    return np.sum(a * excess, axis=1, keepdims=True) / total
 
 
 def _rho(n):
