@@ -68,8 +68,8 @@ cdef extern from *:
                 double place = (double) (int) (i + j), size = width + place;
                 double least = is_sort ? step : nearest; /* of an earlier step */
                 double fall = step * size + (total - place * least);
-                double drop = 0.5 * (size + 1.0);
-                fails[j] += factor * fall < (bound * drop) * size ? 0.0 : 1.0;
+                double drop = size + 1.0; /* twice, as whole numbers */
+                fails[j] += factor * (fall + fall) < (bound * drop) * size ? 0.0 : 1.0;
                 sums[j] += step;
             }
         for (int j = 1; j < 16; j++) {
@@ -196,10 +196,11 @@ cdef inline Py_ssize_t pav_quadratic_row(
                         width += MANY
                         end = stop
                         continue
-                # Fall of the block mean of x, times the size, and fall of that of rho.
+                # Fall of the block mean of x, times the size, and fall of that of rho;
+                # both twice: of a subnormal epsilon whole numbers are exact.
                 step = sign * (<double> x[first] - <double> x[end])
-                fall = step * width + result(&absorbed)
-                drop = 0.5 * (width + 1.0)
+                fall = 2.0 * (step * width + result(&absorbed))
+                drop = width + 1.0
                 if is_sort:
                     if not epsilon * fall > drop * width:
                         break
@@ -218,8 +219,8 @@ cdef inline Py_ssize_t pav_quadratic_row(
                 below = sums[top] if previous_size > 1 else 0.0
                 step = sign * (<double> x[previous] - <double> x[first])
                 area = <double> previous_size * <double> size
-                fall = step * area + (below * size - total * previous_size)
-                drop = 0.5 * (previous_size + size)
+                fall = 2.0 * (step * area + (below * size - total * previous_size))
+                drop = <double> (previous_size + size)
                 work += 1
                 if is_sort:
                     if not epsilon * fall > drop * area:

@@ -235,6 +235,17 @@ def test_ranks_of_subnormal_values():
     assert_allclose(soft_rank(x * 2.0**-1070, 2.0**-1069), expected, rtol=1e-15)
 
 
+@pytest.mark.parametrize("n", [5, 16, 17, 32, 300])
+@pytest.mark.parametrize("epsilon", [1, 2, 3])
+def test_ranks_for_the_smallest_epsilon(n, epsilon):
+    """Half of it is no float; whole multiples are exact."""
+    spread = max(2, n * epsilon)
+    x = np.random.default_rng(0).integers(-spread, spread, size=(40, n))
+    got = soft_rank(x * 5e-324, epsilon * 5e-324)
+    expected = soft_rank(x.astype(float), float(epsilon))
+    assert_allclose(got, expected, rtol=1e-14)
+
+
 @pytest.mark.parametrize(
     ("operator", "regularization", "kind"),
     [
