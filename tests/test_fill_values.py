@@ -1,4 +1,4 @@
-"""A warning of codes for missing values, of which robust fits drop the rows."""
+"""A warning of codes for missing values, of which robust fits drop the rows or not."""
 
 import warnings
 
@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.preprocessing import StandardScaler
 
 from sksoftrank import SoftLQSRegressor, SoftLTSRegressor, SoftLTSRegressorCV
-from sksoftrank.robust._fill_values import find_fill_values
+from sksoftrank.robust._fill_values import find_codes, find_fill_values
 
 MODELS = [
     SoftLTSRegressor(random_state=0),
@@ -103,3 +103,51 @@ def test_what_a_fill_value_is():
     }
     for name, (values, ignored) in others.items():
         assert_array_equal(find_fill_values(values[:, None], ignored), [], name)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_followed_codes(model):
+    X, y = people()
+    codes = {-999: 3, -9999: 2, 999: 3, 9999: 1}
+    X.loc[:8, "age"] = np.repeat(list(codes), list(codes.values()))
+    y.loc[:8] = X[:9] @ [0.0, 1e-3, 40.0, 5.0] + 45
+    pattern = (
+        r" of the 2 rows with 'age' = -9999 and . of the 3 rows .*= -999 and .* 999 "
+    )
+    with pytest.warns(
+        UserWarning, match=pattern + "and . of the 1 row .* 9999, far from"
+    ):
+        model.fit(X, y)
+
+
+def test_what_a_code_is():
+    ages = np.linspace(0, 90, 91)
+    codes = {
+        -999.0: 1,
+        -99.0: 1,
+        999.0: 1,
+        888.0: 2,
+        9997.0: 1,
+        700.0: 5,
+        1e20: 1,
+        -1e20: 3,
+    }
+    for code, count in codes.items():
+        column = np.append(ages, np.full(count, code))
+        for values in (column, column[::-1]):
+            assert find_codes(values[:, None]) == [(0, code)], code
+    both = np.append(ages, [-999.0, 9999.0, 9999.0, -99.0])
+    found = [(1, -999.0), (1, -99.0), (1, 9999.0)]
+    assert sorted(find_codes(np.column_stack([both[::-1], both]))[3:]) == found
+    others = {
+        "near": np.append(ages, 99.0),
+        "negative with others": np.append(ages - 60, -77.0),
+        "few": np.append(ages, np.full(4, 700.0)),
+        "a dummy": np.repeat([0.0, 99.0], [90, 10]),
+        "no code": np.append(ages, 1000.0),
+        "majority": np.append(ages, np.full(100, -999.0)),
+        "none": ages[:0],
+        "one": ages[:1],
+    }
+    for name, column in others.items():
+        assert find_codes(column[:, None]) == [], name

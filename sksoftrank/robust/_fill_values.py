@@ -1,4 +1,4 @@
-"""Values that stand for missing ones, and of which a robust fit ignores the rows."""
+"""Values that stand for missing ones, whether a robust fit ignores their rows or not."""
 
 from typing import NamedTuple
 
@@ -17,16 +17,28 @@ MIN_VALUES = 3
 IGNORED_PART = 0.9
 COINCIDENCE = 1e-6
 
+# Fewer rows and a smaller gap are enough for numbers that people take for codes, such as
+# 77, 88, 97 to 99 and -9999, and still less if no other value is negative. Fewer rows are
+# enough for one so many times the range of all others away from them.
+USUAL_CODES = [
+    10.0**n_digits - 1 - less
+    for n_digits in range(2, 10)
+    for less in (0, 1, 2, (10**n_digits - 1) // 9, 2 * (10**n_digits - 1) // 9)
+]
+USUAL_GAP = 1.0
+NEGATIVE_GAP = 0.5
+FAR_GAP = 100.0
+
 
 class FillValue(NamedTuple):
-    """A value of a column at which nearly all rows are ignored."""
+    """A value of a column that may stand for missing ones."""
 
     column: int
     value: float
 
 
 def find_fill_values(table, ignored):
-    """The fill values among the columns of a table, at most one for each.
+    """Values far from all others at which nearly all rows are ignored, one a column.
 
     Parameters
     ----------
@@ -58,31 +70,79 @@ def find_fill_values(table, ignored):
     return sorted({fill.column: fill for fill in found}.values())
 
 
+def find_codes(table):
+    """Values that look like codes, whatever a fit makes of their rows.
+
+    They are ends of their columns, far from all values between: of many rows, or of few
+    if they are usual codes or extremely far.
+
+    Parameters
+    ----------
+    table : ndarray of shape (n_rows, n_columns)
+        Features without NaN.
+
+    Returns
+    -------
+    list of FillValue
+        In the order of the columns.
+    """
+    if not len(table):
+        return []
+    ordered = np.sort(table, axis=0)
+    low, high = ordered[[len(table) // 4, 3 * len(table) // 4]]
+    with np.errstate(over="ignore"):  # a cheap first look, for there are seldom any
+        gap = np.diff(ordered, axis=0).max(axis=0, initial=0)
+        has_gap = gap > GAP * (high - low)
+    is_usual = np.isin(np.abs(ordered[[0, -1]]), USUAL_CODES).any(axis=0)
+    found = []
+    for j in np.flatnonzero(has_gap | is_usual):
+        left = ordered[:, j]
+        while codes := {end for end in left[[0, -1]] if _is_code(left, end)}:
+            found += [FillValue(int(j), float(code)) for code in sorted(codes)]
+            left = left[~np.isin(left, list(codes))]
+    return found
+
+
+def _is_code(column, value):
+    count = np.count_nonzero(column == value)
+    between = column[(column > column[0]) & (column < column[-1])]
+    if 2 * count > column.size or not between.size:
+        return False
+    if abs(value) in USUAL_CODES:
+        gap = NEGATIVE_GAP if value < 0 <= between[0] else USUAL_GAP
+        return _is_apart(between, value, gap)
+    is_far = np.abs(between - value).min() > FAR_GAP * np.ptp(between)
+    return (is_far or count >= MIN_ROWS) and _is_apart(between, value)
+
+
 def warn_of_fill_values(model, found, names, columns, ignored):
     """Warn of fill values, with the names of their columns, and these of all rows."""
-    parts = []
+    parts, purpose = [], "so that these rows count"
     for fill, name, column in zip(found, names, columns, strict=True):
         rows = column == fill.value
+        n_rows, n_ignored = np.count_nonzero(rows), np.count_nonzero(ignored[rows])
+        noun = "row" if n_rows == 1 else "rows"
+        if n_ignored < IGNORED_PART * n_rows:
+            purpose = "for the fit takes them for numbers"
         parts.append(
-            f"{np.count_nonzero(ignored[rows])} of the {np.count_nonzero(rows)} rows "
-            f"with {name} = {fill.value:.6g}"
+            f"{n_ignored} of the {n_rows} {noun} with {name} = {fill.value:.6g}"
         )
     is_one = len(parts) == 1
     warn(
         f"{type(model).__name__} ignores {' and '.join(parts)}, far from all other "
         f"values there; if {'that is a code' if is_one else 'these are codes'} for "
-        f"missing values, make {'it' if is_one else 'them'} NaN and impute, so that "
-        f"these rows count.",
+        f"missing values, make {'it' if is_one else 'them'} NaN and impute, {purpose}.",
     )
 
 
-def _is_apart(column, value):
-    """Whether a value is far from all others of the column."""
+def _is_apart(column, value, gap=GAP):
+    """Whether a value is so many spreads from all others of the column."""
     others = column[np.isfinite(column) & (column != value)]
     if np.unique(others).size < MIN_VALUES:
         return False
     low, high = np.quantile(others, [0.05, 0.95])
-    return 0 < GAP * (high - low) < np.abs(others - value).min()
+    with np.errstate(over="ignore"):
+        return 0 < gap * (high - low) < np.abs(others - value).min()
 
 
 def _is_told(ignored, rows):

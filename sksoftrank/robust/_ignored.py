@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._checks import warn
 from .._sklearn import refuse_masked, safe_indexing
-from ._fill_values import find_fill_values, warn_of_fill_values
+from ._fill_values import find_codes, find_fill_values, warn_of_fill_values
 from ._some_rows import some_rows
 
 # The rows that are looked at, columns, and the smallest part of ignored rows.
@@ -112,10 +112,13 @@ class GroupSharesMixin:
         }
 
 
-def warn_of_ignored_group(model, X, is_ignored, robust, plain, is_left_out=None):
+def warn_of_ignored_group(
+    model, X, is_ignored, robust, plain, is_left_out=None, is_used=None
+):
     """Warn if most rows of a part of X are ignored without need; names its column.
 
-    Or if nearly all rows that have one far value in a column are, as fill values are.
+    Or if nearly all rows that have one far value in a column are, as fill values are,
+    or a column has values that look like codes for missing ones.
 
     A stump of one half of the rows finds the part of X with most ignored rows, and the
     other half must confirm it. Outliers in X are found as easily; but they are far out
@@ -137,6 +140,8 @@ def warn_of_ignored_group(model, X, is_ignored, robust, plain, is_left_out=None)
     is_left_out : ndarray of bool of shape (n_samples,), default=None
         The ignored rows and those that the fit has not looked at for their features.
         None means that there are none of these.
+    is_used : ndarray of bool of shape (n_samples,), default=None
+        Rows in which codes are looked for. None means none: the estimator takes them.
     """
     n = is_ignored.size
     is_left_out = is_ignored if is_left_out is None else is_left_out
@@ -144,12 +149,15 @@ def warn_of_ignored_group(model, X, is_ignored, robust, plain, is_left_out=None)
     ignored = is_ignored[rows]
     n_ignored = np.count_nonzero(ignored)
     is_part = 2 * MIN_PART_ROWS <= n_ignored <= 0.5 * rows.size
-    if not is_part and np.count_nonzero(is_left_out[rows]) < MIN_PART_ROWS:
+    is_few = np.count_nonzero(is_left_out[rows]) < MIN_PART_ROWS
+    if not is_part and is_few and is_used is None:
         return
     table = _as_table(X, rows)
     if table is None:
         return
     fills = find_fill_values(table, is_left_out[rows])
+    if is_used is not None:
+        fills = sorted({*fills, *find_codes(table[is_used[rows]])})
     if fills:
         columns = [
             _as_table(safe_indexing(X, [fill.column], axis=1), np.arange(n))[:, 0]

@@ -344,7 +344,8 @@ class RobustProblem:
 
         left_out = ~model.inlier_mask_ & (self._given_weight > 0)
         ignored = left_out & (self.weight > 0)  # far rows are no group
-        warn_of_ignored_group(model, X, ignored, np.abs(residual), plain, left_out)
+        rows = left_out, self._given_weight > 0
+        warn_of_ignored_group(model, X, ignored, np.abs(residual), plain, *rows)
 
     def least_squares(self, z, residual, p, gram=None):
         """Least squares with weights, given coordinates and their residuals.
