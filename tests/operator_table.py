@@ -31,7 +31,7 @@ class Entry(NamedTuple):
 
     call: partial
     epsilon: float
-    # Of differences only: any shift leaves the result as it is.
+    # Of differences only: a shift changes no bit of the result, as with soft ranks.
     is_invariant: bool = False
     # Where results stand: at their values, first in the row, or one for all.
     place: str = "own"

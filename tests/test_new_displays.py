@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm
 from scipy.stats import t as student
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.pipeline import make_pipeline
@@ -87,6 +88,9 @@ def test_bad_fits_and_levels_of_coefficients(data):
             CoefficientsDisplay.from_estimator(plain, X, y, confidence_level=level)
     with pytest.raises(TypeError, match="estimators must be a dict of fitted"):
         CoefficientsDisplay.from_estimators([plain], X, y)
+    wrapped = TransformedTargetRegressor(plain).fit(X, y)
+    with pytest.raises(TypeError, match="got 'log', a TransformedTargetRegressor with"):
+        CoefficientsDisplay.from_estimators({"log": wrapped}, X, y)
     Y = np.column_stack([y, y])
     with pytest.raises(ValueError, match="estimators must have one target, got"):
         CoefficientsDisplay.from_estimator(LinearRegression().fit(X, Y), X, Y)

@@ -156,7 +156,8 @@ class CoefficientsDisplay:
         ImportError
             If matplotlib is not installed.
         TypeError
-            If `estimators` is no dict, or the level is no number.
+            If `estimators` is no dict, one of them has no ``coef_``, or the level is no
+            number.
         ValueError
             If there is no estimator, they have several targets or different numbers of
             coefficients, or the level is not as described.
@@ -173,7 +174,13 @@ class CoefficientsDisplay:
         coefs, widths = [], []
         for name, estimator in estimators.items():
             check_is_fitted(estimator)
-            coef = np.asarray(last_step(estimator).coef_)
+            last = last_step(estimator)
+            if not hasattr(last, "coef_"):
+                raise TypeError(
+                    f"estimators must have coefficients, got {name!r}, a "
+                    f"{type(last).__name__} without coef_."
+                )
+            coef = np.asarray(last.coef_)
             if coef.size != coef.shape[-1]:
                 raise ValueError(
                     f"estimators must have one target, got coefficients of shape "

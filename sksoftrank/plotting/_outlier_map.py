@@ -97,10 +97,10 @@ class OutlierMapDisplay:
     The distances are those of the minimum covariance determinant of the features; of
     more than 5000 rows a random sample of as many gives it. The cut-off is the root of
     the 97.5 % quantile of chi-square with as many degrees of freedom as there are
-    features. Constant features and other directions in which the
-    features do not vary (dummies that sum to one) are left out before, and not counted.
-    So are columns that are not numbers, such as categories; the median of its column
-    takes the place of a missing number.
+    features. Features of one or two values (dummies) and other directions in which the
+    features do not vary are left out before, and not counted. So are columns that are
+    not numbers, such as categories; the median of its column takes the place of a
+    missing number.
 
     References
     ----------

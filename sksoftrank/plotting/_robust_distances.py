@@ -49,10 +49,12 @@ def robust_distances(X, random_state):
     """Distances by the minimum covariance determinant, and their degrees of freedom.
 
     In standardised principal components: the distances do not depend on coordinates,
-    and directions without variation are left out.
+    and directions without variation are left out. So are dummies: half of the rows may
+    have one level of them, and all others would be infinitely far from that half.
     """
     scale = X.std(axis=0)
     varies = scale > 4 * EPS * np.abs(X).max(axis=0)
+    varies &= ((X.min(axis=0) < X) & (X.max(axis=0) > X)).any(axis=0)
     Z = (X[:, varies] - X[:, varies].mean(axis=0)) / scale[varies]
     left, s, _ = np.linalg.svd(Z, full_matrices=False)
     left = left[:, s > s.max(initial=0.0) * max(X.shape) * EPS]

@@ -1,4 +1,4 @@
-"""Values that stand for missing ones, whether a robust fit ignores their rows or not."""
+"""Values that stand for missing ones: robust fits ignore their rows, or follow them."""
 
 from typing import NamedTuple
 
@@ -17,9 +17,9 @@ MIN_VALUES = 3
 IGNORED_PART = 0.9
 COINCIDENCE = 1e-6
 
-# Fewer rows and a smaller gap are enough for numbers that people take for codes, such as
-# 77, 88, 97 to 99 and -9999, and still less if no other value is negative. Fewer rows are
-# enough for one so many times the range of all others away from them.
+# Fewer rows and a smaller gap are enough for numbers that people take for codes, such
+# as 77, 88, 97 to 99 and -9999, and still less if no other value is negative. Fewer
+# rows are enough for one so many times the range of all others away from them.
 USUAL_CODES = [
     10.0**n_digits - 1 - less
     for n_digits in range(2, 10)
