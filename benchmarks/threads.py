@@ -135,7 +135,7 @@ def main():
         "release the interpreter's lock in their compiled parts, so threads work side "
         "by side: give each of them some of the rows. The more of a call is compiled, "
         "and the larger the batch, the closer two threads come to half of the time; "
-        "calls of some milliseconds may lose.",
+        "calls of some milliseconds, losses and transformers may lose.",
         "Wall-clock time, half of the rows to each of two threads, median of rounds. "
         f"sksoftrank {sksoftrank.__version__}, NumPy {np.__version__} (SIMD: "
         f"{' '.join(simd.get('found', []))}), Python {platform.python_version()}, "

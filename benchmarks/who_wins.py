@@ -183,7 +183,8 @@ PAGES = [
     (
         "threads",
         "Two threads",
-        "By the clock, over one thread. Calls of some milliseconds may lose.",
+        "By the clock, over one thread. Calls of some milliseconds, losses and "
+        "transformers may lose.",
         [
             Comparison(
                 "Threads", ["two threads / one"], ["one thread = 1"], True, labels=2

@@ -3,8 +3,8 @@ Choosing the k largest, softly
 ==============================
 
 `soft_topk` gives each value its part, from 0 to 1, in a choice of the k largest; the
-parts sum to k. Quantiles and trimmed means are made of such choices, and none of them
-sorts.
+parts sum to k. Quantiles and trimmed means are made of such choices, and one of them
+takes no sort.
 """
 
 import matplotlib.pyplot as plt

@@ -33,7 +33,7 @@ class SoftSpearmanLabelRanker(BatchesMixin, InMemory):
 
     The estimator of the same name in `sksoftrank`, which `fit_batches` fits to data
     that are read a batch at a time. Every evaluation of the objective reads them once:
-    some tens of readings in all.
+    ten to thirty readings in all.
 
     See Also
     --------

@@ -28,7 +28,8 @@ class SoftTopKClassifier(BatchesMixin, InMemory):
 
     The estimator of the same name in `sksoftrank`, which `fit_batches` fits to data
     that are read a batch at a time. Every evaluation of the objective reads them once:
-    some tens of readings in all.
+    20 to 250 readings in all, with many classes most. They go to the minimum, whatever
+    `early_stopping` says.
 
     See Also
     --------

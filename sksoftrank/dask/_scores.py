@@ -19,9 +19,10 @@ class SoftTopKClassifier(DaskMixin, ClassifierOfBatches):
     """Linear classification by a soft top-k error, of collections of dask.
 
     The estimator of the same name in `sksoftrank` for dask arrays and data frames. They
-    are read once for each evaluation of the objective, some tens of times, and are
-    never gathered nor persisted: where they fit into the memory of the cluster,
-    `persist` them before.
+    are read once for each evaluation of the objective, 20 to 250 times, with many
+    classes most, and are never gathered nor persisted: where they fit into the memory
+    of the cluster, `persist` them before. Iterations go to the minimum, whatever
+    `early_stopping` says.
 
     See Also
     --------
@@ -154,7 +155,7 @@ class SoftSpearmanLabelRanker(DaskMixin, RankerOfBatches):
     """Linear label ranking by soft ranks, of collections of dask.
 
     The estimator of the same name in `sksoftrank` for dask arrays and data frames. They
-    are read once for each evaluation of the objective, some tens of times, and are
+    are read once for each evaluation of the objective, ten to thirty times, and are
     never gathered nor persisted: where they fit into the memory of the cluster,
     `persist` them before.
 

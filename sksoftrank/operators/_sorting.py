@@ -78,8 +78,8 @@ def soft_rank(
     ----------
     values : array-like of shape (..., n, ...)
         Real numbers. float32 is kept, float16 becomes float32, all else float64.
-        Infinite ones are first and last, as ties, and pooled with no finite ones: as a
-        mask they leave the others their ranks.
+        Infinite ones are first and last, as ties, and pooled with no finite ones: a
+        mask of them in the last places leaves the others their ranks.
     epsilon : float or array-like, default=1.0
         Strength of the regularization, in the units of `values`. Where all neighbours
         differ by `epsilon` or more the ranks are hard; groups that are denser are

@@ -66,9 +66,9 @@ class SoftLQSRegressor(RobustLinearModel):
         Whether to fit an intercept. It is not penalised.
     n_init : int or "auto", default="auto"
         Number of random draws, at least 0, in the search for the LTS fit from which to
-        start, and, if ``epsilon <= 1``, in each of up to six rounds of the search for
-        the hard LQS fit, from which to start, too. "auto" is 50 and 200 to 1000, fewer
-        for larger data.
+        start, and, if ``epsilon <= 1``, in each of six rounds (of up to 400 rows
+        twelve) of the search for the hard LQS fit, from which to start, too. "auto" is
+        that of `SoftLTSRegressor` and 200 to 1000, fewer for larger data.
     max_iter : int, default=10000
         Largest number of iterations of each part of the fit. Most take few; minima at
         kinks, as under "sort" with many features, can take thousands.

@@ -72,7 +72,7 @@ class SoftLTSRegressor(LTSFits):
           outliers in y; outliers in X (bad leverage points) can mislead it.
     n_init : int or "auto", default="auto"
         Number of random draws of ``init="auto"``, at least 0. "auto" depends on the
-        size of the data; for a rank from 64 to 500 it is 0, for such draws are hardly
+        size of the data; for a rank from 65 to 500 it is 0, for such draws are hardly
         ever clean.
     max_iter : int, default=1000
         Largest number of L-BFGS iterations, and of reweighted least-squares fits before
@@ -220,8 +220,9 @@ class SoftLTSRegressor(LTSFits):
     minima.
 
     In both cases the objective has several local minima, and the start decides which is
-    found. It is minimised by L-BFGS, and to the last digits by least squares with the
-    weights that it ends with, repeated as long as this lowers the objective.
+    found. It is minimised by L-BFGS, and then by least squares with the weights that it
+    ends with, repeated until `tol` is met or nothing is gained: the objective then has
+    all its digits, and coefficients have eight.
 
     Redundant features (constant, repeated, a level too many) change nothing: the
     number p of coefficients is the rank, and coefficients are the smallest that predict

@@ -60,7 +60,7 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
     ----------
     epsilons : array-like of shape (n_epsilons,), default=None
         Smoothing strengths to choose from, at least 0. None means nine from 0.1 to
-        1000; for ``formulation="sort"`` eleven from 1e-4 to 10 times the number of
+        1000; for ``formulation="sort"`` eleven from 1e-4 to 10, times the number of
         observations.
     trims : array-like of shape (n_trims,), default=(0.5,)
         Fractions that may be trimmed to choose from, in [0, 0.5].

@@ -49,7 +49,8 @@ def soft_lts_path(
         Targets.
     epsilons : array-like of shape (n_epsilons,), default=None
         Smoothing strengths, at least 0. None means nine from 0.1 to 1000; for
-        ``formulation="sort"`` eleven from 1e-4 to 10 times the number of observations.
+        ``formulation="sort"`` eleven from 1e-4 to 10, times the number of
+        observations.
     sample_weight : array-like of shape (n_samples,), default=None
         Frequencies of the observations.
     sigma : array-like of shape (n_samples,), default=None
