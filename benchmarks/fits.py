@@ -117,20 +117,23 @@ def many_features(quick):
 
 
 def other_fits(quick):
-    """Paths, cross-validation and LQS, over one fit of SoftLTSRegressor."""
+    """Paths, cross-validation, the choice of epsilon and LQS, over one fit."""
     rows = []
-    for n, p in [(1000, 10), (1000, 20), (100_000, 10)][: 2 if quick else 3]:
+    for n, p in [(100, 10), (1000, 10), (1000, 20), (100_000, 10)][: 3 if quick else 4]:
         X, y = data(n, p)
         calls = [
             partial(soft_lts().fit, X, y),
+            partial(soft_lts(epsilon="auto").fit, X, y),
             partial(soft_lts_path, X, y, random_state=0),
             partial(SoftLTSRegressorCV(random_state=0).fit, X, y),
             partial(SoftLQSRegressor(random_state=0).fit, X, y),
+            partial(SoftLQSRegressor(epsilon=0, random_state=0).fit, X, y),
         ]
         unit, found = ratios(calls, 3)
         rows.append([f"{n:,}", str(p), plain(1e3 * unit), *(f"{r:.1f}" for r in found)])
         print(rows[-1], flush=True)
-    names = ["soft_lts_path", "SoftLTSRegressorCV", "SoftLQSRegressor"]
+    names = ['epsilon="auto"', "soft_lts_path", "SoftLTSRegressorCV"]
+    names += ["SoftLQSRegressor", "the same, epsilon=0"]
     return ["n", "p", "SoftLTSRegressor, ms", *names], rows
 
 

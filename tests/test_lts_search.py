@@ -14,6 +14,7 @@ from test_trimmed_fits import as_least_squares
 from sksoftrank import SoftLTSRegressor
 from sksoftrank.linear._design import LinearDesign
 from sksoftrank.losses import selection_trimmed_loss
+from sksoftrank.robust import _lts_search
 from sksoftrank.robust._lts_rows import TrimmedRows
 from sksoftrank.robust._lts_search import least_squares_start, lts_search
 from sksoftrank.robust._lts_starts import (
@@ -599,3 +600,17 @@ def test_rows_that_alone_see_a_direction_are_no_matter_of_rounding():
     several = resampled_sensitivity_fits(rows, 1, np.random.RandomState(1))
     again = resampled_sensitivity_fits(scaled, 1, np.random.RandomState(1))
     assert_allclose(again, several, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("p", "is_drawn"), [(63, True), (64, False)])
+def test_of_a_rank_above_64_no_rows_are_drawn(monkeypatch, p, is_drawn):
+    X, y = data(200, p)
+    draws = []
+    random_fits = _lts_search._random_fits
+    monkeypatch.setattr(
+        _lts_search,
+        "_random_fits",
+        lambda *args, **options: draws.append(args) or random_fits(*args, **options),
+    )
+    search(X, y, default_n_kept(200, p))
+    assert bool(draws) == is_drawn

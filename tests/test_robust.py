@@ -555,3 +555,11 @@ def test_steps_do_not_go_round_within_rounding(seed):
     # It would warn that steps were not enough.
     model = SoftLTSRegressor(init="ls", n_init=0, tol=0, warm_start=True)
     assert model.fit(X, y).fit(X, y).n_iter_ < 100
+
+
+@pytest.mark.parametrize("n", [60, 1000])
+def test_coefficients_are_least_squares_with_the_weights_to_eight_digits(n):
+    X, y, _, _ = make_contaminated_regression(n, 4, kind="leverage", random_state=0)
+    model = SoftLTSRegressor(random_state=0).fit(X, y)
+    again = LinearRegression().fit(X, y, sample_weight=model.inlier_weight_)
+    assert_allclose(model.coef_, again.coef_, rtol=0, atol=3e-8)
