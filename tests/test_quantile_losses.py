@@ -36,6 +36,13 @@ def test_selection_quantile_is_the_derivative_of_the_trimmed_sum(weights, epsilo
         assert_allclose(value, (sums[1] - sums[0]) / 2e-5, rtol=1e-8)
 
 
+def test_selection_quantile_of_distances_that_underflow_is_the_mean():
+    losses, weights = np.array([1.0, 4.0, 7.0, 0.0]) * 1e-20, [1.0, 2.0, 1.0, 0.0]
+    for epsilon in (1e300, 1e305):
+        value = selection_quantile_loss(losses, 0.7, epsilon, weights)[0]
+        assert_allclose(value, 4e-20, rtol=1e-15)
+
+
 @pytest.mark.parametrize("weights", WEIGHTS)
 @pytest.mark.parametrize("losses", LOSSES)
 @pytest.mark.parametrize("n", [7, 100])

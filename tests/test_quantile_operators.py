@@ -217,6 +217,30 @@ def test_large_epsilon_gives_the_mean(regularization):
     assert_allclose(found, np.tile(values.mean(axis=1), (3, 1)), rtol=0, atol=1e-8)
 
 
+@pytest.mark.parametrize("q", [[0.0, 0.1, 0.5, 1.0], np.linspace(0, 1, 20)])
+@pytest.mark.parametrize(
+    ("scale", "epsilon"), [(1e-310, 1e10), (1e-20, 1e300), (1e-200, 1e300)]
+)
+@pytest.mark.parametrize("is_weighted", [False, True])
+@pytest.mark.parametrize("regularization", ["quadratic", "entropic"])
+def test_distances_that_underflow_give_the_mean(
+    regularization, is_weighted, scale, epsilon, q
+):
+    rng = np.random.default_rng(0)
+    x = rng.integers(-99, 99, size=(3, 40)) * np.array([[1.0], [1e-5], [1.0]])
+    weights = rng.integers(0, 3, size=x.shape) * 1.0 if is_weighted else None
+    options = {"weights": weights, "regularization": regularization, "axis": 1}
+    means = np.average(x, axis=1, weights=weights)
+    _, expected = soft_quantile(x, q, 1e20, **options, return_jacobian=True)
+    x, means = x * scale, means * scale
+    got, jacobian = soft_quantile(x, q, epsilon, **options, return_jacobian=True)
+    atol = 1e-8 * np.ptp(x, axis=1)
+    assert (np.abs(got - means) <= atol).all()
+    assert (np.abs(jacobian.wrt_q - scale * expected.wrt_q) <= atol).all()
+    got = soft_trimmed_mean(x, 0.2, epsilon, **options)
+    assert (np.abs(got - means) <= atol).all()
+
+
 def test_hand_computed_trimmed_mean():
     assert soft_trimmed_mean([5.0, 1.0, 2.0, 90.0], 0.25, 0) == 3.5
     # Half a value less at each end.

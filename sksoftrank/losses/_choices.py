@@ -9,6 +9,7 @@ import numpy as np
 
 from .._bridge import write_steps
 from .._selection import select_row
+from ..operators._choice import CLOSEST
 from ._block import find_block
 
 
@@ -77,11 +78,22 @@ def _quantile(losses, weight, kept, epsilon, total, guess):
         part = offset - (losses - anchor) / epsilon
     averaged = (part > -share) & (part < 1 - share)
     present = True if weight is None else weight > 0
+    mean = _close_mean(losses, weight, epsilon) if averaged.all() else None
+    if mean is not None:
+        return averaged, mean, mean + epsilon * share
     if (averaged & present).any():
         return averaged, anchor + epsilon * offset, anchor + epsilon * (offset + share)
     # Any threshold between the kept losses and the others serves: take the smallest.
     largest = losses[(part >= 1 - share) & present].max()
     return losses == largest, largest + epsilon * (1 - share), largest + epsilon
+
+
+def _close_mean(losses, weight, epsilon):
+    """The mean of losses that span next to nothing in units of epsilon, or None."""
+    low = losses.min()
+    if not 0 < losses.max() - low < CLOSEST * epsilon:
+        return None
+    return low + np.average(losses - low, weights=weight)
 
 
 def sorted_choice(losses, counts, kept, epsilon):

@@ -43,6 +43,9 @@ CHOOSE_ROWS = {
 # Distances beyond are as good as infinite, but their differences are finite.
 FARTHEST = 1e300
 
+# Distances below, in units of epsilon, are near the subnormal numbers.
+CLOSEST = 1e-290
+
 
 class WeightedRows:
     """The slices of `values` with their weights; what is omitted has the weight 0.
@@ -170,6 +173,19 @@ class WeightedRows:
         bound_rows(self.rows, weights, bounds)
         return bounds[:, :1], bounds[:, 1:]
 
+    def close_means(self, epsilon):
+        """Which rows span next to nothing in units of epsilon, and means; or None.
+
+        Their distances have no digits left, but all soft locations of them are means.
+        """
+        low, high = self.bounds
+        is_close = (low < high) & (high - low < CLOSEST * epsilon)
+        if not np.any(is_close):
+            return None
+        excess = np.where(is_close & (self.weights > 0), self.rows - low, 0.0)
+        excess = np.sum(self.weights * excess, axis=1, keepdims=True) / self.total
+        return is_close, low + excess
+
 
 def as_shares(weights, total):
     """Weights of which only the ratios matter, in reach of sums of products."""
@@ -231,6 +247,14 @@ class Choice:
         self.centre = self.anchor
         if epsilon > 0:
             self.centre = self.anchor + epsilon * self.offset
+
+    def centre_at(self, is_close, means):
+        """Let these rows have their means as their centres, if any value is open."""
+        if not self.is_logistic:
+            is_close = is_close & (self.share > 0) & (self.other_share > 0)
+        self.anchor[:] = np.where(is_close, means, self.anchor)
+        self.offset[:] = np.where(is_close, 0.0, self.offset)
+        self.centre = self.anchor + self.epsilon * self.offset
 
     def above(self, other):
         """The centre less that of another choice."""

@@ -37,6 +37,9 @@ def many_quantiles(data, q, epsilon, is_logistic):
             found[rows] = _soft(x, x_weights, total, levels, epsilon)
     found = np.minimum(np.maximum(found, low), high)
     found = np.maximum.accumulate(found, axis=1) + 0.0  # no -0.0
+    close = data.close_means(epsilon)
+    if close is not None:
+        found = np.where(close[0], close[1], found)
     return found[:, np.ravel(places)]
 
 

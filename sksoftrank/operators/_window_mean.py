@@ -35,12 +35,18 @@ class WindowMean:
         self._data, self._growth = data, growth
         first = self._first = Choice(data, low[0], low[1], epsilon, kind)
         last = self._last = Choice(data, high[0], high[1], epsilon, kind, first.centre)
+        close = data.close_means(epsilon) if epsilon > 0 else None
+        if close is not None:
+            first.centre_at(*close)
+            last.centre_at(*close)
         # The smaller masses have the more digits.
         is_early = high[0] <= low[1]
         self._width = np.where(is_early, high[0] - low[0], low[1] - high[1])
         # Relative to a value inside: far values with the part 0 do not overflow, ties
         # are exact, and derivatives keep their digits.
         self._excess = window_excess(first, last) / self._width
+        if close is not None:
+            self._excess = np.where(close[0], close[1] - last.centre, self._excess)
         if not np.isfinite(self._excess).all():
             raise nonfinite_error(data.rows, "values")
         # Rounding leaves no mean outside of what it is a mean of.
