@@ -198,6 +198,22 @@ def test_small_derivatives_keep_their_digits():
         assert_allclose(dense[[0, 1], [1, 0]], [-expected, -expected], rtol=1e-12)
 
 
+@pytest.mark.parametrize("operator", RANKS)
+@pytest.mark.usefixtures("blocks")
+def test_derivatives_of_lone_values_keep_their_digits(operator):
+    x, epsilon = np.array([0.0, 30.0, 70.0, 120.0]), 1.0
+    t = x[:, None] - x[None, :]
+    with np.errstate(under="ignore"):
+        if operator is all_pairs_rank:
+            expected = 0.25 / np.cosh(t / 2) ** 2
+        else:
+            expected = np.exp(-(t**2) / 4) / np.sqrt(4 * np.pi)
+    np.fill_diagonal(expected, 0)
+    expected = np.diag(expected.sum(axis=1)) - expected
+    jacobian = operator(x, epsilon, return_jacobian=True)[1]
+    assert_allclose(jacobian.toarray(), expected, rtol=1e-12)
+
+
 @every_rank
 def test_derivative_at_ties_grows_without_nan(operator):
     _, jacobian = operator([1.0, 1.0], 1e-310, return_jacobian=True)

@@ -51,6 +51,9 @@ def comparison_product(rows, epsilon, density, u):
     product = np.empty(rows.shape)
     for r, i in _blocks(*rows.shape):
         weights = density(_scaled_differences(rows, r, i, epsilon))
+        # Beside its comparison with itself the others of a lone value would be rounded.
+        place = np.arange(weights.shape[1])
+        weights[:, place, i.start + place] = 0.0
         product[r, i] = weights.sum(axis=2) * u[r, i] - _matvec(weights, u[r])
     with np.errstate(over="ignore"):
         return product / epsilon
