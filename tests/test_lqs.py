@@ -696,3 +696,19 @@ def test_bad_data(bad):
         fit(X_bad, y)
     with pytest.raises(ValueError, match=f"Input y contains {word}"):
         fit(X, y_bad)
+
+
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("n", [4, slow(12)])
+def test_moves_within_rounding_end_the_search(fit_intercept, n):
+    # The penalty is so much larger along one direction that steps in its null space
+    # round to some other step, and gain what rounding says.
+    rng = np.random.default_rng(0)
+    for shift, size in [(1e8, 1.0), (0.0, 1e6), (1e8, 0.1)]:
+        X = shift + size * rng.standard_normal((n, 4 - (n == 4)))
+        X[:, 1] = X[:, 0] * (1 + 1e-10 * rng.standard_normal(n))
+        y = 1e12 * rng.standard_normal(n)
+        options = {"epsilon": 0, "alpha": 10, "fit_intercept": fit_intercept}
+        # Each of some hundred descents would take all moves.
+        model = fit(X, y, **options, max_iter=1000, tol=1e-8)
+        assert model.n_iter_ < 4000

@@ -291,25 +291,30 @@ class QuantileRows:
         residual = self.y - self.rows @ z
         active = np.array([np.abs(np.abs(residual) - x[-1]).argmin()])
         sign = np.where(residual[active] < 0, -1.0, 1.0)
-        n_moves = 0
+        n_moves, is_settled = 0, False
         while n_moves < max_steps:
             value = self.value(x[:-1], x[-1])
             if x[-1] <= self.zero:
                 break
-            steps, dropped = self._edges(x, active, sign)
+            steps, dropped = self._edges(x, active, sign, is_settled)
             length, entering = self._follow(x, steps, active, sign, dropped)
             slope = self.root @ x @ self.root @ steps
             curvature = np.sum((self.root @ steps) ** 2, axis=0)
             gain = -length * slope - 0.5 * length**2 * curvature
             best = np.argmax(gain)
-            # Where several rows become active at once, they do so one after another.
-            if gain[best] <= ROUNDING * value and dropped[best] >= 0:
+            row, leaves_all = entering[best], dropped[best] < 0
+            if gain[best] <= ROUNDING * value and (is_settled or not leaves_all):
                 break
             n_moves += 1
             x = x + length[best] * steps[:, best]
+            # Where several rows become active at once, they do so one after another:
+            # such a move gains nothing. Other moves that do not are rounding errors.
+            has_fallen = self.value(x[:-1], x[-1]) < (1 - ROUNDING) * value
+            if not has_fallen and (is_settled or not leaves_all):
+                break
+            is_settled = not has_fallen and row < 0
             kept = np.arange(active.size) != dropped[best]
             active, sign = active[kept], sign[kept]
-            row = entering[best]
             if row >= 0:
                 side = -1.0 if self.y[row] < self.rows[row] @ x[:-1] else 1.0
                 active, sign = np.append(active, row), np.append(sign, side)
@@ -327,18 +332,20 @@ class QuantileRows:
         normals /= np.linalg.norm(normals, axis=1)[:, None]
         return np.linalg.svd(normals, compute_uv=False)[-1] > DEPENDENT_SUBSET
 
-    def _edges(self, x, active, sign):
+    def _edges(self, x, active, sign, is_settled):
         """Steps that lower the objective most and leave rows active.
 
-        If there is one that leaves all active, it is the only one. Else each leaves all
-        but one, which is returned, too, by its position, instead of -1.
+        If there is one that leaves all active, it is the only one, unless it has been
+        taken (`is_settled`). Else each leaves all but one, which is returned, too, by
+        its position, instead of -1.
         """
         left, size, right = np.linalg.svd(self._normals(active, sign))
         free = right[size.size :].T
         shrink = np.linalg.pinv(self.root @ free)
         slope = self.root @ x
         step = -free @ (shrink @ slope)
-        if np.linalg.norm(self.root @ step) > 1e-9 * np.linalg.norm(slope):
+        far = np.linalg.norm(self.root @ step) > 1e-9 * np.linalg.norm(slope)
+        if active.size == 0 or (far and not is_settled):
             return step[:, None], np.array([-1])
         edges = right[: size.size].T / size @ left.T
         edges -= free @ (shrink @ (self.root @ edges))
