@@ -44,6 +44,14 @@ def test_two_laws():
         assert objective(found.coef + change, found.intercept) > found.objective
 
 
+def test_two_laws_of_as_many_rows():
+    # A row or two decide which is the fit, whatever the trimmed squares say.
+    for seed in range(4):
+        X, y, _ = two_laws(share=0.5, seed=seed)
+        with pytest.warns(UserWarning, match="about as good"):
+            SoftLTSRegressor(random_state=0).fit(X, y)
+
+
 def with_cluster(share, seed, n=200):
     """Part of the rows in a tight cluster that is far away and off the plane."""
     rng = np.random.default_rng(seed)

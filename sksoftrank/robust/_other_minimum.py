@@ -46,6 +46,12 @@ ROWS_APART = 0.1
 # Of a minimum that is as good as the best, up to this much of its hard objective.
 AS_GOOD = 1.1
 
+# As many rows follow another minimum, and not the best, if they are this part of those
+# that follow the best one only: then few rows decide, unless more than this part of all
+# rows follow the best, and so many of them both.
+AS_MANY = 0.9
+MAJORITY = 0.6
+
 # Two minima are compared by this many rows.
 MAX_COMPARED = 5000
 
@@ -214,10 +220,10 @@ def find_other_minimum(model: Any, problem: Any, others, s0, *, max_iter, tol):
 def warn_of_other_minimum(model: Any, problem: Any) -> None:
     """Warn of another minimum that may as well be the right one.
 
-    It is far from the fit, and about as good: by the trimmed squares, or by a scale of
-    all residuals that no outliers determine. Or what the fit keeps in place of the rows
-    of the other minimum is a tight cluster, which makes any such measure small, and the
-    rest follows the other minimum.
+    It is far from the fit, and about as good: by the trimmed squares, by a scale of all
+    residuals that no outliers determine, or by the number of rows. Or what the fit
+    keeps in place of the rows of the other minimum is a tight cluster, which makes any
+    such measure small, and the rest follows the other minimum.
     """
     other = model.other_minimum_
     if other is None or other.distance < FAR_APART:
@@ -246,7 +252,11 @@ def warn_of_other_minimum(model: Any, problem: Any) -> None:
     choices = [trimmed_choice(0.5 * r**2, weight, n_kept, 0.0) for r in residuals]
     values, kept = zip(*((value, p > 0) for value, p, _ in choices), strict=True)
     scales = [bisquare_scale(r, weight, problem.n_coefs) for r in residuals]
+    near = [np.abs(r) <= limit for r in residuals]
+    own, others = weight @ (near[0] & ~near[1]), weight @ (near[1] & ~near[0])
     is_worse = values[1] > AS_GOOD * values[0] and scales[1] > scales[0]
+    has_majority = weight @ near[0] > MAJORITY * weight.sum()
+    is_worse &= others < AS_MANY * own or has_majority
     if is_worse and not _keeps_cluster(design, weight, residuals, kept):
         return
     trim = model.trim_ if hasattr(model, "trim_") else model.trim
