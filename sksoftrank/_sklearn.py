@@ -26,6 +26,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils._param_validation import validate_params as _validate_params
 from sklearn.utils.metadata_routing import _raise_for_params as raise_for_params
 from sklearn.utils.metaestimators import _safe_split as safe_split
+from sklearn.utils.parallel import _get_threadpool_controller as threadpool_controller
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight
 
@@ -112,6 +113,7 @@ __all__ = [
     "safe_indexing",
     "safe_split",
     "scorer_takes",
+    "threadpool_controller",
     "validate_data",
     "validate_params",
 ]

@@ -1,6 +1,7 @@
 """SoftTrimmedRegressor and SoftTrimmedClassifier: any estimator made robust."""
 
 import warnings
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -34,10 +35,12 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils import get_tags
 from sklearn.utils.parallel import Parallel
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from sksoftrank import SoftLTSRegressor, SoftTrimmedClassifier, SoftTrimmedRegressor
 from sksoftrank.datasets import make_contaminated_regression
 from sksoftrank.losses import selection_trimmed_loss
+from sksoftrank.robust import _fold_fits
 
 FAST = {"cv": 3, "tol": 0.1, "random_state": 0}
 
@@ -409,6 +412,34 @@ def test_default_estimators():
     classifier = SoftTrimmedClassifier(cv=2, tol=0.1, random_state=0).fit(X, bad)
     assert isinstance(classifier.estimator_, HistGradientBoostingClassifier)
     assert_array_equal(classifier.classes_, [False, True])
+
+
+class Counting(HistGradientBoostingRegressor):
+    """Notes the threads that its fits may use."""
+
+    seen: ClassVar[list] = []
+
+    def fit(self, X, y, sample_weight=None):
+        info = threadpool_info()
+        self.seen.append({i["num_threads"] for i in info if i["user_api"] == "openmp"})
+        return super().fit(X, y, sample_weight)
+
+
+@pytest.mark.parametrize("is_inner", [False, True])
+@pytest.mark.parametrize(("limit", "n_threads"), [(None, 1), slow(10, 2)])
+def test_boosting_of_small_tables_has_one_thread(
+    monkeypatch, is_inner, limit, n_threads
+):
+    if limit is not None:
+        monkeypatch.setattr(_fold_fits, "MOST_OF_ONE_THREAD", limit)
+    monkeypatch.setattr(Counting, "seen", [])
+    boosting = Counting(max_iter=2)
+    if is_inner:
+        boosting = make_pipeline(StandardScaler(), boosting)
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    with threadpool_limits(2, user_api="openmp"):
+        SoftTrimmedRegressor(boosting, cv=2).fit(X, X[:, 0])
+    assert set.union(*Counting.seen) == {n_threads}
 
 
 def test_random_state_makes_it_reproducible():

@@ -1,5 +1,7 @@
 """Fits of clones of any estimator to folds, with weights and other metadata."""
 
+from contextlib import nullcontext
+
 import numpy as np
 from joblib import effective_n_jobs
 from sklearn import config_context, get_config
@@ -15,12 +17,15 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
-from .._sklearn import check_method_params, safe_split
+from .._sklearn import check_method_params, safe_split, threadpool_controller
 
 HISTOGRAMS = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
 
 # Rows that are written out a row of the data.
 MOST_REPEATS = 8
+
+# Up to so many numbers in X one thread does a fit of boosting in a fifth of a second.
+MOST_OF_ONE_THREAD = 300_000
 
 
 def prepare(estimator, rng):
@@ -186,6 +191,22 @@ def whole_repeats(estimator, weight):
     if (repeats != weight).any() or repeats.sum() > MOST_REPEATS * weight.size:
         return None
     return repeats.astype(np.intp)
+
+
+def threads_for(estimator, X):
+    """A context in which boosting of small tables does with one thread of OpenMP.
+
+    It meets the others some thousand times a fit. Where cores are busy they wait for
+    each other there, most of the time by running in circles.
+    """
+    while isinstance(estimator, Pipeline | TransformedTargetRegressor):
+        estimator = _inside_targets(estimator)
+        if isinstance(estimator, Pipeline):
+            estimator = estimator.steps[-1][1]
+    size = getattr(X, "size", MOST_OF_ONE_THREAD + 1)
+    if not isinstance(estimator, HISTOGRAMS) or size > MOST_OF_ONE_THREAD:
+        return nullcontext()
+    return threadpool_controller().limit(limits=1, user_api="openmp")
 
 
 def _inside_targets(estimator):

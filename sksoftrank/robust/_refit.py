@@ -35,7 +35,13 @@ from .._sklearn import (
 )
 from .._typing import CV, Estimator, Features, RandomState
 from ..losses._choices import trimmed_gradient
-from ._fold_fits import CloneFits, prepare, whole_repeats, with_few_values
+from ._fold_fits import (
+    CloneFits,
+    prepare,
+    threads_for,
+    whole_repeats,
+    with_few_values,
+)
 from ._ignored import GroupSharesMixin, warn_of_ignored_group
 
 # With trim="auto" outliers are those of a fit that trims this part.
@@ -189,13 +195,15 @@ class SoftTrimmed(
 
         self.n_iter_, self._is_stopped = 0, False
         self._report(f"{len(splits)} fits to folds a refit, and one to all rows")
-        self.inlier_weight_, plain, errors = self._settle(
-            read, y, as_frequencies(weight)
-        )
-        row_weight = weight * self.inlier_weight_ / (1 - self.trim_)
-        if sample_weight is None and self.trim == "auto" and (row_weight == 1).all():
-            row_weight = None
-        self.estimator_ = fits.fit(X, y, row_weight)
+        with threads_for(estimator, X_folds):
+            self.inlier_weight_, plain, errors = self._settle(
+                read, y, as_frequencies(weight)
+            )
+            row_weight = weight * self.inlier_weight_ / (1 - self.trim_)
+            is_plain = sample_weight is None and self.trim == "auto"
+            if is_plain and (row_weight == 1).all():
+                row_weight = None
+            self.estimator_ = fits.fit(X, y, row_weight)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))

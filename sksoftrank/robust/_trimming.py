@@ -178,9 +178,8 @@ class SoftTrimmedRegressor(TrimmedRowsMixin, RegressorMixin, SoftTrimmed):
     features that were binned once, and whole sample weights are written out as repeats
     (up to 8 rows for each one).
 
-    It uses all cores, and on a busy machine its threads wait for each other: with the
-    environment variable ``OMP_NUM_THREADS=1`` fits to small tables then take a small
-    part of the CPU time.
+    Up to 300,000 numbers in X it runs in one thread, for on a busy machine its threads
+    wait for each other. Larger tables use all cores.
 
     In a pipeline all steps that take sample weights get them, and observations of
     weight 0 are left out of each fit, so that they have no influence on any step. With
