@@ -296,6 +296,12 @@ def test_negative_views_are_numbers():
     assert_close(soft.soft_topk(x, 2.5), sksoftrank.soft_topk(numbers, 2.5))
 
 
+def test_a_single_record_has_a_gradient_in_its_criterion():
+    criterion = torch.tensor([2.0], requires_grad=True)
+    soft.soft_sort_with(torch.ones(1, 3), criterion).sum().backward()
+    assert criterion.grad.tolist() == [0.0]
+
+
 def test_loss_modules_show_their_settings():
     epsilon = torch.nn.Parameter(torch.tensor(0.5))
     shown = [
