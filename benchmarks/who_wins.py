@@ -177,7 +177,7 @@ PAGES = [
         "toolbox",
         "Quantiles and choices",
         "Over `np.argsort`. Where no derivative is needed, `np.argpartition` is "
-        "faster, and so is `np.quantile` of less than a million values.",
+        "faster, and so is `np.quantile` of up to some ten thousand values.",
         [Comparison("Quantile and top-k", ["0.1"], ["np.argsort = 1"], True)],
     ),
     (
