@@ -114,8 +114,8 @@ def epsilon_bounds(
 
     for sorts they are 1 / largest gap and the maximum of the reciprocals. The bounds
     hold in floating point too: `hard` is rounded down and `single` up (by 1e-12 of
-    itself). For "entropic" and "kl" `single` is the root of an equation, which costs about a
-    hundred times what the operator does.
+    itself). For "entropic" and "kl" `single` is the root of an equation, which costs
+    about a hundred times what the operator does.
 
     "topk" and what follows are made of soft choices of the h smallest of n values (see
     `soft_topk`). Let c be the value at which the choice ends, of which it takes the
