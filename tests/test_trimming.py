@@ -414,6 +414,23 @@ def test_default_estimators():
     assert_array_equal(classifier.classes_, [False, True])
 
 
+@pytest.mark.parametrize("base", [LinearRegression(), None], ids=["linear", "boost"])
+@pytest.mark.parametrize("trim", ["auto", slow(0.4)])
+def test_mostly_equal_targets_are_warned_of(base, trim):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 2))
+    y = np.where(rng.random(120) < 0.7, 0.0, np.exp(X[:, 0]))
+    share = f"{100 * np.mean(y == 0):.0f} %"
+    model = SoftTrimmedRegressor(base, trim=trim, cv=2, random_state=0)
+    with pytest.warns(UserWarning, match=f"a single value in {share} of the rows"):
+        model.fit(X, y)
+    assert not model.predict(X).any()  # which is why
+    # Where the features tell it, and where nothing is trimmed, there is no warning.
+    tree = DecisionTreeRegressor(min_samples_leaf=5)
+    SoftTrimmedRegressor(tree, random_state=0).fit(X, np.where(X[:, 1] < 0.5, 0, 9))
+    SoftTrimmedRegressor(LinearRegression(), trim=0, random_state=0).fit(X, y)
+
+
 class Counting(HistGradientBoostingRegressor):
     """Notes the threads that its fits may use."""
 

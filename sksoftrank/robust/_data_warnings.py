@@ -47,6 +47,12 @@ def warn_of_data(model, y, weight, n_coefs, remedy):
     """
     name = type(model).__name__
     _warn_of_weights(name, weight, n_coefs + (not model.fit_intercept))
+    warn_of_followed(model, y, weight, n_coefs, remedy)
+
+
+def warn_of_followed(model, y, weight, n_coefs, remedy):
+    """Warn of targets that are mostly equal, as `warn_of_data`."""
+    name = type(model).__name__
     followed = followed_values(model, y, weight, n_coefs)
     if followed is None or has_few_rows(weight, n_coefs):
         return

@@ -207,6 +207,7 @@ class SoftTrimmed(
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))
+        self._warn_of_targets(y, weight)
         if not get_tags(estimator).input_tags.pairwise:
             warn_of_ignored_group(
                 self, X, ~self.inlier_mask_, errors, plain.__getitem__
@@ -299,6 +300,9 @@ class SoftTrimmed(
     def _report(self, text):
         if self.verbose:
             print(f"[{type(self).__name__}] {text}")
+
+    def _warn_of_targets(self, y, weight):
+        """Warn of targets that such a choice is not meant for."""
 
     def _first_trim(self):
         """The part that is trimmed, or that the search for outliers begins with."""

@@ -14,6 +14,7 @@ from ..linear._robust_scale import (
     lts_scale,
     reweighted_scale,
 )
+from ._data_warnings import has_few_rows, less_trim, warn_of_followed
 from ._label_noise import SIGNIFICANT
 from ._outlying_rows import (
     centre_of_most,
@@ -41,6 +42,9 @@ __all__ = ["SoftTrimmedClassifier", "SoftTrimmedRegressor"]
 
 # Sizes of y are squared.
 LARGEST_TARGET = 1e140
+
+# Nothing is said of fewer rows than are needed for so many coefficients.
+FEW_COEFS = 3
 
 # Beyond these, trees find nothing to split, or single precision overflows.
 UNITS = (1e-6, 1e30)
@@ -136,8 +140,8 @@ class SoftTrimmedRegressor(TrimmedRowsMixin, RegressorMixin, SoftTrimmed):
     ConvergenceWarning
         If the weights have not settled after `max_iter` refits. The fit is kept.
     UserWarning
-        If most rows of a small part of X are outliers, although the first fit was as
-        good for all others.
+        If most targets are equal and the others are trimmed; if most rows of a small
+        part of X are outliers, although the first fit was as good for all others.
 
     See Also
     --------
@@ -241,6 +245,10 @@ class SoftTrimmedRegressor(TrimmedRowsMixin, RegressorMixin, SoftTrimmed):
 
     def _reader(self):
         return read_predictions
+
+    def _warn_of_targets(self, y, weight):
+        if self.trim_ > 0 and not has_few_rows(weight, FEW_COEFS):
+            warn_of_followed(self, y, weight, 1, less_trim)
 
     def _settle(self, read, y, weight):
         """Set the scale and the mask; return p, first and last errors."""
