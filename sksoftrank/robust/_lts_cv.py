@@ -139,8 +139,8 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
     -----
     Where scores tie, the smaller `epsilon` and the smaller `trim` are chosen.
 
-    With five folds, one trim and nine epsilons it takes as long as about 12 single fits
-    of a hundred rows, 18 of 1e5 (``python benchmarks/fits.py``).
+    With five folds, one trim and nine epsilons it takes as long as about 10 single fits
+    of a hundred rows, 12 of a thousand and 18 of 1e5 (``python benchmarks/fits.py``).
 
     Examples
     --------

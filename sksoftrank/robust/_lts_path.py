@@ -38,8 +38,8 @@ def soft_lts_path(
     """Fit `SoftLTSRegressor` for every `epsilon` of a grid, from one start.
 
     The search for the start is the expensive part of a fit, and does not depend on
-    `epsilon`: the path of nine costs as much as two fits for a hundred or a thousand
-    rows, and three to four for 1e5 (``python benchmarks/fits.py``).
+    `epsilon`: the path of nine costs as much as two fits for up to a thousand rows, and
+    three to four for 1e5 (``python benchmarks/fits.py``).
 
     Parameters
     ----------

@@ -95,8 +95,8 @@ class SoftTrimmedRegressor(TrimmedRowsMixin, RegressorMixin, SoftTrimmed):
         What shuffles the folds and replaces each `random_state` of the estimator that
         is None. All refits use the same.
     verbose : int, default=0
-        1 prints the number of fits and the result, 2 also each refit. Mostly 4 to 20
-        refits of 5 folds are needed: 20 to 100 fits of the estimator.
+        1 prints the number of fits and the result, 2 also each refit. Mostly 2 to 20
+        refits of 5 folds are needed: 10 to 100 fits of the estimator.
 
     Attributes
     ----------
