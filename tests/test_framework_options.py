@@ -210,6 +210,30 @@ def test_epsilon_and_k_by_row_have_derivatives(framework):
         assert_allclose(found, (u * jacobian.wrt_epsilon).sum(axis=1), atol=1e-12)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("regularization", ["quadratic", "entropic"])
+def test_derivatives_in_an_epsilon_of_0(framework, regularization):
+    """Hard results move with epsilon, where a choice takes values in part."""
+    weights = np.array([1.5, 0.0, 1.0, 2.0, 1.2, 3.0, 0.7])
+    for name, argument, options in (
+        ("soft_quantile", 0.3, {"weights": weights}),
+        ("soft_quantile", 0.0, {}),
+        ("soft_trimmed_mean", 0.11, {}),
+        ("soft_winsorize", 0.2, {"weights": weights}),
+    ):
+        options = options | {"regularization": regularization}
+        _, jacobian = getattr(sksoftrank, name)(
+            VALUES, argument, 0.0, **options, return_jacobian=True
+        )
+        x, operator = framework.array(VALUES), getattr(framework.soft, name)
+
+        def total(epsilon, x=x, operator=operator, argument=argument, options=options):
+            return operator(x, argument, epsilon, **options).sum()
+
+        found = framework.gradient(total, np.array(0.0))
+        assert_allclose(found, jacobian.wrt_epsilon.sum(), rtol=1e-12, atol=1e-14)
+
+
 BAD = [
     ("soft_rank", (VALUES[0],), {"groups": [0, 1, 1, 1, 0, 0, 0]}, TypeError, "groups"),
     ("soft_rank", (VALUES,), {"straight_through": 1}, TypeError, "straight_through"),

@@ -65,12 +65,17 @@ class Choice:
         def logistic() -> Any:
             return _logistic(data, anchor, offset, mass, rest, epsilon)
 
+        def hard() -> Any:
+            part, left, _ = clipped()
+            share, other = mass / data.total, rest / data.total
+            entropy = _relative_entropy(xp, part, share)
+            entropy = entropy + _relative_entropy(xp, left, other)
+            return xp.stack([part, left, xp.detach(entropy)])
+
         if regularization == "quadratic":
             self.part, self.rest, self.divergence = clipped()
         else:
-            self.part, self.rest, self.divergence = epsilon.hard_or_soft(
-                clipped, logistic
-            )
+            self.part, self.rest, self.divergence = epsilon.hard_or_soft(hard, logistic)
 
     def growth(self, xp: Any) -> Any:
         """The parts of the second choice less those of the first, of smaller mass."""
@@ -134,6 +139,14 @@ class Data:
     def sum(self, x: Any) -> Any:
         """The weighted sum of each slice."""
         return self.xp.sum(self.weights * x)
+
+
+def _relative_entropy(xp: Any, p: Any, q: Any) -> Any:
+    """Terms of it; 0 where either is 0, for a choice of no mass has none of weight."""
+    is_positive = (p > 0) & (q > 0)
+    ones = xp.ones_like(p)
+    ratio = xp.where(is_positive, p, ones) / xp.where(is_positive, q, ones)
+    return xp.where(is_positive, p * xp.log(ratio), xp.zeros_like(p))
 
 
 def _clipped(data: Data, region: Any, anchor: Any, mass: Any, epsilon: Strength) -> Any:
