@@ -51,6 +51,23 @@ cdef Threshold row_threshold(
     return at
 
 
+cdef void select_row(
+    Losses x, double epsilon, bint is_logistic, double total, double guess,
+    double* choice, Room* room
+) noexcept nogil:
+    """A row of `select_rows`."""
+    cdef Goal goal
+    cdef Threshold at
+    goal.epsilon = epsilon
+    goal.share = choice[4] / total
+    goal.rest = choice[5] / total
+    at = row_threshold(x, goal, is_logistic, choice[4], total, guess, room)
+    choice[0] = at.anchor
+    choice[1] = at.offset
+    choice[2] = goal.share
+    choice[3] = goal.rest
+
+
 cdef void select_tile(
     const double* losses, Py_ssize_t n, Py_ssize_t n_rows, double epsilon,
     bint is_logistic, double* choices, Room* room
@@ -108,9 +125,6 @@ cdef void select_plain(
     """`select_rows` without weights and guess."""
     cdef Py_ssize_t r = 0
     cdef Losses x
-    cdef Goal goal
-    cdef Threshold at
-    cdef double* choice
     if n <= SHORT:
         while r < n_rows:
             select_tile(
@@ -120,18 +134,10 @@ cdef void select_plain(
         return
     x.weight = NULL
     x.size = n
-    goal.epsilon = epsilon
     for r in range(n_rows):
-        choice = &choices[6 * r]
         x.value = &losses[r * n]
-        goal.share = choice[4] / <double> n
-        goal.rest = choice[5] / <double> n
-        at = row_threshold(
-            x, goal, is_logistic, choice[4], <double> n, NAN, room)
-        choice[0] = at.anchor
-        choice[1] = at.offset
-        choice[2] = goal.share
-        choice[3] = goal.rest
+        select_row(
+            x, epsilon, is_logistic, <double> n, NAN, &choices[6 * r], room)
 
 
 def select_rows(
@@ -152,12 +158,9 @@ def select_rows(
     cdef Environment environment
     cdef Py_ssize_t r, n_rows = losses.shape[0]
     cdef Losses x
-    cdef Goal goal
-    cdef Threshold at
     cdef Room room
     x.size = losses.shape[1]
     x.weight = NULL
-    goal.epsilon = epsilon
     room = new_room(x.size)
     if room.value == NULL:
         raise MemoryError
@@ -174,15 +177,9 @@ def select_rows(
             x.value = &losses[r, 0]
             if weights is not None:
                 x.weight = &weights[r, 0]
-            goal.share = choices[r, 4] / total[r, 0]
-            goal.rest = choices[r, 5] / total[r, 0]
-            at = row_threshold(
-                x, goal, is_logistic, choices[r, 4], total[r, 0],
-                NAN if guess is None else guess[r, 0], &room)
-            choices[r, 0] = at.anchor
-            choices[r, 1] = at.offset
-            choices[r, 2] = goal.share
-            choices[r, 3] = goal.rest
+            select_row(
+                x, epsilon, is_logistic, total[r, 0],
+                NAN if guess is None else guess[r, 0], &choices[r, 0], &room)
     leave(&environment)
     free(room.value)
 

@@ -12,7 +12,7 @@ from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc
 
 from ._environment cimport Environment, enter, leave
-from ._row_loops cimport sk_weigh
+from ._row_loops cimport sk_weigh, sk_weigh_above
 from ._selection cimport select
 from ._simd cimport SIMD_IS_DECLARED  # no-cython-lint
 
@@ -45,30 +45,11 @@ cdef extern from *:
             end[i] = is_there > 0.0 ? -last : INFINITY;
         }
     }
-
-    /* The weight of the values above a limit. */
-    SK_SIMD static double sk_weigh_above(
-        const double *v, const double *w, ptrdiff_t n, double limit
-    ) {
-        double mass[16] = {0}, total = 0.0;
-        for (ptrdiff_t i = 0; i < n - n % 16; i += 16)
-            SK_LANES
-            for (int j = 0; j < 16; j++)
-                mass[j] += v[i + j] > limit ? w[i + j] : 0.0;
-        for (ptrdiff_t i = n - n % 16; i < n; i++)
-            mass[0] += v[i] > limit ? w[i] : 0.0;
-        for (int j = 0; j < 16; j++)
-            total += mass[j];
-        return total;
-    }
     """
     void sk_intervals(
         const double* residual, const double* change, const double* weight,
         Py_ssize_t n, double bound, double rise, double* first, double* end,
         double* mass
-    ) noexcept nogil
-    double sk_weigh_above(
-        const double* v, const double* w, Py_ssize_t n, double limit
     ) noexcept nogil
 
 # Passes over the ends after which those still open are sorted.

@@ -126,6 +126,11 @@ cdef extern from *:
     void sk_mask(int64_t* keys, Py_ssize_t n, int64_t mask) noexcept nogil
 
 cdef enum:
+    # Rows are sorted in chunks of about so many values, which stay in cache.
+    CHUNK = 1 << 15
+    # So few keys are sorted without a call of NumPy, and so many of several rows.
+    FEW = 24
+    SMALL = 8 * FEW
     # In longer rows the cache is told so early what will be read or written.
     FAR_APART = 1 << 17
     AHEAD = 64
@@ -137,6 +142,10 @@ cdef enum:
     LONG_RUN = 32
     # Of fewer of them, where repairs have taken too many moves before.
     SHORT_RUN = 4
+
+
+cdef inline Py_ssize_t chunk_rows(Py_ssize_t n, Py_ssize_t n_rows) noexcept nogil:
+    return min(max(CHUNK // n, <Py_ssize_t> 1), n_rows)
 
 
 cdef inline int64_t ordered_bits(double value) noexcept nogil:
@@ -202,17 +211,22 @@ cdef inline bint pack_row(
     return is_finite
 
 
-cdef inline void insert_keys(int64_t* keys, Py_ssize_t n) noexcept nogil:
-    """Sort a few keys."""
+ctypedef fused Sortable:
+    int64_t
+    double
+
+
+cdef inline void insert_few(Sortable* values, Py_ssize_t n) noexcept nogil:
+    """Sort a few keys or values."""
     cdef Py_ssize_t i, j
-    cdef int64_t key
+    cdef Sortable value
     for i in range(1, n):
-        key = keys[i]
+        value = values[i]
         j = i
-        while j > 0 and keys[j - 1] > key:
-            keys[j] = keys[j - 1]
+        while j > 0 and values[j - 1] > value:
+            values[j] = values[j - 1]
             j -= 1
-        keys[j] = key
+        values[j] = value
 
 
 cdef inline bint is_bounded(
@@ -314,3 +328,24 @@ cdef inline Py_ssize_t run_to_sort(
         if n_bits == 32:
             keys[j] ^= <int64_t> (<uint64_t> 1 << 63)
     return first
+
+
+cdef inline Py_ssize_t order_row(
+    const floating* values, Py_ssize_t n, double sign, int64_t* keys, double* x,
+    void* array, Py_ssize_t row,
+) except -1 nogil:
+    """`unpack_row` to its end; returns the moves.
+
+    The keys are those with which a row of an array begins.
+    """
+    cdef Py_ssize_t start = 0, end = 0, moves = 0
+    while True:
+        start = unpack_row(values, n, sign, keys, x, start, &end, &moves)
+        if start == n:
+            return moves
+        moves += end - start
+        if end - start <= FEW:
+            insert_few(&keys[start], end - start)
+        else:
+            with gil:
+                (<object> array)[row, start:end].sort()

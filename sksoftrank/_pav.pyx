@@ -29,20 +29,21 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
+from ._entropic_pools cimport pav_entropic_narrow_sort_row, pav_entropic_row
 from ._environment cimport Environment, enter, leave
 from ._exponentials cimport exp_steps
 from ._held cimport hold, let_go
-from ._order cimport insert_keys, is_bounded, pack_row, scan_row, unpack_row
-from ._pools cimport (
-    MANY, pav_entropic_narrow_sort_row, pav_entropic_row, pav_quadratic_row,
-    sk_all_join_kl,
+from ._order cimport (
+    FEW, SMALL, chunk_rows, insert_few, is_bounded, order_row, pack_row, scan_row,
 )
+from ._pools cimport MANY, next_gap, pav_quadratic_row
 from ._progression cimport progression_sum_exp
 from ._results cimport (
     BLOCK, LANES, fill_exponentials, hard_rank_row, scatter, sk_deviations, write_hard,
     write_rank_quadratic_row, write_sort_entropic_row, write_sort_quadratic_row,
 )
 from ._short_ranks cimport rank_short_rows, ranks_by_tiles
+from ._simd cimport SIMD_IS_DECLARED  # no-cython-lint
 from ._sums cimport Sum, add, add_run, block_before, new_sum, result, rho_sum
 
 # Pools whose x / epsilon spans less than this share one anchor for their exponentials:
@@ -76,6 +77,36 @@ cdef inline double rho_sum_exp_up(Py_ssize_t m) noexcept nogil:
     return RHO_SUM_EXP_UP[m] if m < 710 else INFINITY
 
 
+cdef extern from *:
+    """
+    /* `sk_all_join` for "kl", with exponentials: total and rho of the pool, and the rho
+       of the first of these. */
+    SK_SIMD static int sk_all_join_kl(
+        const double *e, ptrdiff_t n, double total, double rho, double rest, double *sum
+    ) {
+        double largest = e[0], sums[16] = {0}, fails[16] = {0};
+        for (ptrdiff_t i = 0; i < n; i += 16)
+            SK_LANES
+            for (int j = 0; j < 16; j++) {
+                double place = (double) (int) (i + j);
+                double others = rho + place * (rest - 0.5 * (place - 1.0));
+                double left = (total + place * largest) * (rest - place);
+                fails[j] += left < e[i + j] * others ? 0.0 : 1.0;
+                sums[j] += e[i + j];
+            }
+        for (int j = 1; j < 16; j++) {
+            fails[0] += fails[j];
+            sums[0] += sums[j];
+        }
+        *sum = sums[0];
+        return fails[0] == 0.0;
+    }
+    """
+    bint sk_all_join_kl(
+        const double* e, Py_ssize_t n, double total, double rho, double rest,
+        double* sum) noexcept nogil
+
+
 cdef Py_ssize_t pav_anchored_rank_row(
     const double* x, const double* e, Py_ssize_t n, double epsilon, bint is_kl,
     int64_t* pools, double* sums,
@@ -102,8 +133,7 @@ cdef Py_ssize_t pav_anchored_rank_row(
                 front -= 1.0
             rho = 2.0 * front - 1.0
         else:
-            while first + 1 < n and not (x[first] - x[first + 1]) / epsilon < 1.0:
-                first += 1
+            first = next_gap(x, n, first, 1.0, 1.0, epsilon)
         if first + 1 >= n:
             break
         end = first + 2
@@ -324,37 +354,6 @@ cdef Py_ssize_t rank_row(
 
 
 # --- batches -----------------------------------------------------------------------
-#
-# Rows are sorted and solved in chunks of about CHUNK values, which stay in cache.
-
-cdef enum:
-    CHUNK = 1 << 15
-    # So few keys are sorted without a call of NumPy.
-    FEW = 24
-    SMALL = 8 * FEW
-
-
-cdef inline Py_ssize_t chunk_rows(Py_ssize_t n, Py_ssize_t n_rows) noexcept nogil:
-    return min(max(CHUNK // n, <Py_ssize_t> 1), n_rows)
-
-
-cdef Py_ssize_t order_row(
-    const floating* values, Py_ssize_t n, double sign, int64_t* keys, double* x,
-    void* array, Py_ssize_t row,
-) except -1 nogil:
-    """Read the order from sorted keys, a row of an array; returns the moves."""
-    cdef Py_ssize_t start = 0, end = 0, moves = 0
-    while True:
-        start = unpack_row(values, n, sign, keys, x, start, &end, &moves)
-        if start == n:
-            return moves
-        moves += end - start
-        if end - start <= FEW:
-            insert_keys(&keys[start], end - start)
-        else:
-            with gil:
-                (<object> array)[row, start:end].sort()
-
 
 cdef inline object sort_chunk(
     object array, Py_ssize_t first, Py_ssize_t last, int64_t* keys, Py_ssize_t n
@@ -363,7 +362,7 @@ cdef inline object sort_chunk(
     cdef Py_ssize_t r
     if array is None or (n <= FEW and (last - first) * n <= SMALL):
         for r in range(last - first):
-            insert_keys(&keys[r * n], n)
+            insert_few(&keys[r * n], n)
         return None
     rows = array[first:last]
     rows.sort(1)

@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""Loops of `_trimmed_fits`: residuals, sums of products, and their factors.
+"""Loops over rows: residuals, what is up to a limit, sums of products, their factors.
 
 Numbers of rows of `columns`, and the `width` of sums of products, are multiples of 8.
 """
@@ -11,6 +11,7 @@ ctypedef const double* Row
 cdef extern from *:
     """
     #include <math.h>
+    #include <stdint.h>
 
     /* Targets less predictions: `columns` has those of z, then the targets. */
     SK_SIMD static void sk_residuals(
@@ -40,34 +41,31 @@ cdef extern from *:
     }
 
     /* How many values do not exceed the limit. */
-    SK_SIMD static double sk_count(const double *v, ptrdiff_t n, double limit) {
-        double count[16] = {0}, total = 0.0;
-        for (ptrdiff_t i = 0; i < n - n % 16; i += 16)
-            SK_LANES
-            for (int j = 0; j < 16; j++)
-                count[j] += v[i + j] <= limit ? 1.0 : 0.0;
-        for (ptrdiff_t i = n - n % 16; i < n; i++)
-            count[0] += v[i] <= limit ? 1.0 : 0.0;
-        for (int j = 0; j < 16; j++)
-            total += count[j];
-        return total;
+    SK_SIMD static ptrdiff_t sk_count(const double *v, ptrdiff_t n, double limit) {
+        int64_t count = 0;
+        for (ptrdiff_t i = 0; i < n; i++)
+            count += v[i] <= limit ? 1 : 0;
+        return (ptrdiff_t) count;
     }
 
-    /* The weight of the values that do not exceed the limit. */
-    SK_SIMD static double sk_weigh(
-        const double *v, const double *w, ptrdiff_t n, double limit
-    ) {
-        double mass[16] = {0}, total = 0.0;
-        for (ptrdiff_t i = 0; i < n - n % 16; i += 16)
-            SK_LANES
-            for (int j = 0; j < 16; j++)
-                mass[j] += v[i + j] <= limit ? w[i + j] : 0.0;
-        for (ptrdiff_t i = n - n % 16; i < n; i++)
-            mass[0] += v[i] <= limit ? w[i] : 0.0;
-        for (int j = 0; j < 16; j++)
-            total += mass[j];
-        return total;
+    /* The weight of the values that do not exceed the limit, or that do. */
+    #define SK_WEIGH(name, compares) \\
+    SK_SIMD static double name( \\
+        const double *v, const double *w, ptrdiff_t n, double limit \\
+    ) { \\
+        double mass[16] = {0}, total = 0.0; \\
+        for (ptrdiff_t i = 0; i < n - n % 16; i += 16) \\
+            SK_LANES \\
+            for (int j = 0; j < 16; j++) \\
+                mass[j] += v[i + j] compares limit ? w[i + j] : 0.0; \\
+        for (ptrdiff_t i = n - n % 16; i < n; i++) \\
+            mass[0] += v[i] compares limit ? w[i] : 0.0; \\
+        for (int j = 0; j < 16; j++) \\
+            total += mass[j]; \\
+        return total; \\
     }
+    SK_WEIGH(sk_weigh, <=)
+    SK_WEIGH(sk_weigh_above, >)
 
     /* Add products of four rows of `width` numbers to the upper triangle of gram. */
     SK_SIMD static void sk_add_rows(
@@ -155,8 +153,11 @@ cdef extern from *:
         const double* columns, Py_ssize_t n, Py_ssize_t q, const double* z, double* out
     ) noexcept nogil
     void sk_squares(const double* v, Py_ssize_t n, double* out) noexcept nogil
-    double sk_count(const double* v, Py_ssize_t n, double limit) noexcept nogil
+    Py_ssize_t sk_count(const double* v, Py_ssize_t n, double limit) noexcept nogil
     double sk_weigh(
+        const double* v, const double* w, Py_ssize_t n, double limit
+    ) noexcept nogil
+    double sk_weigh_above(
         const double* v, const double* w, Py_ssize_t n, double limit
     ) noexcept nogil
     void sk_add_rows(

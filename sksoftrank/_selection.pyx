@@ -24,6 +24,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from ._environment cimport Environment, enter, leave
+from ._order cimport insert_few
 
 # More losses than this are searched in a window, which a sample of them gives.
 cdef Py_ssize_t DIRECT = 6000
@@ -194,16 +195,9 @@ cdef Boundary select_few(
     double* v, Py_ssize_t m, double below, double target, Py_ssize_t* work
 ) noexcept nogil:
     """`select` of a few values without weights, by sorting them."""
-    cdef Py_ssize_t i, j, first = 0
-    cdef double value
+    cdef Py_ssize_t i, first = 0
     cdef Boundary found
-    for i in range(1, m):
-        value = v[i]
-        j = i
-        while j > 0 and v[j - 1] > value:
-            v[j] = v[j - 1]
-            j -= 1
-        v[j] = value
+    insert_few(v, m)
     work[0] += 2 * m
     while True:
         i = first + 1

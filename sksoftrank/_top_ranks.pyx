@@ -27,13 +27,17 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
+from ._entropic_pools cimport pav_entropic_row
 from ._environment cimport Environment, enter, leave
 from ._exponentials cimport exp_all, exp_steps, expm1_all
 from ._held cimport hold, let_go
-from ._order cimport insert_keys, pack_row, scan_row, unpack_row
+from ._order cimport (
+    FEW, SMALL, chunk_rows, insert_few, order_row, pack_row, scan_row,
+)
 from ._pav cimport ANCHOR_RANGE, QUADRATIC, pav_anchored_rank_row
-from ._pools cimport pav_entropic_row, pav_quadratic_row
+from ._pools cimport pav_quadratic_row
 from ._progression cimport progression_sum_exp
+from ._row_loops cimport sk_count
 from ._selection cimport select
 from ._simd cimport SIMD_IS_DECLARED  # no-cython-lint
 from ._sums cimport Sum, add, new_sum, result
@@ -65,14 +69,6 @@ cdef extern from *:
         *count = counts[0];
     }
 
-    /* Number of those up to a limit. */
-    SK_SIMD static ptrdiff_t sk_count(const double *x, ptrdiff_t n, double limit) {
-        int64_t count = 0;
-        for (ptrdiff_t i = 0; i < n; i++)
-            count += x[i] <= limit ? 1 : 0;
-        return (ptrdiff_t) count;
-    }
-
     SK_SIMD static void sk_distances_up_to(
         const double *x, ptrdiff_t n, double origin, double unit, double most,
         double *out
@@ -95,7 +91,6 @@ cdef extern from *:
     void sk_below(
         const double* e, Py_ssize_t n, double u, double* sum, double* count
     ) noexcept nogil
-    Py_ssize_t sk_count(const double* x, Py_ssize_t n, double limit) noexcept nogil
     void sk_distances_up_to(
         const double* x, Py_ssize_t n, double origin, double unit, double most,
         double* out) noexcept nogil
@@ -105,9 +100,6 @@ cdef extern from *:
 
 cdef enum:
     BLOCK = 512  # of numbers, to stay in the nearest cache
-    CHUNK = 1 << 15
-    FEW = 24     # keys, which are sorted without a call of NumPy
-    SMALL = 8 * FEW
     LONG = 4096  # rows up to here are sorted whole rather than sampled
     SAMPLE = 1024
     # Passes of Newton's method after which rows are sorted, or the bracket is halved.
@@ -645,24 +637,6 @@ cdef inline Task new_task(
     return task
 
 
-cdef Py_ssize_t order_keys(
-    const double* x, Py_ssize_t n, int64_t* keys, double* sorted_x, void* array,
-    Py_ssize_t row,
-) except -1 nogil:
-    """Read the order from sorted keys, the begin of a row of an array."""
-    cdef Py_ssize_t start = 0, end = 0, moves = 0
-    while True:
-        start = unpack_row(x, n, 1.0, keys, sorted_x, start, &end, &moves)
-        if start == n:
-            return moves
-        moves += end - start
-        if end - start <= FEW:
-            insert_keys(&keys[start], end - start)
-        else:
-            with gil:
-                (<object> array)[row, start:end].sort()
-
-
 def top_rank_rows(
     const floating[:, ::1] values, double sign, Py_ssize_t k, double epsilon, int kind,
     out, members, pools, weights,
@@ -699,7 +673,7 @@ def top_rank_rows(
     if epsilon > LARGE:
         task.epsilon /= LARGE
         scale = sign / LARGE
-    step = 1 if is_long else min(max(CHUNK // n, <Py_ssize_t> 1), n_rows)
+    step = 1 if is_long else chunk_rows(n, n_rows)
     order = _np.empty((step, n), _np.int64)
     # Of what is not used nothing is touched.
     memory = <double*> malloc(
@@ -766,15 +740,15 @@ def top_rank_rows(
             n_sorted += n_open * m
             if m <= FEW and n_open * m <= SMALL:
                 for c in range(n_open):
-                    insert_keys(&keys[c * n], m)
+                    insert_few(&keys[c * n], m)
             else:
                 order[:n_open, :m].sort(1)
             with nogil:
                 for c in range(n_open):
                     found.first = open_[c] * n
                     row = &room.loss[c * n]
-                    order_keys(
-                        row if known == INFINITY else room.sums, m, &keys[c * n],
+                    order_row(
+                        row if known == INFINITY else room.sums, m, 1.0, &keys[c * n],
                         room.x, <void*> order, c)
                     if known < INFINITY:
                         for i in range(m):
