@@ -18,90 +18,24 @@ from ._environment cimport Environment, enter, leave
 from ._paired cimport Exact, add_exactly
 
 
-cdef extern from *:
-    """
-    #include <stddef.h>
+cdef struct Row:
+    const double* x  # rising, and infinite at the end
+    const double* w  # NULL: all 1
+    Py_ssize_t n
+    double total
+    double epsilon
 
-    typedef struct {
-        const double *x; /* rising, and infinite at the end */
-        const double *w; /* NULL: all 1 */
-        ptrdiff_t n;
-        double total, epsilon;
-    } sk_row;
 
-    /* After the last event, at which value `last` was entered or left: how many were,
-       the mass that is chosen, the weight of what is wholly chosen and of what is in
-       part, and the sum of weight * value of that. */
-    typedef struct {
-        ptrdiff_t entered, left, last;
-        int is_exit;
-        sk_exact mass, full, opened, sum;
-    } sk_sweep;
-
-    #define SK_ADD(total, value) do { \
-        double add_ = (value), high_ = total.high + add_; \
-        double part_ = high_ - total.high; \
-        total.low += (total.high - (high_ - part_)) + (add_ - part_); \
-        total.high = high_; \
-    } while (0)
-
-    /* Events up to a mass, or until nothing is open. Without branches but for the end:
-       which event is next cannot be foreseen. */
-    static inline void sk_sweep_open(
-        const sk_row *row, sk_sweep *found, double low, const int has_w
-    ) {
-        const double *x = row->x, epsilon = row->epsilon;
-        sk_sweep at = *found;
-        double last = x[at.last], was_exit = at.is_exit;
-        while (at.entered > at.left) {
-            double enter = x[at.entered], leave = x[at.left];
-            int is_exit = enter - leave > epsilon;
-            double gone = is_exit, next = is_exit ? leave : enter;
-            double time = (next - last) + epsilon * (gone - was_exit);
-            double rise = time / epsilon * at.opened.high, change = 1.0 - 2.0 * gone;
-            if ((low - at.mass.high) - at.mass.low < rise)
-                break;
-            at.last = is_exit ? at.left : at.entered;
-            if (has_w) {
-                double weight = row->w[at.last];
-                change *= weight;
-                SK_ADD(at.opened, change);
-                SK_ADD(at.full, weight * gone);
-            }
-            else {
-                at.opened.high += change;
-                at.full.high += gone;
-            }
-            SK_ADD(at.mass, rise);
-            SK_ADD(at.sum, change * next);
-            at.left += is_exit;
-            at.entered += 1 - is_exit;
-            last = next;
-            was_exit = gone;
-        }
-        at.is_exit = was_exit > 0.0;
-        *found = at;
-    }
-    """
-    ctypedef struct Row "sk_row":
-        const double* x
-        const double* w
-        Py_ssize_t n
-        double total
-        double epsilon
-
-    ctypedef struct Sweep "sk_sweep":
-        Py_ssize_t entered
-        Py_ssize_t left
-        Py_ssize_t last
-        int is_exit
-        Exact mass
-        Exact full
-        Exact opened
-        Exact sum
-
-    void sk_sweep_open(
-        const Row* row, Sweep* found, double low, int has_w) noexcept nogil
+cdef struct Sweep:
+    # After the last event, at which value `last` was entered or left.
+    Py_ssize_t entered  # so many were
+    Py_ssize_t left
+    Py_ssize_t last
+    bint is_exit
+    Exact mass          # that is chosen
+    Exact full          # weight of what is wholly chosen
+    Exact opened        # of what is in part
+    Exact sum           # of weight * value of that
 
 
 cdef inline void jump(Sweep* at) noexcept nogil:
@@ -184,12 +118,19 @@ cdef inline void sweep_to(
     const Row* row, Sweep* found, double low, bint has_w
 ) noexcept nogil:
     """To the last event before a mass."""
+    cdef Sweep at = found[0]  # in registers
+    cdef double rise
     while True:
-        sk_sweep_open(row, found, low, has_w)
-        if found.entered > found.left or found.left == row.n:
+        while at.entered > at.left:
+            rise = next_rise(row, &at)
+            if (low - at.mass.high) - at.mass.low < rise:
+                break
+            take_event(row, &at, rise, has_w)
+        if at.entered > at.left or at.left == row.n:
             break
-        jump(found)
-        take_event(row, found, 0.0, has_w)
+        jump(&at)
+        take_event(row, &at, 0.0, has_w)
+    found[0] = at
 
 
 cdef inline void sweep_row(

@@ -1,14 +1,9 @@
 # cython: language_level=3, cdivision=True
 """Sums as two doubles, of which the second has what rounding took of the first."""
 
-
-cdef extern from *:
-    """
-    typedef struct { double high, low; } sk_exact;
-    """
-    ctypedef struct Exact "sk_exact":
-        double high
-        double low
+cdef struct Exact:
+    double high
+    double low
 
 
 cdef inline void add_exactly(Exact* total, double value) noexcept nogil:
