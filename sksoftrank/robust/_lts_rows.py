@@ -3,16 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from .._trimmed_fits import (
+from .._concentration import (
     concentrate_fits,
-    descend_fits,
     evaluate_fits,
-    fit_drawn,
-    fit_exactly,
-    fit_masses,
     fit_smallest,
     smooth_fits,
 )
+from .._exchanges import MAX_EXCHANGED, descend_fits
+from .._least_squares import fit_drawn, fit_exactly, fit_masses
 from ..linear._algebra import EPS
 from ..linear._robust_scale import ROUNDING
 from ._normal_equations import TINY, Equations, select, solve, white_axes
@@ -37,9 +35,6 @@ NOTHING_TO_GAIN = 1e-5
 
 # Numbers of rows and columns of the kernel are multiples of this.
 LANES = 8
-
-# Rows on either side that are considered for an exchange.
-MAX_EXCHANGED = 64
 
 
 class TrimmedRows:
@@ -273,7 +268,8 @@ class TrimmedRows:
         """The objective of each fit; of exact ones minus the mass on the plane."""
         if self.is_exact:
             value = np.empty(len(z))
-            evaluate_fits(*self._data, np.ascontiguousarray(z), value)
+            z = np.ascontiguousarray(z)
+            evaluate_fits(*self._data, z, EXACT_SQUARES, EXACT_ROW, value)
             return value
         losses = self.losses(z)
         value = self.objective(z, losses, self.select(losses))

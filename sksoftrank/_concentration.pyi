@@ -1,4 +1,4 @@
-from numpy import bool_, float64, intp
+from numpy import float64
 from numpy.typing import NDArray
 
 def concentrate_fits(
@@ -11,39 +11,6 @@ def concentrate_fits(
     n_steps: int,
     momentum: float,
 ) -> None: ...
-def evaluate_fits(
-    columns: NDArray[float64],
-    rows: NDArray[float64],
-    weight: NDArray[float64] | None,
-    penalty: NDArray[float64] | None,
-    kept: float,
-    z: NDArray[float64],
-    value: NDArray[float64],
-) -> None: ...
-def descend_fits(
-    columns: NDArray[float64],
-    rows: NDArray[float64],
-    weight: NDArray[float64] | None,
-    penalty: NDArray[float64] | None,
-    kept: float,
-    z: NDArray[float64],
-    value: NDArray[float64],
-    max_steps: int,
-) -> int: ...
-def fit_drawn(
-    columns: NDArray[float64],
-    rows: NDArray[float64],
-    penalty: NDArray[float64] | None,
-    index: NDArray[intp],
-    z: NDArray[float64],
-) -> None: ...
-def fit_masses(
-    columns: NDArray[float64],
-    rows: NDArray[float64],
-    penalty: NDArray[float64] | None,
-    masses: NDArray[float64],
-    z: NDArray[float64],
-) -> None: ...
 def fit_smallest(
     columns: NDArray[float64],
     rows: NDArray[float64],
@@ -53,14 +20,16 @@ def fit_smallest(
     values: NDArray[float64],
     z: NDArray[float64],
 ) -> None: ...
-def fit_exactly(
+def evaluate_fits(
     columns: NDArray[float64],
     rows: NDArray[float64],
-    index: NDArray[intp],
-    dependent: float,
+    weight: NDArray[float64] | None,
+    penalty: NDArray[float64] | None,
+    kept: float,
     z: NDArray[float64],
-    chosen: NDArray[intp],
-    found: NDArray[bool_],
+    exact_squares: float,
+    exact_row: float,
+    value: NDArray[float64],
 ) -> None: ...
 def smooth_fits(
     columns: NDArray[float64],
