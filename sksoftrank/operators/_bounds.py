@@ -311,15 +311,11 @@ def _hard_rank_bound(x, regularization):
     """Smallest epsilon at which two neighbouring groups of ties begin to merge."""
     n = x.shape[1]
     gap = x[:, :-1] - x[:, 1:]
-    # The groups of ties on both sides of position i | i + 1: [start, i] and (i, end).
-    index = np.arange(n)
-    is_new = np.concatenate([np.ones((len(x), 1), bool), gap > 0], axis=1)
-    start = np.maximum.accumulate(np.where(is_new, index, 0), axis=1)[:, :-1]
-    is_last = np.concatenate([gap > 0, np.ones((len(x), 1), bool)], axis=1)
-    end = np.where(is_last, index + 1, n)[:, ::-1]
-    end = np.minimum.accumulate(end, axis=1)[:, ::-1][:, 1:]
-    left, right = index[1:] - start, end - index[1:]
-    rank = n - index[1:]  # rho of the first element on the right
+    # The groups of ties on both sides of the gap before each position.
+    position = np.arange(1, n)
+    first, last = tie_bounds(x)
+    left, right = position - first[:, :-1], last[:, 1:] + 1 - position
+    rank = n - position  # rho of the first element on the right
     if regularization == "quadratic":
         fall = 0.5 * (left + right)
         # Between ties the kernel of short rows adds up to 15 rounded differences.
