@@ -41,14 +41,18 @@ class CoefficientErrors(NamedTuple):
     noise: np.ndarray  # rounding errors of a row along these axes
     df: float  # degrees of freedom
 
-    def of(self, functions: np.ndarray) -> np.ndarray:
+    def of(self, functions: np.ndarray, noise: np.ndarray | float = 0.0) -> np.ndarray:
         """Standard errors of functions, infinite where they depend on the unknown."""
         error = self.unit * np.linalg.norm(functions @ self.factor, axis=1)
-        return np.where(self._is_lost(functions), np.inf, error)
+        return np.where(self._depends(functions, noise), np.inf, error)
 
-    def _is_lost(self, functions: np.ndarray) -> np.ndarray:
+    def _depends(
+        self, functions: np.ndarray, noise: np.ndarray | float = 0.0
+    ) -> np.ndarray:
+        """Whether functions see an unknown axis by more than rounding, or the noise."""
         size = np.linalg.norm(functions, axis=1)[:, None]
-        return (np.abs(functions @ self.unknown) > UNKNOWN * size).any(axis=1)
+        limit = np.maximum(UNKNOWN * size, noise)
+        return (np.abs(functions @ self.unknown) > limit).any(axis=1)
 
     def functions(self) -> np.ndarray:
         """The coefficients, and last the intercept if there is one."""
@@ -73,7 +77,7 @@ class CoefficientErrors(NamedTuple):
         with np.errstate(over="ignore"):
             root *= self.unit
             covariance = root @ root.T
-        is_lost = self._is_lost(functions)
+        is_lost = self._depends(functions)
         is_lost[: lost.size] |= lost
         covariance[is_lost] = covariance[:, is_lost] = np.nan
         covariance[is_lost, is_lost] = np.inf
@@ -97,16 +101,8 @@ class CoefficientErrors(NamedTuple):
             is_off = (rest > limit).any(axis=1)
             if self.fit_intercept:
                 functions = np.column_stack([functions, np.ones(len(functions))])
-            is_off |= self._depends(functions)
-            found = self.unit * np.linalg.norm(functions @ self.factor, axis=1)
-            error[batch] = np.where(is_off, np.inf, found)
+            error[batch] = np.where(is_off, np.inf, self.of(functions, self.noise))
         return error
-
-    def _depends(self, functions: np.ndarray) -> np.ndarray:
-        """Whether rows see an unknown axis by more than rounding."""
-        size = np.linalg.norm(functions, axis=1)[:, None]
-        limit = np.maximum(UNKNOWN * size, self.noise)
-        return (np.abs(functions @ self.unknown) > limit).any(axis=1)
 
     def scaled(self, unit: float) -> "CoefficientErrors":
         """The errors in another unit of the targets."""

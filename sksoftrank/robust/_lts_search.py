@@ -14,19 +14,19 @@ from ..linear._design import MAX_WHITENED_RANK
 from ..losses._choices import trimmed_choice
 from ._lts_rows import EXACT_SQUARES, MOMENTUM, TrimmedRows
 from ._lts_starts import (
-    HUBER,
     HUBER_STEPS,
     central_fits,
     draw,
     elemental_fits,
     huber_fits,
+    huber_weights,
     projection_fits,
     resampled_sensitivity_fits,
     sensitivity_fits,
     subset_fits,
 )
 from ._lts_steps import concentrate
-from ._normal_equations import SAME, best_fits, select
+from ._normal_equations import SAME, best_fits
 from ._other_minimum import DIFFERENT, other_fits
 
 # Larger data are not tested for an exact fit of all rows. Mean squares up to this may
@@ -433,8 +433,6 @@ def _huber_fit(design, y, sample_weight, z):
     """A few steps with Huber's weights."""
     for _ in range(HUBER_STEPS):
         size = np.abs(y - design.predict(z))
-        kept = select(size[None], sample_weight.sum() / 2, sample_weight)[0] > 0
-        cutoff = HUBER * size[kept].max() or 1.0
-        weight = sample_weight * (cutoff / np.maximum(size, cutoff))
-        z = _weighted_fit(design, y, weight, z)
+        weight = huber_weights(size, sample_weight.sum(), sample_weight)
+        z = _weighted_fit(design, y, sample_weight * weight, z)
     return z

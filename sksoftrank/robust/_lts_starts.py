@@ -85,12 +85,18 @@ def huber_fits(rows):
     z = rows.fit(rows.unit_weight[None])
     fits = [z]
     for _ in range(HUBER_STEPS):
-        size = np.sqrt(rows.losses(z))
-        kept = select(size, rows.total / 2, rows.weight) > 0
-        cutoff = HUBER * size[kept].max() or 1.0
-        z = rows.fit(rows.unit_weight * (cutoff / np.maximum(size, cutoff)))
+        size = np.sqrt(rows.losses(z)[0])
+        weight = rows.unit_weight * huber_weights(size, rows.total, rows.weight)
+        z = rows.fit(weight[None])
         fits.append(z)
     return np.vstack(fits)
+
+
+def huber_weights(size, total, weight):
+    """Huber's weights for residuals of these sizes, by the smaller half of the rows."""
+    kept = select(size[None], total / 2, weight)[0] > 0
+    cutoff = HUBER * size[kept].max() or 1.0
+    return cutoff / np.maximum(size, cutoff)
 
 
 def sensitivity_fits(rows, n_rounds=2):

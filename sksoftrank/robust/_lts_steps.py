@@ -9,6 +9,7 @@ from ..linear._robust_scale import ROUNDING
 from ..losses._choices import trimmed_gradient
 from ._lts_rows import MOMENTUM
 from ._normal_equations import select
+from ._trimmed_squares import Descent
 
 # Concentration steps on large data go on with this fraction of the rows.
 BAND = 1 / 12
@@ -26,7 +27,7 @@ def concentrate(design, y, sample_weight, n_kept, z, *, max_iter, tol):
     """
     weight = None if (sample_weight == 1).all() else sample_weight
     last_value, last_z = np.inf, z
-    least_value = least_slope = np.inf
+    descent = Descent()
     gram = row_weight = None
     band = BAND
     n_fits = 0
@@ -40,17 +41,13 @@ def concentrate(design, y, sample_weight, n_kept, z, *, max_iter, tol):
         slope = np.abs(gradient).max(initial=0.0)
         if slope <= tol * math.sqrt(2 * value):
             break
-        # Within rounding of the values, the slope tells whether there is progress.
-        # Only the least so far tells that steps do not go round in circles.
-        slack = ROUNDING if slope < least_slope else 0.0
-        if value >= (1 + slack) * least_value:
+        if descent.has_ended(value, slope):
             z, value = last_z, last_value
             break
         if n_fits >= max_iter:
             message = f"{max_iter} concentration steps were not enough."
             return z, value, n_fits, message, gram
         last_value, last_z = value, z
-        least_value, least_slope = min(value, least_value), min(slope, least_slope)
         if design.basis.ndim == 1:
             z = z + design.newton_step(z, y, gradient, row_weight)
             n_fits += 1

@@ -15,6 +15,7 @@ from .._sklearn import check_array, refuse_masked
 from .._typing import Features
 from ..linear._robust_scale import INLIER_FRACTION, OUTLIER_CUTOFF, weighted_quantile
 from ._outlying_rows import choose_inliers
+from ._row_weights import SelectionWeights
 from ._spread import SpreadByLevel
 
 Array = NDArray[np.float64]
@@ -36,9 +37,7 @@ class WeightRule(NamedTuple):
             losses = np.where(residual == 0, 0, 0.5 * (residual / self.scale) ** 2)
         if self.epsilon == 0:
             return (losses <= self.threshold).astype(np.float64)
-        weight = np.clip((self.threshold - losses) / self.epsilon, 0, 1)
-        full = min(self.threshold / self.epsilon, 1.0)
-        return np.asarray(weight / full, dtype=np.float64)
+        return SelectionWeights(self.threshold, self.epsilon)(losses)
 
 
 def rule_of_choice(losses: Array, p: Array, epsilon: float, scale: float) -> WeightRule:

@@ -38,6 +38,23 @@ class Minimum(NamedTuple):
     is_slow: bool = False  # and was stopped, see `WINDOW`
 
 
+class Descent:
+    """Whether steps to a minimum still lower the objective, or its largest slope."""
+
+    def __init__(self):
+        self.value = self.slope = np.inf  # the least so far
+
+    def has_ended(self, value, slope):
+        """Whether the last step made no progress."""
+        # Within rounding of the values, the slope tells whether there is progress.
+        # Only the least so far tells that steps do not go round in circles.
+        slack = ROUNDING if slope < self.slope else 0.0
+        if value >= (1 + slack) * self.value:
+            return True
+        self.value, self.slope = min(value, self.value), min(slope, self.slope)
+        return False
+
+
 class TrimmedSquares:
     """Trimmed mean of the squared residuals / 2, and the penalty, of coordinates z."""
 
@@ -195,16 +212,13 @@ class TrimmedSquares:
         increase the objective is taken back.
         """
         last_z = z
-        least_value = least_slope = np.inf
+        descent = Descent()
         for n_iter in range(max_iter + 1):
             value, gradient, row_weight, _ = self.evaluate(z)
             slope = np.abs(gradient).max(initial=0.0)
             if slope <= tol * math.sqrt(2 * value):
                 break
-            # Within rounding of the values, the slope tells whether there is progress.
-            # Only the least so far tells that steps do not go round in circles.
-            slack = ROUNDING if slope < least_slope else 0.0
-            if value >= (1 + slack) * least_value:
+            if descent.has_ended(value, slope):
                 z = last_z
                 break
             if n_iter == max_iter:
@@ -212,7 +226,6 @@ class TrimmedSquares:
                     z, n_iter, f"{max_iter} reweighted fits were not enough."
                 )
             last_z = z
-            least_value, least_slope = min(value, least_value), min(slope, least_slope)
             z = z + self.design.newton_step(z, self.y, gradient, row_weight)
         return Minimum(z, n_iter, None)
 
