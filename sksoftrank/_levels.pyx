@@ -27,31 +27,31 @@ cdef struct Row:
 
 
 cdef struct Sweep:
-    # After the last event, at which value `last` was entered or left.
+    # After the last event, at which a value was entered or left.
     Py_ssize_t entered  # so many were
     Py_ssize_t left
-    Py_ssize_t last
-    bint is_exit
+    double last         # the value
+    double gone         # 1 if it was left
     Exact mass          # that is chosen
     Exact full          # weight of what is wholly chosen
     Exact opened        # of what is in part
     Exact sum           # of weight * value of that
 
 
-cdef inline void jump(Sweep* at) noexcept nogil:
+cdef inline void jump(const Row* row, Sweep* at) noexcept nogil:
     """Where nothing is open t jumps to the next value."""
     at.mass.high = at.full.high
     at.mass.low = at.full.low
     at.opened.high = at.opened.low = at.sum.high = at.sum.low = 0.0
-    at.last = at.entered
-    at.is_exit = False
+    at.last = row.x[at.entered]
+    at.gone = 0.0
 
 
 cdef inline double next_rise(const Row* row, const Sweep* at) noexcept nogil:
     """How much mass the choice takes up to the next event."""
     cdef bint is_exit = row.x[at.entered] - row.x[at.left] > row.epsilon
-    cdef double time = row.x[at.left if is_exit else at.entered] - row.x[at.last]
-    time += row.epsilon * (<int> is_exit - <int> at.is_exit)
+    cdef double time = row.x[at.left if is_exit else at.entered] - at.last
+    time += row.epsilon * (<double> is_exit - at.gone)
     return time / row.epsilon * at.opened.high
 
 
@@ -61,9 +61,9 @@ cdef inline void take_event(
     """The next event; no branches, for which it is cannot be foreseen."""
     cdef bint is_exit = row.x[at.entered] - row.x[at.left] > row.epsilon
     cdef double weight = 1.0, gone = <double> is_exit, change = 1.0 - 2.0 * gone
-    at.last = at.left if is_exit else at.entered
+    cdef Py_ssize_t i = at.left if is_exit else at.entered
     if has_w:
-        weight = row.w[at.last]
+        weight = row.w[i]
         change *= weight
         add_exactly(&at.opened, change)
         add_exactly(&at.full, weight * gone)
@@ -71,8 +71,9 @@ cdef inline void take_event(
         at.opened.high += change
         at.full.high += gone
     add_exactly(&at.mass, rise)
-    add_exactly(&at.sum, change * row.x[at.last])
-    at.is_exit = is_exit
+    add_exactly(&at.sum, change * row.x[i])
+    at.last = row.x[i]
+    at.gone = gone
     at.left += is_exit
     at.entered += 1 - is_exit
 
@@ -87,7 +88,7 @@ cdef double window_mean(
     cdef double first = NAN, beyond = 0.0, mean = 0.0, rest = 1.0, rise, slope
     while rest > 0.0 and at.left < row.n:
         if at.entered == at.left:
-            jump(&at)
+            jump(row, &at)
             beyond = row.x[at.entered] - row.epsilon * (at.full.high / row.total)
             if first != first:
                 first = beyond
@@ -128,7 +129,7 @@ cdef inline void sweep_to(
             take_event(row, &at, rise, has_w)
         if at.entered > at.left or at.left == row.n:
             break
-        jump(&at)
+        jump(row, &at)
         take_event(row, &at, 0.0, has_w)
     found[0] = at
 
@@ -139,7 +140,7 @@ cdef inline void sweep_row(
     """Means over the windows of masses from each low, which rise, to low + 1."""
     cdef Py_ssize_t a
     cdef Sweep at
-    at.entered = at.left = at.last = 0
+    at.entered = at.left = 0
     at.full.high = at.full.low = 0.0
     for a in range(n_low):
         sweep_to(row, &at, low[a], has_w)

@@ -284,10 +284,12 @@ def test_bounds_of_the_smallest_floats(operator, regularization):
 
 @pytest.mark.parametrize("regularization", ["entropic", "kl"])
 def test_pooled_ends_take_few_evaluations(monkeypatch, regularization):
-    from sksoftrank.operators import _bounds
+    from sksoftrank.operators import _pool_bounds
 
-    calls, log_odds = [], _bounds._log_odds
-    monkeypatch.setattr(_bounds, "_log_odds", lambda x: calls.append(1) or log_odds(x))
+    calls, log_odds = [], _pool_bounds._log_odds
+    monkeypatch.setattr(
+        _pool_bounds, "_log_odds", lambda x: calls.append(1) or log_odds(x)
+    )
     x = np.random.default_rng(0).normal(size=(4, 300))
     x[1], x[2], x[3] = np.exp(3 * x[1]), x[2].round(), 1e-8 * x[3]
     _, single = epsilon_bounds(x, regularization=regularization)
