@@ -266,6 +266,22 @@ class Jacobian(LinearOperator):
             result = result.reshape(target_shape)
         return result if dtype is DOUBLE else rounded(result, dtype)
 
+    def dot(self, x: Any) -> Any:
+        """Product with a vector, a matrix, a number or another operator, as ``@``.
+
+        Parameters
+        ----------
+        x : array-like or LinearOperator
+            The second factor.
+
+        Returns
+        -------
+        ndarray or LinearOperator
+            The product.
+        """
+        refuse_masked(x, "x")  # SciPy takes what is under the mask
+        return super().dot(x)
+
     def _matvec(self, x: NDArray[Any]) -> NDArray[np.floating]:
         return self.jvp(np.reshape(x, self.input_shape)).ravel()
 

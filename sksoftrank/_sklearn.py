@@ -49,9 +49,9 @@ if TYPE_CHECKING:
             self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
         ) -> float: ...
 
-    class ClassifierMixin(_ScoreMixin): ...
+    class _ClassifierMixin(_ScoreMixin): ...
 
-    class RegressorMixin(_ScoreMixin): ...
+    class _RegressorMixin(_ScoreMixin): ...
 
     class TransformerMixin:
         def fit_transform(
@@ -71,13 +71,13 @@ if TYPE_CHECKING:
 
 else:
     from sklearn.base import BaseEstimator as _BaseEstimator
+    from sklearn.base import ClassifierMixin as _ClassifierMixin
     from sklearn.base import (
-        ClassifierMixin,
         MetaEstimatorMixin,
         OneToOneFeatureMixin,
-        RegressorMixin,
         TransformerMixin,
     )
+    from sklearn.base import RegressorMixin as _RegressorMixin
 
     try:
         from sklearn.callback import CallbackSupportMixin
@@ -104,6 +104,7 @@ __all__ = [
     "check_array",
     "check_method_params",
     "check_sample_weight",
+    "count_masked",
     "fit_context",
     "is_lazy",
     "raise_for_params",
@@ -162,12 +163,25 @@ def refuse_lazy(value: Any, name: str) -> None:
 
 
 def refuse_masked(value: Any, name: str) -> None:
-    """Say that masked entries are no numbers."""
-    if np.ma.isMaskedArray(value) and np.ma.is_masked(value):
+    """Say that masked entries are no numbers, in an array or in a list of them."""
+    n_masked = count_masked(value)
+    if n_masked:
         raise TypeError(
             f"{name} must be an array without missing values, got a masked array with "
-            f"{np.ma.count_masked(value)} masked entries."
+            f"{n_masked} masked entries."
         )
+
+
+def count_masked(value: Any) -> int:
+    """Number of masked entries of an array, or of arrays in a list."""
+    if isinstance(value, np.ma.MaskedArray):
+        return int(np.ma.count_masked(value))
+    if isinstance(value, list | tuple) and any(
+        issubclass(kind, np.ma.MaskedArray | list | tuple)
+        for kind in set(map(type, value))  # few, of many numbers
+    ):
+        return sum(map(count_masked, value))
+    return 0
 
 
 def refuse_other_arrays(*arrays, names=("X", "y")):
@@ -190,6 +204,58 @@ def refuse_other_arrays(*arrays, names=("X", "y")):
                 f"array_api_dispatch=True forbids to convert: convert it before, or "
                 f"set array_api_dispatch=False."
             )
+
+
+class ClassifierMixin(_ClassifierMixin):
+    """scikit-learn's, of which the score refuses such arrays, too."""
+
+    def score(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Accuracy of the predictions.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,)
+            True classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            The weighted part of the rows of which the class is right.
+        """
+        refuse_other_arrays(y, sample_weight, names=("y", "sample_weight"))
+        return super().score(X, y, sample_weight)
+
+
+class RegressorMixin(_RegressorMixin):
+    """scikit-learn's, of which the score refuses such arrays, too."""
+
+    def score(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """R2 of the predictions.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,)
+            True targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            The score: 1.0 is best, and the best constant has 0.0.
+        """
+        refuse_other_arrays(y, sample_weight, names=("y", "sample_weight"))
+        return super().score(X, y, sample_weight)
 
 
 def _refusing(check, n_before, names=("X", "y")):

@@ -12,17 +12,9 @@ from input_table import AS_SCIKIT_LEARN, OURS, WITHOUT_ARRAYS
 from numpy.testing import assert_allclose, assert_array_equal
 from operator_table import OPERATORS, OTHERS
 from scipy import sparse
-from sklearn.linear_model import LogisticRegression, Ridge
 from test_package import PUBLIC
 
 from sksoftrank import (
-    SoftLTSRegressor,
-    SoftRanker,
-    SoftRankTransformer,
-    SoftSpearmanLabelRanker,
-    SoftTopKClassifier,
-    SoftTrimmedClassifier,
-    SoftTrimmedRegressor,
     batches,
     epsilon_bounds,
     isotonic_projection,
@@ -30,7 +22,6 @@ from sksoftrank import (
     soft_rank,
     soft_sort,
 )
-from sksoftrank.metrics import trimmed_r2_score
 
 X = [3.0, 1.0, 2.5, -4.0]
 # Numbers that float32 and integers hold.
@@ -136,8 +127,6 @@ def values_and_types(array):
     """Arrays in place of a good one, and what the message tells of them."""
     shape = np.shape(array)
     number = np.array(array, dtype=float)
-    second = np.zeros(shape, dtype=bool)
-    second.flat[1] = True
     yield with_second(array, np.nan).astype(float), ValueError, "1 NaN"
     yield with_second(array, np.nan).astype(np.float32), ValueError, "1 NaN"
     yield with_second(array, np.nan), ValueError, "1 NaN"
@@ -158,7 +147,6 @@ def values_and_types(array):
     yield number.astype("datetime64[D]"), TypeError, "datetime64"
     yield number.astype("timedelta64[s]"), TypeError, "timedelta64"
     yield np.zeros(shape, dtype=[("a", float)]), TypeError, "a"
-    yield np.ma.masked_array(number, mask=second), TypeError, "1 masked"
     yield sparse.csr_array(np.atleast_2d(number)), TypeError, "sparse csr_array"
     yield sparse.coo_matrix(np.atleast_2d(number)), TypeError, "sparse coo_matrix"
 
@@ -210,63 +198,9 @@ def test_bad_arrays_of_scores(function, arguments):
         ):
             with pytest.raises((ValueError, TypeError)):
                 function(**arguments | {name: bad})
-        if name != "epsilons":
-            masked = np.ma.masked_equal(good, np.ravel(good)[1])
-            with pytest.raises(TypeError, match=r"must be .* got a masked array with"):
-                function(**arguments | {name: masked})
 
 
-@pytest.mark.parametrize(
-    "estimator",
-    [
-        SoftLTSRegressor(),
-        SoftRankTransformer(),
-        SoftRanker(),
-        SoftSpearmanLabelRanker(),
-        SoftTopKClassifier(),
-        SoftTrimmedRegressor(),
-    ],
-)
-def test_masked_entries_of_tables(estimator):
-    X = np.random.default_rng(0).normal(size=(30, 3))
-    is_ranker = isinstance(estimator, SoftSpearmanLabelRanker)
-    y = X if is_ranker else (X[:, 0] > 0).astype(int)
-    masked = np.ma.masked_greater(X, 1)
-    with pytest.raises(TypeError, match=r"^X must .* got a masked array with \d+ m"):
-        estimator.fit(masked, y)
-    estimator.fit(np.ma.array(X), y)  # nothing is masked
-    if not isinstance(estimator, SoftRankTransformer):
-        with pytest.raises(TypeError, match=r"^y must .* got a masked array with 1 m"):
-            estimator.fit(
-                X, np.ma.array(y, mask=np.arange(y.size).reshape(y.shape) == 2)
-            )
-
-
-def test_masked_entries_of_new_tables():
-    X = np.random.default_rng(0).normal(size=(60, 3))
-    y, masked = X[:, 0] + X[:, 1] ** 2, np.ma.masked_greater(X, 1)
-    masked_y = np.ma.masked_greater(y, 1)
-    line = SoftLTSRegressor().fit(X, y)
-    trees = SoftTrimmedRegressor(Ridge()).fit(X, y)
-    classes = SoftTrimmedClassifier(LogisticRegression()).fit(X, y > 1)
-    for call in (trees.predict_interval, classes.predict_proba):
-        call(np.ma.array(X))
-        with pytest.raises(TypeError, match=r"^X must .* got a masked array"):
-            call(masked)
-    with pytest.raises(TypeError, match=r"^X must .* got a masked array"):
-        classes.decision_function(masked)
-    for call in (
-        line.score,
-        trees.inlier_weight,
-        lambda X, y: classes.wrong_label_probability(X, y > 1),
-        lambda X, y: trimmed_r2_score(y, X[:, 0]),
-    ):
-        call(np.ma.array(X), np.ma.array(y))
-        with pytest.raises(TypeError, match=r"^y(_true)? must .* got a masked array"):
-            call(X, masked_y)
-
-
-def test_masked_entries_of_blocks_directions_and_groups():
+def test_masked_entries_of_blocks():
     X = np.random.default_rng(0).normal(size=(60, 3))
     y, masked = (X[:, 0] > 0).astype(int), np.ma.masked_greater(X, 1)
     masked_y = np.ma.masked_equal(y, 1)
@@ -276,11 +210,6 @@ def test_masked_entries_of_blocks_directions_and_groups():
             model.fit_batches([(masked, y)])
         with pytest.raises(TypeError, match=r"^y of block 0 must"):
             model.fit_batches([(X, masked_y)])
-    _, jacobian = soft_rank(X, return_jacobian=True)
-    with pytest.raises(TypeError, match=r"^u must"):
-        jacobian.jvp(masked)
-    with pytest.raises(TypeError, match=r"^groups must"):
-        SoftLTSRegressor().fit(X, X[:, 0]).share_by_group(masked_y)
 
 
 @ours

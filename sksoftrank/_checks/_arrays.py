@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from .._sklearn import is_lazy, refuse_lazy, refuse_masked
+from .._sklearn import count_masked, is_lazy, refuse_lazy, refuse_masked
 from .._typing import Array
 from ._exact import (
     LARGEST_EXACT,
@@ -131,7 +131,7 @@ def nan_for_na(values) -> Any:
 
     For scikit-learn's checks, which know NA in frames of pandas only.
     """
-    if is_lazy(values):  # which the check refuses
+    if is_lazy(values) or count_masked(values):  # which the check refuses
         return values
     try:
         array = np.asarray(values)
@@ -225,7 +225,7 @@ def _is_axis(axis, ndim):
 
 def inexact_array(values):
     """`values` as an array if float64 may change these numbers, else None."""
-    if sparse.issparse(values) or np.ma.isMaskedArray(values) or traced_by(values):
+    if sparse.issparse(values) or count_masked(values) or traced_by(values):
         return None
     try:
         array = np.asarray(values)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from .._sklearn import refuse_masked
 from ..batches._blocks import Block, check_weight, check_X, column
 from ..batches._topk import labels_and_weights
 from ..metrics import spearman_score
@@ -50,6 +51,7 @@ def spearman_sums(block: Block, local: Any) -> tuple[float, float]:
         return 0.0, 0.0
     sign = 1 if local.target == "ranks" else -1
     ranks = local.predict(check_X(block))
+    refuse_masked(block.y, f"y of block {block.number}")
     truth = align_labels(block.y, local.labels_)
     score = spearman_score(truth, sign * ranks, average=False)
     weight, _ = check_weight(block)

@@ -39,6 +39,7 @@ from jax.numpy import (  # noqa: F401
 from .._autodiff import _structure
 from .._autodiff._arguments import check_label_range
 from .._checks import KINDS, nonfinite_error
+from .._sklearn import refuse_masked
 
 quantile_example = "jax.scipy.stats.norm.ppf"
 
@@ -52,13 +53,20 @@ def check_floats(x: Any, name: str) -> Array:
     """Return an array of floats, or say what is wrong with it."""
     if not isinstance(x, jax.Array | np.ndarray | np.generic):
         raise TypeError(f"{name} must be a jax.Array, got {type(x).__name__}.")
-    x = jnp.asarray(x)
+    x = jnp.asarray(_plain(x, name))
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise TypeError(
             f"{name} must be an array of real floats, got {x.dtype}; convert integers "
             f"with .astype(float)."
         )
     return x
+
+
+def _plain(x: Any, name: str) -> Any:
+    """`x` without a mask, or say that it has masked entries."""
+    refuse_masked(x, name)
+    # JAX takes no masked arrays, even those in which nothing is masked.
+    return np.asarray(x) if isinstance(x, np.ma.MaskedArray) else x
 
 
 def check_values(x: Any, name: str) -> Array:
@@ -79,7 +87,7 @@ def known(x: Array) -> Any:
 
 def check_labels(labels: Any, name: str, n_rows: int, n_classes: int) -> Array:
     """Return columns of the true classes, or say what is wrong with them."""
-    labels = jnp.asarray(labels)
+    labels = jnp.asarray(_plain(labels, name))
     if not jnp.issubdtype(labels.dtype, jnp.integer):
         raise TypeError(f"{name} must be integers, got dtype {labels.dtype}.")
     check_label_range(labels, name, n_rows, n_classes, known(labels))
@@ -94,6 +102,7 @@ def check_finite(x: Array, name: str) -> None:
 
 def as_floats(x: Any, name: str, like: Array) -> Array:
     """Any array of real numbers in the type of another array."""
+    x = _plain(x, name)
     try:
         x = jnp.asarray(x)
     except (TypeError, ValueError) as error:

@@ -7,6 +7,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._sklearn import refuse_masked
+
 # A row of y has the ranks of labels; so much less may be left by the features of a
 # row's order before y is taken for orders. Of rankings it is .89 or more.
 LARGEST_LEFT = 0.85
@@ -147,6 +149,7 @@ def _listed(order, i):
             f"orders must hold a sequence of labels for each sample, got {order!r} in "
             f"row {i}; split text into labels."
         )
+    refuse_masked(order, "orders")
     labels = [x.item() if isinstance(x, np.generic) else x for x in order]
     return [x for x in labels if not _is_missing(x)]
 
@@ -165,6 +168,7 @@ def _check_labels(labels, lists):
             raise TypeError(
                 f"labels must be given where those of orders cannot be sorted: {error}."
             ) from error
+    refuse_masked(labels, "labels")
     labels = np.asarray(labels)
     if labels.ndim != 1 or len(set(labels.tolist())) < labels.size:
         raise ValueError(

@@ -9,7 +9,13 @@ from scipy.stats import rankdata
 from sklearn.utils import check_consistent_length, gen_batches
 
 from .._checks import exact_differences, warn
-from .._sklearn import StrOptions, check_sample_weight, refuse_lazy, validate_data
+from .._sklearn import (
+    StrOptions,
+    check_sample_weight,
+    refuse_lazy,
+    refuse_masked,
+    validate_data,
+)
 from .._typing import Features, Target
 from ..metrics import spearman_score
 from ..metrics._labels import align_labels, label_names
@@ -103,6 +109,7 @@ class LabelRankerMixin:
         float
             The mean over rows, see `sksoftrank.metrics.spearman_score`.
         """
+        refuse_masked(y, "y")
         predicted = self.predict(X)
         if self.target != "ranks":
             predicted = -predicted
@@ -203,6 +210,7 @@ def ranks_of_rows(y, sign=1):
 def check_table(y):
     """Raise an error if y holds text, which may be read as numbers, or is ragged."""
     refuse_lazy(y, "y")
+    refuse_masked(y, "y")
     try:
         array = np.asarray(y)
     except ValueError as error:

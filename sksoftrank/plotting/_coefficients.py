@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t as student
 from sklearn.linear_model import LinearRegression
-from sklearn.utils import check_array, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from .._checks import check_confidence_level
+from .._checks import as_array, check_confidence_level
+from .._sklearn import check_array, refuse_masked
 from ._names import last_step, names_of
 from ._pyplot import pyplot
 
@@ -217,7 +218,7 @@ class CoefficientsDisplay:
             The display.
         """
         plt = pyplot(type(self).__name__)
-        coefs = np.atleast_2d(np.asarray(self.coefs, dtype=float))
+        coefs = np.atleast_2d(as_array(self.coefs, "coefs").astype(float))
         n_fits, n_features = coefs.shape
         if ax is None:
             height = 1.2 + n_features * (0.2 + 0.14 * n_fits)
@@ -225,7 +226,8 @@ class CoefficientsDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         widths = np.full(coefs.shape, np.nan)
         if self.half_widths is not None:
-            widths = np.atleast_2d(np.asarray(self.half_widths, dtype=float))
+            widths = as_array(self.half_widths, "half_widths").astype(float)
+            widths = np.atleast_2d(widths)
         widths = np.where(np.isfinite(widths), widths, 0.0)
         labels = self.labels
         if labels is None:
@@ -268,7 +270,8 @@ def _least_squares_errors(estimator, last, X, y):
     """Standard errors and degrees of freedom of least squares."""
     if estimator is not last:
         X = estimator[:-1].transform(X)
-    rows = check_array(X, dtype=np.float64)
+    refuse_masked(y, "y")
+    rows = check_array(X, dtype=np.float64, input_name="X")
     residual = column_or_1d(y) - last.predict(X)
     if last.fit_intercept:
         rows = rows - rows.mean(axis=0)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from .._checks import as_array
 from ._names import last_step, names_of
 from ._pyplot import pyplot
 
@@ -182,21 +183,22 @@ class EpsilonPathDisplay:
             many `coefs` or `scores` as `epsilons`.
         """
         plt = pyplot(type(self).__name__)
-        self._check_lengths()
+        epsilons = as_array(self.epsilons, "epsilons").astype(float)
+        self._check_lengths(epsilons.size)
         axes = self._make_axes(plt, ax)
         self.ax_, self.figure_ = axes[0], axes[0].figure
-        order = np.argsort(self.epsilons)
-        epsilons = np.asarray(self.epsilons, dtype=float)[order]
+        order = np.argsort(epsilons)
+        epsilons = epsilons[order]
         style: dict[str, Any] = {"marker": "o", "markersize": 3.5, "linewidth": 1.4}
         self.lines_ = self.ax_.plot(
-            epsilons, np.asarray(self.coefs)[order], **(style | kwargs)
+            epsilons, as_array(self.coefs, "coefs")[order], **(style | kwargs)
         )
         self.ax_.axhline(0, color="0.8", linewidth=0.8, zorder=0)
         self.ax_.set_ylabel("coefficient")
         self.score_ax_ = self.score_line_ = None
         if self.scores is not None:
             self.score_ax_ = axes[1]
-            self._plot_scores(epsilons, np.asarray(self.scores)[order])
+            self._plot_scores(epsilons, as_array(self.scores, "scores")[order])
         self.best_lines_: list[Any] = []
         self.texts_: list[Any] = []
         for panel in axes:
@@ -217,9 +219,9 @@ class EpsilonPathDisplay:
         self._add_legend()
         return self
 
-    def _check_lengths(self):
+    def _check_lengths(self, n_epsilons):
         for name in ("coefs", "scores"):
-            rows, n_epsilons = getattr(self, name), np.size(self.epsilons)
+            rows = getattr(self, name)
             if rows is not None and len(rows) != n_epsilons:
                 raise ValueError(
                     f"{name} must have a row for each of the {n_epsilons} "

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
+from .._checks import as_array
+from .._sklearn import check_array
 from ._names import last_step
 from ._pyplot import pyplot
 
@@ -177,7 +178,7 @@ class LabelRanksDisplay:
             The display.
         """
         plt = pyplot(type(self).__name__)
-        shares = np.asarray(self.shares, dtype=float)
+        shares = as_array(self.shares, "shares").astype(float)
         if ax is None:
             _, ax = plt.subplots(layout="constrained", figsize=(5.2, 4.6))
         self.ax_, self.figure_ = ax, ax.figure

@@ -10,16 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2
 from sklearn.pipeline import Pipeline
-from sklearn.utils import (
-    check_array,
-    check_consistent_length,
-    check_random_state,
-    column_or_1d,
-)
+from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from .._checks import check_sigma
-from .._typing import RandomState
+from .._checks import as_array, check_sigma
+from .._sklearn import check_array
+from .._typing import Array, RandomState
 from ..linear._robust_scale import INLIER_FRACTION, OUTLIER_CUTOFF, lts_scale
 from ._pyplot import pyplot
 from ._robust_distances import numbers_of, robust_distances
@@ -154,9 +150,16 @@ class OutlierMapDisplay:
     @property
     def regions(self) -> NDArray[np.int_]:
         """Number of the region of each observation."""
-        is_outlier = np.abs(self.standardized_residuals) > self.residual_cutoff
-        is_far = np.asarray(self.robust_distances) > self.distance_cutoff
+        residual, distance = self._arrays()
+        is_outlier = np.abs(residual) > self.residual_cutoff
+        is_far = distance > self.distance_cutoff
         return is_outlier + 2 * is_far
+
+    def _arrays(self) -> tuple[Array, Array]:
+        """Residuals and distances."""
+        names = "standardized_residuals", "robust_distances"
+        residual, distance = (as_array(getattr(self, name), name) for name in names)
+        return residual, distance
 
     @classmethod
     def from_estimator(
@@ -332,8 +335,7 @@ class OutlierMapDisplay:
         if ax is None:
             _, ax = plt.subplots(layout="constrained", figsize=(6.4, 4.8))
         self.ax_, self.figure_ = ax, ax.figure
-        residual = np.asarray(self.standardized_residuals)
-        distance = np.asarray(self.robust_distances)
+        residual, distance = self._arrays()
         style: dict[str, Any] = {
             "linestyle": "--",
             "color": "0.3",

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 from sklearn.utils.validation import check_is_fitted
 
+from .._checks import as_array
 from ..linear._robust_scale import OUTLIER_CUTOFF
 from ._names import last_step
 from ._pyplot import pyplot
@@ -156,7 +157,8 @@ class ResidualsDisplay:
             If `ax` is not three Axes, or residuals are infinite, as of an exact fit.
         """
         plt = pyplot(type(self).__name__)
-        residual = np.asarray(self.standardized_residuals, dtype=float)
+        name = "standardized_residuals"
+        residual = as_array(self.standardized_residuals, name).astype(float)
         if not np.isfinite(residual).all():
             raise ValueError(
                 "standardized_residuals must be finite, got infinite ones: an exact "
@@ -170,13 +172,14 @@ class ResidualsDisplay:
         self.axes_, self.figure_ = axes, axes[0].figure
         weight = np.ones(residual.size)
         if self.weights is not None:
-            weight = np.asarray(self.weights, dtype=float)
+            weight = as_array(self.weights, "weights").astype(float)
         is_far = np.abs(residual) > self.residual_cutoff
         colour = np.where(is_far, "#D55E00", "0.45")
         style = {"s": 18, "linewidths": 0, "alpha": 0.8} | kwargs
         cut = {"linestyle": "--", "color": "0.3", "linewidth": 0.9, "zorder": 0}
         first, middle, last = axes
-        first.scatter(np.asarray(self.predictions), residual, c=colour, **style)
+        predictions = as_array(self.predictions, "predictions")
+        first.scatter(predictions, residual, c=colour, **style)
         for sign in (-1, 1):
             first.axhline(sign * self.residual_cutoff, **cut)
             middle.axvline(sign * self.residual_cutoff, **cut)

@@ -4,7 +4,8 @@ import warnings
 
 import numpy as np
 from sklearn.covariance import MinCovDet
-from sklearn.utils import check_array
+
+from .._sklearn import check_array, refuse_masked
 
 EPS = np.finfo(np.float64).eps
 # Of more rows a random sample of as many is searched: a second in place of many, and
@@ -14,6 +15,7 @@ MANY_ROWS = 5000
 
 def numbers_of(X):
     """The columns of X that hold numbers, missing ones replaced by the median."""
+    refuse_masked(X, "X")
     if hasattr(X, "select_dtypes"):  # a frame of pandas
         X = X.infer_objects().select_dtypes(["number", "bool"])
     elif getattr(X, "dtype", None) == np.dtype(object):

@@ -17,6 +17,7 @@ from .._sklearn import (
     Interval,
     StrOptions,
     fit_context,
+    refuse_masked,
     validate_data,
 )
 from ..linear._design import LinearDesign
@@ -331,6 +332,7 @@ class SoftRanker(CallbackSupportMixin, LinearScoresMixin, BaseEstimator):
             `sksoftrank.metrics.spearman_score`, or ``ndcg_score`` with the `k` of the
             ranker for ``loss="ndcg"``.
         """
+        refuse_masked(y, "y")
         scores = self.predict(X)
         if groups is None:
             groups = np.zeros(len(scores), dtype=np.intp)

@@ -11,7 +11,7 @@ from .._sklearn import (
     BaseEstimator,
     CallbackSupportMixin,
     RegressorMixin,
-    refuse_masked,
+    refuse_other_arrays,
     validate_data,
 )
 from .._typing import Features, Formulation
@@ -87,8 +87,8 @@ class RobustLinearModel(
         float
             The score: 1.0 is best, and the best constant has 0.0.
         """
-        refuse_masked(y, "y")
         if sigma is not None:
+            refuse_other_arrays(y, sample_weight, names=("y", "sample_weight"))
             spread = check_sigma(sigma, np.size(y))
             frequency = 1.0 if sample_weight is None else np.asarray(sample_weight)
             sample_weight = frequency * (spread.min() / spread) ** 2

@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
 from .._checks import as_frequencies, warn
-from .._sklearn import FitCallbacks, StrOptions, fit_context
+from .._sklearn import FitCallbacks, StrOptions, fit_context, refuse_masked
 from .._typing import CV, Features, Formulation, Init, NumberOfStarts, RandomState
 from ._auto_epsilon import DEFAULT
 from ._base import RobustLinearModel
@@ -251,6 +251,8 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
         SoftLTSRegressorCV
             The fitted estimator.
         """
+        for name, value in params.items():
+            refuse_masked(value, name)
         X, y = self._validate(X, y)
         weight, sigma = self._check_rows(y, sample_weight, sigma)
         weight = as_frequencies(weight)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._checks import as_frequencies
-from .._sklearn import check_array, refuse_lazy
+from .._sklearn import check_array, refuse_lazy, refuse_masked
 from .._typing import Features
 from ._data_warnings import (
     less_trim,
@@ -99,6 +99,7 @@ def soft_lts_path(
     model = SoftLTSRegressor(**parameters)
     for value, name in ((X, "X"), (y, "y"), (epsilons, "epsilons")):
         refuse_lazy(value, name)
+        refuse_masked(value, name)
     epsilons = check_grid(epsilons, model.formulation, np.size(y))
     X, y = model._validate(X, y)
     weight, sigma = model._check_rows(y, sample_weight, sigma)
@@ -121,6 +122,7 @@ def check_grid(epsilons, formulation, n_samples):
 
 def check_sorted(values, name, high):
     """Distinct values in increasing order, from 0 to `high`."""
+    refuse_masked(values, name)
     if np.size(values) == 0:
         raise ValueError(f"{name} must hold at least one value, got none.")
     values = check_array(values, ensure_2d=False, dtype=np.float64, input_name=name)

@@ -31,6 +31,7 @@ from .._sklearn import (
     StrOptions,
     check_sample_weight,
     fit_context,
+    refuse_masked,
     refuse_other_arrays,
 )
 from .._typing import CV, Estimator, Features, RandomState
@@ -156,6 +157,8 @@ class SoftTrimmed(
             self, X, y, {"sample_weight": sample_weight, **fit_params}
         )
         refuse_other_arrays(X, y)
+        for name, value in fit_params.items():
+            refuse_masked(value, name)
         self._check_kind()
         y = self._check_targets(y)
         X, y = indexable(X, y)

@@ -32,6 +32,7 @@ from torch import (  # noqa: F401
 
 from .._autodiff._arguments import check_label_range
 from .._checks import nonfinite_error
+from .._sklearn import refuse_masked
 from . import _structure_ops
 from ._kernel import fast as fast_by_kernel
 from ._kernel import is_plain
@@ -78,6 +79,8 @@ def known(x: Tensor) -> Any:
 
 def check_labels(labels: Any, name: str, n_rows: int, n_classes: int) -> Tensor:
     """Return columns of the true classes, or say what is wrong with them."""
+    if not is_array(labels):  # which a compiler traces
+        refuse_masked(labels, name)
     labels = torch.as_tensor(labels)
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise TypeError(f"{name} must be integers, got dtype {labels.dtype}.")
@@ -93,6 +96,8 @@ def check_finite(x: Tensor, name: str) -> None:
 
 def as_floats(x: Any, name: str, like: Tensor) -> Tensor:
     """Any array or tensor of real numbers in the type of another tensor."""
+    if not is_array(x):
+        refuse_masked(x, name)
     try:
         x = torch.as_tensor(x)
     except (TypeError, ValueError, RuntimeError) as error:
