@@ -1,10 +1,20 @@
 """Weights are frequencies; those of a mean below one are multiplied to one."""
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import UndefinedMetricWarning
 
-from sksoftrank import soft_median, soft_quantile, soft_winsorize
+from sksoftrank import (
+    losses,
+    metrics,
+    soft_median,
+    soft_quantile,
+    soft_trimmed_mean,
+    soft_winsorize,
+)
 from sksoftrank._checks import as_frequencies
 
 regularizations = pytest.mark.parametrize("regularization", ["quadratic", "entropic"])
@@ -93,3 +103,81 @@ def test_frequencies_are_left_alone():
     weights = np.array([[0.5, 1.5, 0.0], [3.0, 0.1, 0.1]])
     assert as_frequencies(weights) is weights
     assert_array_equal(as_frequencies(np.array([0.0, 5e-324, 5e-324])), [0, 1, 1])
+
+
+def nan_for_undefined(score, *arguments, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedMetricWarning)
+        return score(*arguments, **options)
+
+
+@pytest.mark.parametrize(
+    ("function", "name", "options"),
+    [
+        (metrics.trimmed_mean_squared_error, "sample_weight", {"trim": 0.25}),
+        (metrics.trimmed_r2_score, "sample_weight", {"trim": 0.25}),
+        (metrics.capped_mean_squared_error, "sample_weight", {"cap": 1.0}),
+        (metrics.spearman_score, "sample_weight", {}),
+        (metrics.spearman_score, "sample_weight", {"average": False}),
+        (metrics.kendall_tau_score, "sample_weight", {}),
+        (metrics.kendall_tau_score, "sample_weight", {"average": False}),
+        (
+            losses.selection_trimmed_loss,
+            "sample_weight",
+            {"n_kept": 0.9, "epsilon": 0.5},
+        ),
+        (
+            losses.selection_quantile_loss,
+            "sample_weight",
+            {"n_kept": 0.9, "epsilon": 0.5},
+        ),
+        (losses.sorted_trimmed_loss, "counts", {"n_kept": 1, "epsilon": 0.5}),
+        (losses.sorted_quantile_loss, "counts", {"position": 1, "epsilon": 0.5}),
+        (soft_median, "weights", {}),
+        (soft_quantile, "weights", {"q": 0.3}),
+        (soft_trimmed_mean, "weights", {"cut": 0.3}),
+    ],
+)
+def test_whole_numbers_are_repeats_of_few_rows(function, name, options):
+    rng = np.random.default_rng(3)
+    n_arrays = 2 if function.__module__.startswith("sksoftrank.metrics") else 1
+    for n in (1, 1, 2, 3, 4) * 4:
+        arrays = rng.integers(0, 4, size=(n_arrays, n)) / 2
+        counts = rng.integers(0, 4, size=n)
+        counts[0] += not counts.any()
+        repeated = np.repeat(arrays, counts, axis=1)
+        found, expected = (
+            nan_for_undefined(function, *rows, **options, **weights)
+            for rows, weights in (
+                (arrays, {name: counts.astype(float)}),
+                (repeated, {}),
+            )
+        )
+        if isinstance(found, tuple):
+            found, expected = found[0], expected[0]
+        assert_allclose(found, expected, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("score", [metrics.spearman_score, metrics.kendall_tau_score])
+def test_whole_numbers_are_repeats_in_groups(score):
+    rng = np.random.default_rng(4)
+    for n in range(1, 8):
+        truth, prediction = rng.integers(0, 4, size=(2, n)).astype(float)
+        groups, counts = rng.integers(0, 3, size=n), rng.integers(1, 4, size=n)
+        rows = np.repeat(np.arange(n), counts)
+        by_group = [
+            nan_for_undefined(
+                score,
+                truth[index],
+                prediction[index],
+                groups=groups[index],
+                sample_weight=weight,
+                average=False,
+            )
+            for index, weight in ((slice(None), counts.astype(float)), (rows, None))
+        ]
+        assert_allclose(*by_group, atol=1e-13)
+    # A group of one row that stands for two has a score of 0 and its weight.
+    arguments = [3.0, 1.0, 2.0], [2.0, 1.0, 5.0]
+    found = score(*arguments, groups=[0, 1, 1], sample_weight=[2.0, 3.0, 3.0])
+    assert found == pytest.approx(0.6)

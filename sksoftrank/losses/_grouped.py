@@ -112,11 +112,13 @@ def check_group_weight(
     is_used: NDArray[np.bool_],
     *,
     by_row: bool = False,
+    repeats: bool = False,
 ) -> tuple[GroupLayout, NDArray[np.float64], NDArray[np.float64] | None]:
     """The layout of the rows of positive weight that are used, and the weights.
 
     Those of the groups, 0 where fewer than two rows are left; and those of the rows if
-    they differ in a group, which is an error unless `by_row`.
+    they differ in a group, which is an error unless `by_row`. With `repeats` a row that
+    is alone and stands for two or more gives its group its weight, too.
     """
     n_rows = is_used.size
     layout = GroupLayout(groups, n_rows, is_used, min_size=2)
@@ -135,8 +137,14 @@ def check_group_weight(
         return layout, moderate(np.where(layout.sizes > 1, weight, 0.0)), None
     used = np.zeros(n_rows)
     used[layout.order] = weight[layout.order]
+    alone = np.array([], dtype=np.intp)
+    if repeats:
+        is_alone = layout.sizes[layout.codes] == 1
+        alone = np.flatnonzero(is_used & is_alone & (weight >= 2))
+        used[alone] = weight[alone]
     weight = moderate(used)
     group_weight, differs = layout.weights(weight)
+    group_weight[layout.codes[alone]] = weight[alone]
     if not differs.any():
         return layout, group_weight, None
     if not by_row:

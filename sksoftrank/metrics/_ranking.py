@@ -81,8 +81,9 @@ def spearman_score(
     float, or ndarray of shape (n_samples,)
         With `groups` of shape (n_groups,), in the order of ``numpy.unique(groups)``.
         From -1 (reversed) to 1 (the same order). A row in which all ranks are tied, in
-        either argument, counts as 0. A row with fewer than two labels that are ranked
-        in both is left out of the mean, and is NaN with ``average=False``.
+        either argument, counts as 0. A row with fewer than two labels, repeats by
+        frequencies counted, that are ranked in both is left out of the mean, and is NaN
+        with ``average=False``.
 
     Raises
     ------
@@ -172,8 +173,9 @@ def kendall_tau_score(
     float, or ndarray of shape (n_samples,)
         With `groups` of shape (n_groups,), in the order of ``numpy.unique(groups)``.
         From -1 (reversed) to 1 (the same order). A row in which all ranks are tied, in
-        either argument, counts as 0. A row with fewer than two labels that are ranked
-        in both is left out of the mean, and is NaN with ``average=False``.
+        either argument, counts as 0. A row with fewer than two labels, repeats by
+        frequencies counted, that are ranked in both is left out of the mean, and is NaN
+        with ``average=False``.
 
     Raises
     ------
@@ -367,21 +369,26 @@ def _score(name, functions, arguments, average):
     of_rows, of_one = functions
     y_true, y_pred, groups, sample_weight = arguments
     if groups is None:
-        y_true, y_pred, ranked, counts, sample_weight = check_pair(
+        y_true, y_pred, ranked, usable, counts, sample_weight = check_pair(
             y_true, y_pred, sample_weight
         )
         if counts is None:
             score = of_rows(y_true, y_pred, ranked)
         else:
             score = [of_one(y_true[ranked], y_pred[ranked], counts)]
-        return _average(score, ranked, sample_weight, average, name)
+        return _average(score, usable, sample_weight, average, name)
     y_true = check_rankings(exact_within(y_true, "y_true", groups), "y_true")
     y_pred = check_rankings(exact_within(y_pred, "y_pred", groups), "y_pred")
     check_flat(y_true, "y_true")
     layout, group_weight, counts = check_group_weight(
-        sample_weight, groups, check_both(y_true, y_pred), by_row=True
+        sample_weight,
+        groups,
+        check_both(y_true, y_pred),
+        by_row=True,
+        repeats=True,
     )
     scores = np.full(layout.labels.size, np.nan)
+    scores[(layout.sizes == 1) & (group_weight > 0)] = 0.0  # repeats of one row tie
     for numbers, index in layout.batches(BATCH_SIZE):
         ranked = np.ones(index.shape, dtype=bool)
         scores[numbers] = of_rows(y_true[index], y_pred[index], ranked)
@@ -402,10 +409,9 @@ def _differ(scores):
     return bool((ordered[:, 1:] > ordered[:, :-1]).all())
 
 
-def _average(score, ranked, sample_weight, average, name):
-    """Mean of the scores of rows with two ranked labels, or all with NaN for others."""
+def _average(score, usable, sample_weight, average, name):
+    """Mean of the scores of usable rows, or all with NaN for others."""
     score = np.asarray(score)
-    usable = ranked.sum(axis=1) > 1
     if not check_flag(average, "average"):
         return np.where(usable, score, np.nan)
     weight = check_sample_weight(sample_weight, score, ensure_non_negative=True)

@@ -40,17 +40,23 @@ def check_both(y_true, y_pred):
 
 
 def check_pair(y_true, y_pred, sample_weight):
-    """Both arguments as rows, where both are ranked, and weights.
+    """Both arguments as rows, where both are ranked, which count, and weights.
 
-    For one ranking those of the ranked samples, else None, and those of the rows.
+    Rows with two ranked labels count. For one ranking the weights are those of the
+    ranked samples, of which one that stands for two counts, else None; and those of the
+    rows.
     """
     y_true, y_pred = check_rankings(y_true, "y_true"), check_rankings(y_pred, "y_pred")
     ranked = check_both(y_true, y_pred)
     if y_true.ndim == 2:
-        return y_true, y_pred, ranked, None, sample_weight
-    counts = None
+        usable = ranked.sum(axis=1) > 1
+        return y_true, y_pred, ranked, usable, None, sample_weight
+    counts, has_repeats = None, False
     if sample_weight is not None:
         counts = check_sample_weight(sample_weight, y_true, ensure_non_negative=True)
         ranked &= counts > 0
-        counts = moderate(counts[ranked])
-    return y_true[None], y_pred[None], ranked[None], counts, None
+        counts = counts[ranked]
+        has_repeats = bool((counts >= 2).any())
+        counts = moderate(counts)
+    usable = np.array([has_repeats or ranked.sum() > 1])
+    return y_true[None], y_pred[None], ranked[None], usable, counts, None
