@@ -14,6 +14,7 @@ from ._checks import (
     check_finite,
     check_flag,
     check_nan_policy,
+    check_regularization,
     check_values,
     exact_differences,
     nonfinite_error,
@@ -228,6 +229,7 @@ def soft_spearman_corr(
            [0.359, 1.   ]])
     """
     epsilon = check_epsilon(epsilon)
+    check_regularization(regularization, ("quadratic", "entropic", "kl"))
     return_jacobian = check_flag(return_jacobian, "return_jacobian")
     omits_nan = check_nan_policy(nan_policy)
     if scale is not None and not (isinstance(scale, str) and scale == "iqr"):

@@ -1,6 +1,7 @@
 """What the functions accept, and one clear sentence for what they do not."""
 
 import inspect
+import math
 import re
 from decimal import Decimal
 from fractions import Fraction
@@ -21,6 +22,8 @@ from sksoftrank import (
     project_permutahedron,
     soft_rank,
     soft_sort,
+    soft_topk_rank,
+    soft_topk_sort,
 )
 
 X = [3.0, 1.0, 2.5, -4.0]
@@ -300,6 +303,55 @@ def test_bad_flags_of_scores(function, arguments):
         for bad in FLAGS if isinstance(parameter.default, bool) else ():
             with pytest.raises(TypeError, match=rf"^{name} must be True or False"):
                 function(**arguments | {name: bad})
+
+
+# In this order all operators say what is wrong: options, then values, then what must
+# suit the values, of which weights come first.
+FIRST = ("values", "s", "z", "X")
+LATER = ("criterion", "w", "weights", "targets", "target_weights", "width")
+LATER += ("k", "q", "cut", "target")
+
+
+def wrong(parameters):
+    """A wrong value for each argument of an operator."""
+    nan = [3.0, 1.0, math.nan, -4.0]
+    found = dict.fromkeys(parameters, "wrong")
+    found |= dict.fromkeys((*FIRST, "criterion", "w", "target", "targets"), nan)
+    found |= {"X": [[1.0, 2.0], [math.nan, 3.0]], "groups": [1], "n_jobs": 0}
+    found |= {"epsilon": -1.0, "axis": 7, "k": 99, "q": 2.0, "cut": 0.7}
+    found |= {"weights": [1.0, -2.0, 1.0, 1.0], "target_weights": [-1.0]}
+    return {name: found[name] for name in parameters if name != "operator"}
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"), [a for a in OURS if "losses" not in a[0].__module__]
+)
+def test_values_are_named_after_options_and_before_what_suits_them(function, arguments):
+    parameters = list(inspect.signature(function).parameters)
+    bad, first = wrong(parameters), parameters[0]
+    good = {name: arguments[name] for name in arguments if "weight" not in name}
+    good |= {first: ROWS[0].tolist() if first != "X" else ROWS.tolist()}
+    good.pop("targets", None)
+    pairs = [(name, first) if name not in LATER else (first, name) for name in bad]
+    pairs += [("weights", name) for name in ("k", "q", "cut") if "weights" in bad]
+    for winner, loser in pairs:
+        if winner == loser or loser not in bad:
+            continue
+        if function is epsilon_bounds and loser in ("k", "cut"):  # not for quantiles
+            continue
+        for names in ((winner,), (winner, loser)):
+            with pytest.raises((ValueError, TypeError), match=rf"^{winner} must "):
+                function(**good | {name: bad[name] for name in names})
+
+
+@pytest.mark.parametrize("function", [soft_topk_rank, soft_topk_sort])
+def test_nan_are_named_before_k_of_each_slice(function):
+    values = [[1.0, math.nan, 2.0], [1.0, 2.0, 3.0]]
+    for options in ({"epsilon": [1.0, 2.0]}, {"straight_through": True}):
+        with pytest.raises(ValueError, match=r"^values must be finite, got 1 NaN"):
+            function(values, 9, **options)
+        with pytest.raises(ValueError, match=r"^k must be from 1"):
+            function(values, 9, nan_policy="omit", **options)
 
 
 def test_kl_is_for_ranks_only():

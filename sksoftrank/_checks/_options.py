@@ -7,7 +7,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from .. import _pav
-from ._arrays import refuse_traced
+from ._arrays import nonfinite_error, refuse_traced
 
 KINDS = {"quadratic": _pav.QUADRATIC, "entropic": _pav.ENTROPIC, "kl": _pav.KL}
 
@@ -74,13 +74,20 @@ def check_axis(axis, ndim) -> int:
     return axis % ndim
 
 
-def check_k(k, n) -> int:
-    """Return `k` as an integer from 1 to n, or say what is wrong with it."""
-    if not isinstance(k, Integral) or isinstance(k, bool):
+def check_k(k, n, values=None) -> int:
+    """Return `k` as an integer from 1 to n, or say what is wrong with it.
+
+    NaN among the `values`, if these are given, are said first: all operators tell of
+    options, then of values, then of what belongs to these.
+    """
+    is_integer = isinstance(k, Integral) and not isinstance(k, bool)
+    if is_integer and 1 <= int(k) <= n:
+        return int(k)
+    if values is not None and np.isnan(values).any():
+        raise nonfinite_error(values, "values")
+    if not is_integer:
         raise TypeError(f"k must be an integer, got {k!r}.")
-    if not 1 <= int(k) <= n:
-        raise ValueError(f"k must be from 1 to the number of values, {n}, got {k}.")
-    return int(k)
+    raise ValueError(f"k must be from 1 to the number of values, {n}, got {k}.")
 
 
 def check_mass(k, highest) -> float:

@@ -145,7 +145,8 @@ class RowGroups:
             own = options | dict(zip(columns, key, strict=True))
             check_epsilon(own["epsilon"])
             if fits_k:
-                own["k"] = min(check_k(own["k"], slices.length), m or slices.length)
+                k = check_k(own["k"], slices.length, None if omits_nan else values)
+                own["k"] = min(k, m or slices.length)
             self._groups.append(_Group(rows, order, index, m, own))
         if weights is not None:
             is_shared = weights.shape != values.shape

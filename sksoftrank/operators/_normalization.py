@@ -133,7 +133,6 @@ def soft_quantile_normalize(
         raise ValueError(
             f"values must not be empty along axis, got shape {values.shape}."
         )
-    quantile, slope = _quantile_function(target)
     result: Any = soft_rank(  # type: ignore[call-overload]
         values.astype(np.float64, copy=False),  # float32 would round the ranks
         epsilon,
@@ -145,6 +144,7 @@ def soft_quantile_normalize(
     )
     rank_jacobian: Any
     ranks, rank_jacobian = result if return_jacobian else (result, None)
+    quantile, slope = _quantile_function(target)
     is_kept = ~np.isnan(ranks)
     axis = 0 if axis is None else axis
     counts = np.count_nonzero(is_kept, axis=axis, keepdims=True)

@@ -167,7 +167,7 @@ def soft_topk_rank(
     return_jacobian = check_flag(return_jacobian, "return_jacobian")
     values = check_compared(values, axis, magnitude)
     slices = Slices(values.shape, axis)
-    k = check_k(k, slices.length)
+    k = check_k(k, slices.length, values)
     if k >= slices.length - 1 and not magnitude:
         return soft_rank(  # type: ignore[call-overload]
             values,

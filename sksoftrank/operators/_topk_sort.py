@@ -13,6 +13,7 @@ from .._checks import (
     check_finite,
     check_flag,
     check_k,
+    check_nan_policy,
     check_regularization,
 )
 from .._jacobian import Jacobian, pool_squares
@@ -141,7 +142,8 @@ def soft_topk_sort(
     if needs_groups(epsilon, nan_policy=nan_policy, straight_through=straight_through):
         arguments = locals()
         values = check_exact(values, "values")
-        k = check_k(k, Slices(values.shape, axis).length)
+        known = None if check_nan_policy(nan_policy) else values
+        k = check_k(k, Slices(values.shape, axis).length, known)
         return solve_groups(
             soft_topk_sort,
             arguments,
@@ -156,7 +158,6 @@ def soft_topk_sort(
     return_jacobian = check_flag(return_jacobian, "return_jacobian")
     values = check_exact(values, "values")
     slices = Slices(values.shape, axis)
-    k = check_k(k, slices.length)
     rows = slices.to_rows(values).astype(np.float64, copy=False)
     given = rows
     low, high = float(rows.min(initial=0.0)), float(rows.max(initial=0.0))
@@ -164,6 +165,7 @@ def soft_topk_sort(
         finite = stand_ins(rows, 0.0)
         rows = rows if finite is None else finite
     check_finite(rows, "values", factor=slices.length**2)
+    k = check_k(k, slices.length)
     kind = kind if epsilon > 0 else _pav.QUADRATIC
     sign = 1.0 if largest else -1.0
     signed = rows if largest else -rows

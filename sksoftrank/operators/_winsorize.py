@@ -1,7 +1,8 @@
 """Values clipped at their soft quantiles."""
 
 import math
-from typing import Literal, overload
+from functools import partial
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -113,13 +114,12 @@ def soft_winsorize(
     >>> soft_winsorize([0.0, 1.0, 2.0, 3.0, 100.0], 0.25, epsilon=0.5)
     array([1.1, 1.1, 2. , 2.9, 2.9])
     """
-    lower, upper = check_cut(cut)
     return_jacobian = check_flag(return_jacobian, "return_jacobian")
     values = check_exact(values, "values")
-    quantiles = soft_quantile(  # type: ignore[call-overload, misc]
+    solve = partial(
+        soft_quantile,
         values,
-        [lower, 1 - upper],
-        epsilon,
+        epsilon=epsilon,
         weights=weights,
         regularization=regularization,
         axis=axis,
@@ -127,6 +127,12 @@ def soft_winsorize(
         straight_through=straight_through,
         return_jacobian=return_jacobian,
     )
+    try:
+        lower, upper = check_cut(cut)
+    except (TypeError, ValueError):
+        solve(0.5)  # what is wrong with the others is said first
+        raise
+    quantiles: Any = solve([lower, 1 - upper])
     bounds, bounds_jacobian = quantiles if return_jacobian else (quantiles, None)
     slices = Slices(values.shape, axis)
     rows = slices.to_rows(values)

@@ -294,10 +294,9 @@ def normal_density(t):
 
 def comparison_rank(cdf, density, values, epsilon, axis, descending, return_jacobian):
     """Ranks as sums of ``cdf`` of differences over epsilon."""
-    epsilon, descending, return_jacobian, values = _check_arguments(
+    epsilon, descending, return_jacobian, values, slices = _check_arguments(
         epsilon, descending, return_jacobian, values, axis, is_exact=False
     )
-    slices = Slices(values.shape, axis)
     # Own ones, for the Jacobian: the caller may change the others.
     rows = slices.to_rows(values).astype(np.float64)
     # Descending ranks are the ascending ones of the negative values.
@@ -333,10 +332,9 @@ def permutation_sort(
 ):
     """Product of a relaxed permutation matrix with the values, or the matrix."""
     return_matrix = check_flag(return_matrix, "return_matrix")
-    epsilon, descending, return_jacobian, values = _check_arguments(
+    epsilon, descending, return_jacobian, values, slices = _check_arguments(
         epsilon, descending, return_jacobian, values, axis, is_exact=not return_matrix
     )
-    slices = Slices(values.shape, axis)
     # Own ones, for the Jacobian: the caller may change the others.
     rows = slices.to_rows(values).astype(np.float64)
     matrices = RelaxedPermutation(rows, epsilon, make_logits, descending)
@@ -367,6 +365,7 @@ def _check_arguments(epsilon, descending, return_jacobian, values, axis, is_exac
         values = check_exact(values, "values")
     else:
         values = check_differences(values, "values", axis)
+    slices = Slices(values.shape, axis)
     # Sums over all pairs of differences must be finite.
     check_finite(values, "values", factor=4.0 * max(values.size, 1))
-    return epsilon, descending, return_jacobian, values
+    return epsilon, descending, return_jacobian, values, slices

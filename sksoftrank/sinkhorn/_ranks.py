@@ -5,7 +5,6 @@ from typing import Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._checks import check_flag
 from .._jacobian import Jacobian
 from .._typing import Cost, NanPolicy, SinkhornSquashing
 from ..operators._by_row import (
@@ -192,7 +191,7 @@ def sinkhorn_rank(
             sinkhorn_rank, arguments, OwnPlace(), is_exact=squashing is None
         )
     return SinkhornOperator(arguments, is_exact=False).ranks(
-        targets, target_weights, check_flag(descending, "descending"), scale=None
+        targets, target_weights, scale=None
     )
 
 
@@ -336,5 +335,5 @@ def sinkhorn_cdf(
             sinkhorn_cdf, arguments, OwnPlace(), is_exact=squashing is None
         )
     return SinkhornOperator(arguments, is_exact=False).ranks(
-        targets, target_weights, False, scale=1.0
+        targets, target_weights, scale=1.0
     )

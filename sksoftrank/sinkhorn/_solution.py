@@ -19,7 +19,7 @@ from .._checks import (
 )
 from .._jacobian import Jacobian
 from .._rows import Slices
-from ._squashing import SquashedSlices
+from ._squashing import SquashedSlices, check_squashing
 from ._transport import TransportMeans, make_cost
 
 # The power of 2 below which products with values, over epsilons, do not overflow on the
@@ -32,7 +32,7 @@ class SinkhornOperator:
 
     def __init__(self, arguments, *, is_exact):
         """Of all arguments by name; with `is_exact` no integers are to be rounded."""
-        axis, squashing = arguments["axis"], arguments["squashing"]
+        axis = arguments["axis"]
         self.return_jacobian = check_flag(
             arguments["return_jacobian"], "return_jacobian"
         )
@@ -40,23 +40,28 @@ class SinkhornOperator:
         self.cost = make_cost(arguments["cost"])
         self.tol = _check_tol(arguments["tol"])
         self.max_iter = _check_max_iter(arguments["max_iter"])
+        squashing = check_squashing(arguments["squashing"])
+        descending = arguments.get("descending", False)
+        self.descending = check_flag(descending, "descending")
         # Squashed values are differences from their mean.
         if is_exact or squashing is None:
             values = check_exact(arguments["values"], "values")
         else:
             values = check_differences(arguments["values"], "values", axis)
+        self.slices = Slices(values.shape, axis)
         self.values = check_finite(values, "values")
-        self.slices = Slices(self.values.shape, axis)
         self.squashed = SquashedSlices(
             self.values, self.slices, arguments["weights"], squashing
         )
 
-    def ranks(self, targets, target_weights, descending, scale):
+    def ranks(self, targets, target_weights, scale):
         """Means of cumulated target weights, of total `scale` (None: the length)."""
         n = self.slices.length
         milestones, masses = check_targets(targets, target_weights, n)
-        cumulated = np.cumsum(masses[::-1])[::-1] if descending else np.cumsum(masses)
-        total = cumulated[0 if descending else -1] if len(masses) else 1.0
+        cumulated = (
+            np.cumsum(masses[::-1])[::-1] if self.descending else np.cumsum(masses)
+        )
+        total = cumulated[0 if self.descending else -1] if len(masses) else 1.0
         levels = cumulated * ((n if scale is None else scale) / total)
         contents = np.broadcast_to(levels, (self.slices.count, len(levels)))
         means = self._solve(milestones, masses, contents, points_in_rows=True)

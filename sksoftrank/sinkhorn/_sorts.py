@@ -6,7 +6,7 @@ from typing import Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._checks import check_flag, check_values
+from .._checks import check_values
 from .._jacobian import Jacobian
 from .._rows import Slices
 from .._typing import Cost, NanPolicy, SinkhornSquashing
@@ -171,11 +171,10 @@ def sinkhorn_sort(
             sinkhorn_sort, arguments, FirstPlace(_number(targets)), is_exact=True
         )
     operator = SinkhornOperator(arguments, is_exact=True)
-    descending = check_flag(descending, "descending")
     slices = operator.slices
     milestones, masses = check_targets(targets, target_weights, slices.length)
     m = len(milestones)
-    picks = np.arange(m)[::-1] if descending else np.arange(m)
+    picks = np.arange(m)[::-1] if operator.descending else np.arange(m)
     shape = (*slices.shape[: slices.axis], m, *slices.shape[slices.axis + 1 :])
     return operator.sorts(milestones, masses, picks, Slices(shape, slices.axis), shape)
 

@@ -31,6 +31,16 @@ def weighted_ends(rows, weights):
     return rows.min(initial=np.inf, **ends), rows.max(initial=-np.inf, **ends)
 
 
+def check_squashing(squashing):
+    """Return `squashing`, or say that it is not known."""
+    if squashing is not None and (
+        not isinstance(squashing, str) or squashing not in SQUASHINGS
+    ):
+        options = " or ".join(map(repr, SQUASHINGS))
+        raise ValueError(f"squashing must be {options} or None, got {squashing!r}.")
+    return squashing
+
+
 class SquashedSlices:
     """The slices of `values` as sorted rows, squashed to points.
 
@@ -51,11 +61,6 @@ class SquashedSlices:
     """
 
     def __init__(self, values, slices, weights, squashing):
-        if squashing is not None and (
-            not isinstance(squashing, str) or squashing not in SQUASHINGS
-        ):
-            options = " or ".join(map(repr, SQUASHINGS))
-            raise ValueError(f"squashing must be {options} or None, got {squashing!r}.")
         rows = slices.to_rows(values).astype(np.float64, copy=False)
         self._order, self.sorted_values = argsort_rows(rows, descending=False)
         self.weights = self._sorted_weights(weights, values, slices)
