@@ -8,10 +8,12 @@ import inspect
 import sys
 from collections.abc import Callable
 from functools import wraps
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from sklearn import get_config, utils
 from sklearn.base import _fit_context
 from sklearn.metrics._scorer import _Scorer as Scorer
@@ -107,7 +109,10 @@ __all__ = [
     "count_masked",
     "fit_context",
     "is_lazy",
+    "numeric_targets",
+    "plain_classes",
     "raise_for_params",
+    "refuse_dates",
     "refuse_lazy",
     "refuse_masked",
     "refuse_other_arrays",
@@ -229,7 +234,8 @@ class ClassifierMixin(_ClassifierMixin):
             The weighted part of the rows of which the class is right.
         """
         refuse_other_arrays(y, sample_weight, names=("y", "sample_weight"))
-        return super().score(X, y, sample_weight)
+        refuse_dates(sample_weight, "sample_weight")
+        return super().score(X, plain_classes(y), sample_weight)
 
 
 class RegressorMixin(_RegressorMixin):
@@ -255,25 +261,137 @@ class RegressorMixin(_RegressorMixin):
             The score: 1.0 is best, and the best constant has 0.0.
         """
         refuse_other_arrays(y, sample_weight, names=("y", "sample_weight"))
-        return super().score(X, y, sample_weight)
+        refuse_dates(y, "y")
+        refuse_dates(sample_weight, "sample_weight")
+        try:
+            return super().score(X, y, sample_weight)
+        except (TypeError, ValueError) as error:
+            explained = _explained(error, y, "y", numeric=True)
+            if explained is None:
+                raise
+            raise explained from error
+
+
+def refuse_dates(value: Any, name: str) -> None:
+    """Say that dates and durations are no numbers, which scikit-learn makes of them."""
+    if hasattr(value, "columns"):
+        dtypes = dict(zip(value.columns, value.dtypes, strict=True))
+    else:
+        while isinstance(value, list | tuple) and value:
+            value = value[0]
+        dtypes = {None: getattr(value, "dtype", None)}
+    for column, dtype in dtypes.items():
+        is_temporal = getattr(dtype, "is_temporal", bool)  # of polars
+        if is_temporal() or getattr(dtype, "kind", None) in ("m", "M"):
+            where = "" if column is None else f" in column {column!r}"
+            raise TypeError(
+                f"{name} must hold real numbers, got {dtype}{where}; subtract a date "
+                f"and divide by a unit of time."
+            )
+
+
+def plain_classes(y: Any, name: str = "y") -> Any:
+    """Numbers in an array of objects as an array of numbers; all else as it is.
+
+    Or say that one of the objects is a missing class.
+    """
+    refuse_masked(y, name)
+    try:
+        array = np.asarray(y)
+    except ValueError:  # ragged
+        return y
+    if array.dtype.kind != "O":
+        return y
+    for item in array.flat:
+        if item is None or type(item).__name__ == "NAType":
+            raise ValueError(f"{name} must hold a class for each row, got {item}.")
+    kinds = set(map(type, array.flat))
+    if not kinds or not all(issubclass(k, Real | np.bool_) for k in kinds):
+        return y
+    return np.reshape(np.array(array.ravel().tolist()), array.shape)
 
 
 def _refusing(check, n_before, names=("X", "y")):
-    """A check of scikit-learn that refuses such arrays first."""
+    """A check of scikit-learn that refuses such arrays first, and names what fails."""
 
     @wraps(check)
     def refuse_and_check(*arguments, **options):
         own = options.get("input_name") or names[0], *names[1:]
-        refuse_other_arrays(*arguments[n_before : n_before + 2], names=own)
-        return check(*arguments, **options)
+        arrays = arguments[n_before : n_before + 2]
+        refuse_other_arrays(*arrays, names=own)
+        separate = options.get("validate_separately")
+        of_first = separate[0] if separate else options
+        is_numeric = (
+            of_first.get("dtype", "numeric") is not None,
+            bool(separate or options.get("y_numeric")),
+        )
+        named = list(zip(arrays, own, is_numeric, strict=False))
+        for array, name, numeric in named:
+            if numeric:
+                refuse_dates(array, name)
+        try:
+            return check(*arguments, **options)
+        except (TypeError, ValueError) as error:
+            for array, name, numeric in named:
+                explained = _explained(error, array, name, numeric)
+                if explained is not None:
+                    raise explained from error
+            raise
 
     return refuse_and_check
+
+
+def _explained(error, array, name, numeric):
+    """The error with the argument that is no number, and its column, or None."""
+    if "NA is ambiguous" in str(error) or "NAType" in str(error):
+        items = np.asarray(array, dtype=object).flat
+        if any(type(item).__name__ == "NAType" for item in items):
+            return ValueError(f"{name} must hold no missing values, got NA.")
+        return None
+    where = _not_real(array) if numeric and not sparse.issparse(array) else None
+    if where is None:
+        return None
+    kind = TypeError if isinstance(error, TypeError) else ValueError
+    reason = str(error).partition("\n")[0]
+    return kind(f"{name} must hold real numbers{where}: {reason}")
+
+
+def _not_real(array):
+    """Where an array holds text that is no number, complex numbers or other objects."""
+    if hasattr(array, "columns"):
+        columns = {f", not as column {c!r}": array[c] for c in array.columns}
+    else:
+        try:
+            table = np.asarray(array)
+        except ValueError:  # ragged
+            return None
+        if table.dtype.kind in "fiub":
+            return None
+        if table.ndim != 2 or table.dtype.kind != "O":
+            return ""
+        columns = {f", not as column {j}": column for j, column in enumerate(table.T)}
+    for where, column in columns.items():
+        column = np.asarray(column)
+        if column.dtype.kind == "c":
+            return where
+        try:
+            column.astype(np.float64)
+        except (TypeError, ValueError):
+            return where
+    return None
 
 
 check_array = _refusing(utils.check_array, 0)
 check_sample_weight = _refusing(_check_sample_weight, 0, ("sample_weight", "X"))
 check_X_y = _refusing(utils.check_X_y, 0)
 validate_data = _refusing(validation.validate_data, 1)
+
+
+def numeric_targets(y: NDArray[Any]) -> NDArray[Any]:
+    """Targets of `validate_data` as numbers, of which it leaves text as it is."""
+    if y.dtype.kind not in "US":
+        return y
+    return check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
 
 
 def scorer_takes(scorer, name):

@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from .._sklearn import count_masked, is_lazy, refuse_lazy, refuse_masked
+from .._sklearn import (
+    count_masked,
+    is_lazy,
+    refuse_dates,
+    refuse_lazy,
+    refuse_masked,
+)
 from .._typing import Array
 from ._exact import (
     LARGEST_EXACT,
@@ -25,7 +31,11 @@ FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 def check_values(values, name) -> Array:
     """Return `values` as a float32 or float64 array, or say what is wrong with it."""
     # A plain array, the usual case, is spared the slow tests.
-    array = values if type(values) is np.ndarray else as_array(values, name)
+    if type(values) is np.ndarray:
+        array = values
+    else:
+        array = as_array(values, name)
+        refuse_dates(values, name)
     if array.dtype not in FLOATS:
         array = _as_floats(array, name)
     if array.ndim == 0:
@@ -166,6 +176,7 @@ def exact_table(values, name) -> Any:
     No integer may be rounded, and long doubles of a column that differ must not tie.
     NA of pandas becomes NaN. All other arguments are returned as they are.
     """
+    refuse_dates(values, name)
     array = inexact_array(values)
     _refuse_rounded(array, name)
     if array is None:
@@ -210,6 +221,7 @@ def exact_differences(values, name, axis=-1) -> Any:
     axis : int or None, default=-1
         The axis of the slices. None for one slice of all.
     """
+    refuse_dates(values, name)
     array = inexact_array(values)
     if array is None or not (axis is None or _is_axis(axis, array.ndim)):
         return values

@@ -15,7 +15,7 @@ from scipy import sparse
 from sklearn.utils import gen_batches
 
 from .._checks import check_finite, check_values, check_weights
-from .._sklearn import refuse_masked
+from .._sklearn import refuse_dates, refuse_masked
 
 Floats = NDArray[np.float64]
 
@@ -139,6 +139,7 @@ def features(X: Any, number: int) -> Any:
         X = X.tocsr()
     else:
         refuse_masked(X, f"X of block {number}")
+        refuse_dates(X, f"X of block {number}")
         X = X.to_numpy() if hasattr(X, "to_numpy") else np.asanyarray(X)
         if X.dtype != np.float64 and X.dtype != np.float32:
             X = check_values(X, f"X of block {number}")
@@ -152,6 +153,7 @@ def features(X: Any, number: int) -> Any:
 def column(values: Any, name: str, block: Block) -> Floats:
     """One number for each row of a block, in float64."""
     name = f"{name} of block {block.number}"
+    refuse_dates(values, name)
     values = values.to_numpy() if hasattr(values, "to_numpy") else values
     values = check_values(values, name)
     if values.ndim == 2 and values.shape[1] == 1:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from .._checks import check_values, exact_differences
+from .._checks import check_values, exact_differences, nonfinite_error
 from .._sklearn import FitCallbacks
 from ..label_ranking import SoftSpearmanLabelRanker as InMemory
 from ..label_ranking._orders import looks_like_zeros_for_unranked
@@ -145,6 +145,8 @@ def rankings(block: Block) -> Floats:
     check_table(block.y)
     y = block.y.to_numpy() if hasattr(block.y, "to_numpy") else block.y
     y = check_values(exact_differences(y, name), name).astype(np.float64)
+    if np.isinf(y).any():
+        raise nonfinite_error(y, name)
     if y.ndim != 2 or len(y) != n_rows_of(block):
         raise ValueError(
             f"{name} must have shape (n_rows, n_labels), a row for each row of X and a "

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
-from .._sklearn import FitCallbacks, refuse_masked
+from .._sklearn import FitCallbacks, plain_classes, refuse_masked
 from ..classification import SoftTopKClassifier as InMemory
 from ..losses._topk import CrossEntropy, TopKLoss, check_ks
 from ._blocks import Block, Floats, Source, check_frequencies, check_X, n_rows_of
@@ -150,6 +150,7 @@ def labels_and_weights(block: Block) -> tuple[Any, Floats]:
     n_rows = n_rows_of(block)
     refuse_masked(block.y, f"y of block {block.number}")
     labels = block.y.to_numpy() if hasattr(block.y, "to_numpy") else np.asarray(block.y)
+    labels = plain_classes(labels, f"y of block {block.number}")
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.shape != (n_rows,):

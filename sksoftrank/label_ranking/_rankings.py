@@ -12,6 +12,7 @@ from .._checks import exact_differences, warn
 from .._sklearn import (
     StrOptions,
     check_sample_weight,
+    refuse_dates,
     refuse_lazy,
     refuse_masked,
     validate_data,
@@ -211,6 +212,7 @@ def check_table(y):
     """Raise an error if y holds text, which may be read as numbers, or is ragged."""
     refuse_lazy(y, "y")
     refuse_masked(y, "y")
+    refuse_dates(y, "y")
     try:
         array = np.asarray(y)
     except ValueError as error:

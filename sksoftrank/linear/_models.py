@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import as_frequencies, warn
-from .._sklearn import check_sample_weight, validate_data
+from .._sklearn import check_sample_weight, plain_classes, validate_data
 
 # What features may be.
 FEATURES = {"accept_sparse": ["csr", "csc"], "dtype": [np.float64, np.float32]}
@@ -201,6 +201,7 @@ class ClassWeightsMixin:
 
         The last result is the number of rows that the weights stand for.
         """
+        y = plain_classes(y)
         X, y = validate_data(self, X, y, reset=not is_warm, **FEATURES)
         check_classification_targets(y)
         weight = check_sample_weight(

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import column_or_1d
 
 from .._checks import as_frequencies, exact_differences, warn
 from .._sklearn import (
@@ -17,6 +18,7 @@ from .._sklearn import (
     Interval,
     StrOptions,
     fit_context,
+    numeric_targets,
     refuse_masked,
     validate_data,
 )
@@ -333,6 +335,8 @@ class SoftRanker(CallbackSupportMixin, LinearScoresMixin, BaseEstimator):
             ranker for ``loss="ndcg"``.
         """
         refuse_masked(y, "y")
+        if np.ndim(y) == 2:
+            y = column_or_1d(y, warn=True)
         scores = self.predict(X)
         if groups is None:
             groups = np.zeros(len(scores), dtype=np.intp)
@@ -353,7 +357,7 @@ class SoftRanker(CallbackSupportMixin, LinearScoresMixin, BaseEstimator):
         X, y = validate_data(
             self, X, y, y_numeric=True, ensure_min_samples=2, **FEATURES
         )
-        y = np.asarray(y, dtype=np.float64)
+        y = numeric_targets(y).astype(np.float64, copy=False)
         if self.loss == "ndcg" and y.min() < 0:
             raise ValueError(f"y must be at least 0 with loss='ndcg', got {y.min()}.")
         return X, y

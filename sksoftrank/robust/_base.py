@@ -11,6 +11,7 @@ from .._sklearn import (
     BaseEstimator,
     CallbackSupportMixin,
     RegressorMixin,
+    numeric_targets,
     refuse_other_arrays,
     validate_data,
 )
@@ -97,6 +98,7 @@ class RobustLinearModel(
     def _validate(self, X, y, reset=True):
         is_float = getattr(getattr(y, "dtype", None), "kind", "O") == "f"
         X, y = validate_data(self, X, y, y_numeric=True, reset=reset, **FEATURES)
+        y = numeric_targets(y)
         if not is_float:  # None among objects became NaN
             assert_all_finite(y, input_name="y")
         return X, y

@@ -272,12 +272,8 @@ class TrimmedRowsMixin:
         """Residuals in units of the rule and of their spread; rounding errors are 0."""
         check_is_fitted(self)
         refuse_masked(y, "y")
-        y = check_array(
-            column_or_1d(y, warn=True),
-            ensure_2d=False,
-            dtype=np.float64,
-            input_name="y",
-        )
+        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        y = column_or_1d(y, warn=True)
         prediction = self._level(X)
         check_consistent_length(prediction, y)
         residual = (y - prediction) / self._rule.unit

@@ -226,12 +226,13 @@ class SoftTrimmedRegressor(TrimmedRowsMixin, RegressorMixin, SoftTrimmed):
 
     def _check_targets(self, y):
         y = check_array(
-            column_or_1d(y, warn=True),
+            y,
             ensure_2d=False,
             dtype="numeric",
             input_name="y",
             ensure_min_samples=0,  # of X and y the estimator says it
         )
+        y = column_or_1d(y, warn=True)
         largest = np.abs(y.astype(np.float64)).max(initial=0.0)
         if largest > LARGEST_TARGET:
             raise ValueError(

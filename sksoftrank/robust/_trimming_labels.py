@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import warn
-from .._sklearn import ClassifierMixin, refuse_other_arrays
+from .._sklearn import ClassifierMixin, plain_classes, refuse_other_arrays
 from .._typing import CV, Estimator, Features, RandomState
 from ._label_noise import LabelledRows, LabelNoise
 from ._readings import SMALLEST_PROBABILITY, read_scores
@@ -325,7 +325,7 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
         """
         check_is_fitted(self)
         refuse_other_arrays(X, y)
-        y = column_or_1d(y, warn=True)
+        y = plain_classes(column_or_1d(y, warn=True))
         unknown = ~np.isin(y, self.classes_)
         if unknown.any():
             raise ValueError(
@@ -344,7 +344,7 @@ class SoftTrimmedClassifier(ClassifierMixin, SoftTrimmed):
         return self.estimator
 
     def _check_targets(self, y):
-        y = column_or_1d(y, warn=True)
+        y = plain_classes(column_or_1d(y, warn=True))
         assert_all_finite(y, input_name="y")
         check_classification_targets(y)
         self.classes_ = np.unique(y)
