@@ -300,7 +300,7 @@ def plain_classes(y: Any, name: str = "y") -> Any:
         array = np.asarray(y)
     except ValueError:  # ragged
         return y
-    if array.dtype.kind != "O":
+    if array.dtype.kind != "O" or array.ndim == 0:
         return y
     for item in array.flat:
         if item is None or type(item).__name__ == "NAType":
