@@ -1,10 +1,13 @@
 """Tables of which every second or third row is bad, or most weigh nothing."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
 from sksoftrank import SoftLTSRegressor
+from sksoftrank.robust._lts_steps import BAND, MIN_BAND, _Boundary
 
 COEF = np.array([1.0, -2.0, 3.0])
 
@@ -29,6 +32,17 @@ def test_a_bad_row_in_every_period(is_fill):
     model = SoftLTSRegressor(random_state=0).fit(X, y)
     assert_allclose(model.coef_, COEF, atol=0.1)
     assert not model.inlier_mask_[::3].any()
+
+
+@pytest.mark.parametrize("phase", [0, 1, 2])
+def test_the_band_at_the_boundary_is_a_part_of_all_rows(phase):
+    n = 30 * MIN_BAND
+    residual = np.random.default_rng(0).standard_normal(n)
+    residual[phase::3] += 1000
+    weight = (np.abs(residual) < 0.7) / n
+    design = SimpleNamespace(rows=lambda index: index)
+    boundary = _Boundary(design, residual, weight, None, n / 2, BAND)
+    assert boundary.index.size == pytest.approx(BAND * n, rel=0.2)
 
 
 def test_two_laws_in_turns_are_two_laws():

@@ -9,6 +9,7 @@ from ..linear._robust_scale import ROUNDING
 from ..losses._choices import trimmed_gradient
 from ._lts_rows import MOMENTUM
 from ._normal_equations import select
+from ._some_rows import some_rows
 from ._trimmed_squares import Descent
 
 # Concentration steps on large data go on with this fraction of the rows.
@@ -92,7 +93,7 @@ class _Boundary:
             distance = np.abs(residual)
             distance -= distance.max(where=row_weight > 0, initial=0.0)
             np.abs(distance, out=distance)
-            some = distance[:: n_rows // MIN_BAND]
+            some = distance[some_rows(n_rows, MIN_BAND)]
             fraction = min(max(band, MIN_BAND / n_rows), 1.0)
             index = np.flatnonzero(distance <= np.quantile(some, fraction))
         self.index = index
