@@ -149,7 +149,7 @@ def test_wrappers_of_classifiers_without_weights():
     message = "got a GridSearchCV of a KNeighborsClassifier, which does not"
     search = GridSearchCV(KNeighborsClassifier(), {"n_neighbors": [3]})
     with pytest.raises(ValueError, match=message):
-        SoftTrimmedClassifier(search).fit(X, LABEL)
+        SoftTrimmedClassifier(search, random_state=0).fit(X, LABEL)
     # Draws rows by weight itself.
     bag = BaggingRegressor(DecisionTreeRegressor(max_depth=3), random_state=0)
     model = SoftTrimmedRegressor(bag, random_state=0).fit(X, Y)

@@ -105,7 +105,8 @@ def test_boosting_on_corrupted_targets(fraction, shift):
 def test_errors_on_training_rows_do_not_serve_flexible_models():
     X, y, _, bad = corrupted_friedman(0.3, 30)
     tree = DecisionTreeRegressor(random_state=0)  # predicts its training rows
-    memorised = SoftTrimmedRegressor(tree, trim=0.5, cv="train").fit(X, y)
+    memorised = SoftTrimmedRegressor(tree, trim=0.5, cv="train", random_state=0)
+    memorised.fit(X, y)
     model = SoftTrimmedRegressor(tree, cv=3, random_state=0).fit(X, y)
     assert_allclose(memorised.inlier_weight_, 0.5, rtol=1e-12)
     assert model.inlier_weight_[bad].mean() < 0.3 * model.inlier_weight_.mean()
@@ -361,20 +362,21 @@ def test_weights_reach_all_steps_of_a_pipeline():
 
 def test_metadata_routing():
     X, y, _, outliers = make_contaminated_regression(random_state=0)
-    expected = SoftTrimmedRegressor(make_pipeline(PCA(3), Ridge()), random_state=0).fit(
-        X, y
-    )
+    expected = SoftTrimmedRegressor(
+        make_pipeline(PCA(3, random_state=0), Ridge()), random_state=0
+    ).fit(X, y)
     with config_context(enable_metadata_routing=True):
-        pipeline = make_pipeline(PCA(3), Ridge())
+        pipeline = make_pipeline(PCA(3, random_state=0), Ridge())
         model = SoftTrimmedRegressor(pipeline, random_state=0).fit(X, y)
         assert_array_equal(model.inlier_weight_, expected.inlier_weight_)
         single = SoftTrimmedRegressor(Ridge(), random_state=0).fit(X, y)
         assert not single.inlier_mask_[outliers].any()
         scaled = make_pipeline(StandardScaler(), Ridge())
         with pytest.raises(ValueError, match="not explicitly set"):
-            SoftTrimmedRegressor(scaled).fit(X, y)
+            SoftTrimmedRegressor(scaled, random_state=0).fit(X, y)
         scaled[0].set_fit_request(sample_weight=True)
-        scaled = SoftTrimmedRegressor(scaled, cv="train").fit(X, y)
+        scaled = SoftTrimmedRegressor(scaled, cv="train", random_state=0)
+        scaled.fit(X, y)
         mean = np.average(X, axis=0, weights=scaled.inlier_weight_)
         assert_allclose(scaled.estimator_[0].mean_, mean, atol=1e-9)
 
@@ -599,7 +601,7 @@ def test_estimator_without_sample_weights():
         make_pipeline(StandardScaler(), KNeighborsRegressor()),
     ):
         with pytest.raises(ValueError, match=message):
-            SoftTrimmedRegressor(estimator).fit(X, y)
+            SoftTrimmedRegressor(estimator, random_state=0).fit(X, y)
 
 
 def test_not_settled():

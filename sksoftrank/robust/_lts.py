@@ -174,8 +174,9 @@ class SoftLTSRegressor(LTSFits):
         rows do not determine a coefficient, by name; if there is another minimum, far
         away and about as good, or better for all but a tight cluster; if no residual of
         "sort" is small; if wide features are not searched in full; if most rows of a
-        part of X are ignored without need, or nearly all that have one value far from
-        the others of its column, as codes for missing values are.
+        part of X are ignored without need; if one value is far from all others of its
+        column, as codes for missing values are: a usual code such as -999, or one a
+        hundred ranges away, in any row, another in five rows or more.
 
     See Also
     --------
