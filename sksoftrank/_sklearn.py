@@ -296,6 +296,8 @@ def plain_classes(y: Any, name: str = "y") -> Any:
     Or say that one of the objects is a missing class.
     """
     refuse_masked(y, name)
+    if is_lazy(y):  # which a check refuses
+        return y
     try:
         array = np.asarray(y)
     except ValueError:  # ragged
