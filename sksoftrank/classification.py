@@ -94,6 +94,8 @@ class SoftTopKClassifier(
     tol : float, default=1e-4
         Iterations stop where no derivative of the objective exceeds this in whitened
         coordinates, or where an iteration lowers it by less than ``tol / 100`` of it.
+        At a kink that may be far above a minimum; with `warm_start` another fit goes on
+        from there.
     warm_start : bool, default=False
         Whether both fits start from the coefficients of the previous ones, which needs
         the same features and classes.
@@ -102,7 +104,8 @@ class SoftTopKClassifier(
     early_stopping : bool or "auto", default="auto"
         Whether iterations end where rows that are left out (three folds; from 3000
         rows on as many as hold 3000) are predicted best, by the top-k accuracy of up to
-        60 iterations. If that is no better than the logistic regression, by half a
+        60 iterations. The folds depend on the order of the features, and on that of the
+        rows not. If that is no better than the logistic regression, by half a
         standard error, this is the fit. "auto" means where `alpha` is None. A fit that
         goes on from another one (`warm_start`), or to batches, does not look.
 
@@ -154,8 +157,9 @@ class SoftTopKClassifier(
         + \frac{\alpha}{2} \sum_{c,j} \bigl(s_j (W_{cj} - V_{cj})\bigr)^2
 
     where R are soft ranks, the largest score has rank 1 and h is the `growth`. It is
-    not convex; the penalty keeps the minimum near the logistic regression, which counts
-    where that makes no errors in training. Units of the features do not matter.
+    not convex and has kinks: of several ends rounding may decide which is found. The
+    penalty keeps the minimum near the logistic regression, which counts where that
+    makes no errors in training. Units of the features do not matter.
 
     Scores are no log odds any more, and there is no `predict_proba`: where calibrated
     probabilities are needed wrap it in `sklearn.calibration.CalibratedClassifierCV`.
