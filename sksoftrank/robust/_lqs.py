@@ -176,7 +176,7 @@ class SoftLQSRegressor(RobustLinearModel):
     second for 1000 observations of 10 features, 2 s of 20.
 
     Sample weights are frequencies, and `sigma` is for precisions, as for
-    `SoftLTSRegressor`; so are redundant features, rare ones and fill values.
+    `SoftLTSRegressor`; so are redundant features, rare ones, fill values and few rows.
     ``epsilon=0`` takes up to 500 coefficients of linearly independent features.
 
     References

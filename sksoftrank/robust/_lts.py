@@ -229,6 +229,9 @@ class SoftLTSRegressor(LTSFits):
     number p of coefficients is the rank, and coefficients are the smallest that predict
     the same. What the data hold by rounding only counts as constant.
 
+    No more rows than coefficients are all fitted exactly, without a warning: a `scale_`
+    of 0 and infinite standard errors say that nothing is left to tell errors by.
+
     Directions that the h kept rows do not see, such as rare dummies or the difference
     of two nearly equal features, are fitted by the same estimator to the rows that see
     them, before all rows are judged again. Where most of these rows disagree the
