@@ -211,6 +211,20 @@ def test_epsilon_and_k_by_row_have_derivatives(framework):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("scale", [1e-9, 1e-100])
+def test_entropic_sorts_of_close_values_keep_their_digits(framework, scale):
+    expected = sksoftrank.soft_sort(
+        VALUES * scale, 20 / scale, regularization="entropic"
+    )
+    # A tensor of epsilon takes the formula.
+    epsilon = framework.array(np.array(20 / scale))
+    found = framework.soft.soft_sort(
+        framework.array(VALUES * scale), epsilon, regularization="entropic"
+    )
+    assert_allclose(np.asarray(found), expected, atol=1e-14 * scale)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("regularization", ["quadratic", "entropic"])
 def test_derivatives_in_an_epsilon_of_0(framework, regularization):
     """Hard results move with epsilon, where a choice takes values in part."""

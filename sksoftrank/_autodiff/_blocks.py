@@ -129,7 +129,14 @@ def sorted_values(
     fall = epsilon.divide(inside)
     total = blocks.sum(xp.exp(x - start))
     rho = blocks.sum(xp.exp(-fall))
-    return sign * (start + (xp.log(total / rho) - fall))
+    # Values that are close keep their digits.
+    total_less_1 = blocks.sum(xp.expm1(x - start)) / blocks.size
+    rho_less_1 = blocks.sum(xp.expm1(-fall)) / blocks.size
+    is_close = (total_less_1 > -0.5) & (rho_less_1 > -0.5)
+    zeros = xp.zeros_like(x)
+    close = xp.log1p(xp.where(is_close, total_less_1, zeros))
+    close = close - xp.log1p(xp.where(is_close, rho_less_1, zeros))
+    return sign * (start + (xp.where(is_close, close, xp.log(total / rho)) - fall))
 
 
 def isotonic(xp: Any, s: Any, w: Any, first: Any, regularization: str) -> Any:
