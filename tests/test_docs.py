@@ -138,6 +138,16 @@ def test_readme_on_pypi():
     assert [x for x in addresses if not x.startswith(("https://", "#"))] == []
 
 
+def test_pages_that_the_readme_links_are_whole_on_github():
+    """It shows no roles and no lists of pages."""
+    linked = r"/sksoftrank/blob/main/(\S+?\.rst)\)"
+    pages = re.findall(linked, (ROOT / "README.md").read_text())
+    assert pages
+    for page in pages:
+        text = (ROOT / page).read_text()
+        assert re.findall(r":doc:`/auto_examples/|\.\. toctree::", text) == [], page
+
+
 def test_version_in_words():
     """The citation and the changelog are of this version."""
     citation = (ROOT / "CITATION.cff").read_text()

@@ -158,6 +158,15 @@ def test_no_slices(case):
     assert jax.jit(f)(jnp.zeros((2, 0, N))).shape == expected.shape
 
 
+def test_numpy_functions_take_bfloat16():
+    x = jnp.asarray(VALUES, dtype="bfloat16")
+    expected = sksoftrank.soft_rank(np.asarray(x, dtype=np.float32), 0.5)
+    for array in (x, np.asarray(x)):
+        found = sksoftrank.soft_rank(array, 0.5)
+        assert found.dtype == np.float32
+        assert_close(found, expected, 0)
+
+
 def test_without_float64():
     jax.config.update("jax_enable_x64", False)
     x = jnp.asarray(VALUES)

@@ -336,9 +336,26 @@ def test_rows_without_two_ranked_labels(loss):
         value, gradient = loss(scores[empty], truth[empty])
         assert value == 0.0
         assert_array_equal(gradient, np.zeros_like(scores[empty]))
-    value, gradient = loss(scores[:, :1], truth[:, :1])
+    value, gradient = loss(scores[:1, :1], truth[:1, :1])
     assert value == 0.0
     assert_array_equal(gradient, 0)
+
+
+@pytest.mark.parametrize("loss", [soft_spearman_loss, soft_ndcg_loss])
+def test_a_column_has_nothing_to_rank(loss):
+    scores, truth, _ = rows(n=4, missing=0)
+    message = r"two labels or more in a row, got shape \(4, 1\), .* pass scores\.T"
+    with pytest.raises(ValueError, match=message):
+        loss(scores[:, :1], truth[:, :1])
+    with pytest.raises(ValueError, match=message):
+        loss(scores[:, :1], truth[:, 0])
+    assert loss(scores[:, :1].T, truth[:, :1].T, 0.1)[0] > 0
+    # Groups of one are left out beside others.
+    groups = [0, 0, 0, 1]
+    expected = loss(scores[:3, 0], truth[:3, 0], 0.1, groups=groups[:3])
+    value, gradient = loss(scores[:, 0], truth[:, 0], 0.1, groups=groups)
+    assert value == expected[0] > 0
+    assert_array_equal(gradient, [*expected[1], 0.0])
 
 
 @pytest.mark.parametrize("loss", [soft_spearman_loss, soft_ndcg_loss])
@@ -380,7 +397,7 @@ def test_groups_that_are_in_order_of_columns(loss):
         ({"truth": [[1.0, np.inf]]}, ValueError, "must be finite, got .* 1 infinite"),
         ({"scores": [["a", "b"]]}, TypeError, "scores must be an array of real"),
         ({"epsilon": -1}, ValueError, "epsilon must be a finite number >= 0"),
-        ({"regularization": "l2"}, ValueError, "regularization must be 'quadratic'"),
+        ({"regularization": "l2"}, ValueError, "got 'l2', which is 'quadratic' here"),
         ({"regularization": None}, ValueError, "regularization must be 'quadratic'"),
         ({"sample_weight": [-1.0]}, ValueError, "sample_weight must be at least 0"),
         (

@@ -1,7 +1,9 @@
 """The operators for PyTorch against those in NumPy, through every transformation."""
 
+import pickle
 import subprocess
 import sys
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from numpy.testing import assert_allclose
 from scipy.stats import spearmanr
 
 import sksoftrank
+import sksoftrank.losses
 
 torch = pytest.importorskip("torch", reason="needs torch")
 from sksoftrank import torch as soft  # noqa: E402
@@ -329,6 +332,51 @@ def test_numpy_functions_without_a_sister_want_constants():
     with pytest.raises(TypeError, match=r"where that has none pass .* \.detach\(\)"):
         sksoftrank.epsilon_bounds(x)
     assert sksoftrank.epsilon_bounds(x.detach()) == sksoftrank.epsilon_bounds(VALUES[0])
+
+
+def test_numpy_functions_take_bfloat16():
+    x = tensor(VALUES).bfloat16()
+    expected = sksoftrank.soft_rank(x.float().numpy(), 0.5)
+    found = sksoftrank.soft_rank(x, 0.5)
+    assert found.dtype == np.float32
+    assert_close(found, expected, 0)
+    epsilon = x[:, 0].abs()
+    expected = sksoftrank.soft_rank(VALUES, epsilon.double())
+    assert_close(sksoftrank.soft_rank(VALUES, epsilon), expected, 0)
+    bounds = [sksoftrank.epsilon_bounds(row) for row in (x[0], x[0].float())]
+    assert bounds[0] == bounds[1]
+    ranks = -x.double()
+    loss, _ = sksoftrank.losses.soft_spearman_loss(x, ranks)
+    assert loss == sksoftrank.losses.soft_spearman_loss(x.double(), ranks)[0]
+    for wrong in ([x[0, 0], x[0, 1]], x.to(torch.float8_e5m2)):
+        with pytest.raises(TypeError, match=r"values must be .*; convert it with"):
+            sksoftrank.soft_rank(wrong)
+    with pytest.raises(TypeError, match=r"values must be .*\.to_dense\(\) first\.$"):
+        sksoftrank.soft_rank(x.to_sparse())
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: soft.SpearmanLoss("l2", 0.1),
+            r"SpearmanLoss\(\) takes at most 1 positional argument, epsilon, but 2",
+        ),
+        (lambda: soft.NDCGLoss(regularization_strength=1), "it is called epsilon here"),
+        (lambda: soft.TopKLoss(regularization="kl"), "it is called operator here"),
+        (lambda: soft.TrimmedLoss(2, 0.1, dim=0), "there are n_kept and epsilon"),
+    ],
+)
+def test_wrong_settings_of_modules(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
+def test_modules_can_be_copied():
+    module = soft.TrimmedLoss(2, epsilon=torch.nn.Parameter(torch.tensor(0.5)))
+    for copied in (deepcopy(module), pickle.loads(pickle.dumps(module))):
+        assert repr(copied) == repr(module)
+        assert copied.epsilon is not module.epsilon
 
 
 def test_spearman_loss_in_units_of_the_correlation():

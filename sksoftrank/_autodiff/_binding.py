@@ -10,6 +10,13 @@ from ._types import Array
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
+# What torchsort and PyTorch call arguments, and losses of others of ours.
+OTHER_NAMES = {
+    "regularization_strength": "epsilon",
+    "dim": "axis",
+    "regularization": "operator",
+}
+
 
 class Binding:
     """Makes functions of a module from methods: name, signature and docstring its own.
@@ -35,20 +42,19 @@ class Binding:
         # What is said of wrong keywords names the method.
         cast(Any, method).__func__.__qualname__ = method.__name__
 
+        signature = inspect.signature(method)
+        positional, names = names_of_arguments(signature)
+
         @wraps(method)
         def function(*arguments: Any, **options: Any) -> Any:
-            if "groups" in options:
-                raise TypeError(
-                    f"{method.__name__} takes no groups for arrays that are "
-                    f"differentiated: make a row of each, filled up with NaN, and omit "
-                    f"these."
-                )
+            unknown = [name for name in options if name not in names]
+            if unknown or len(arguments) > len(positional):
+                raise call_error(method.__name__, signature, len(arguments), unknown)
             return method(*arguments, **options)
 
         function.__module__ = self._module
         function.__qualname__ = method.__name__
         function.__doc__ = self._in_words(f"{inspect.getdoc(method)}\n")
-        signature = inspect.signature(method)
         function.__annotations__ = {
             name: self._in_types(annotation)
             for name, annotation in method.__annotations__.items()
@@ -75,3 +81,49 @@ class Binding:
         for pattern, replacement in self._words.items():
             text = re.sub(pattern, replacement, text)
         return text
+
+
+def names_of_arguments(signature: inspect.Signature) -> tuple[list[str], list[str]]:
+    """Names of the arguments that may be given by position, and of all."""
+    parameters = signature.parameters.values()
+    return (
+        [one.name for one in parameters if one.kind is not one.KEYWORD_ONLY],
+        [one.name for one in parameters],
+    )
+
+
+def call_error(
+    function: str, signature: inspect.Signature, n_positional: int, unknown: list[str]
+) -> TypeError:
+    """The exception for arguments that a function does not have.
+
+    Python's own counts `self` of what is a method here.
+    """
+    positional, names = names_of_arguments(signature)
+    if not unknown:
+        said = f"{function}() takes at most {len(positional)} positional argument"
+        said += f"{'s' * (len(positional) != 1)}, {_listed(positional)}, "
+        said += f"but {n_positional} were given"
+        by_name = names[len(positional) :]
+        return TypeError(
+            f"{said}: pass {_listed(by_name, 'or')} by name." if by_name else f"{said}."
+        )
+    name = unknown[0]
+    if name == "groups":
+        return TypeError(
+            f"{function} takes no groups for arrays that are differentiated: make a "
+            f"row of each, filled up with NaN, and omit these."
+        )
+    if name == "return_jacobian":
+        hint = "derivatives are those of the framework"
+    elif OTHER_NAMES.get(name) in names:
+        hint = f"it is called {OTHER_NAMES[name]} here"
+    else:
+        hint = f"there are {_listed(names)}"
+    return TypeError(
+        f"{function}() got an unexpected keyword argument {name!r}: {hint}."
+    )
+
+
+def _listed(names: list[str], word: str = "and") -> str:
+    return f" {word} ".join([*filter(None, [", ".join(names[:-1])]), names[-1]])

@@ -8,7 +8,7 @@ from typing import Any, Generic
 import numpy as np
 
 from .._typing import NanPolicy, RankRegularization, TopKSquashing
-from ..losses._ranking import _check_top_weight, check_cutoff
+from ..losses._ranking import _check_top_weight, check_cutoff, check_not_column
 from ..losses._topk import GROWTHS, _check_option, check_ks
 from ._arguments import Axis, check_strength, wide
 from ._choices import Data, window_mean
@@ -47,7 +47,8 @@ class Losses(Generic[Array]):
         Parameters
         ----------
         scores : torch.Tensor of shape (n_rows, n_labels)
-            Scores; the larger, the better.
+            Scores; the larger, the better. A column of several rows, as nets give it,
+            has nothing to rank, and raises: pass its transpose.
         ranks : array-like of shape (n_rows, n_labels)
             True ranks, the smaller, the better; NaN marks labels that are not ranked.
             Each row is ranked anew among its ranked labels, so of numbers of which
@@ -65,7 +66,8 @@ class Losses(Generic[Array]):
         Returns
         -------
         loss : torch.Tensor of shape ()
-            In the type of the first argument.
+            In the type of the first argument, but float32 for 16 bits, in which losses
+            overflow and small gradients vanish.
 
         Raises
         ------
@@ -119,7 +121,8 @@ class Losses(Generic[Array]):
         Parameters
         ----------
         scores : torch.Tensor of shape (n_rows, n_labels)
-            Scores; the larger, the better.
+            Scores; the larger, the better. A column of several rows, as nets give it,
+            has nothing to rank, and raises: pass its transpose.
         relevance : array-like of shape (n_rows, n_labels)
             True relevances, at least 0; NaN marks labels that are not ranked.
         epsilon : float, torch.Tensor or array-like, default=1.0
@@ -135,7 +138,8 @@ class Losses(Generic[Array]):
         Returns
         -------
         loss : torch.Tensor of shape ()
-            In the type of the first argument.
+            In the type of the first argument, but float32 for 16 bits, in which losses
+            overflow and small gradients vanish.
 
         Raises
         ------
@@ -218,7 +222,8 @@ class Losses(Generic[Array]):
         Returns
         -------
         loss : torch.Tensor of shape ()
-            In the type of the first argument.
+            In the type of the first argument, but float32 for 16 bits, in which losses
+            overflow and small gradients vanish.
 
         Raises
         ------
@@ -245,7 +250,7 @@ class Losses(Generic[Array]):
         n_rows, n_classes = scores.shape
         shares = check_ks(k, n_classes)
         labels = xp.check_labels(labels, "labels", n_rows, n_classes)
-        dtype, (x,) = wide(xp, scores)
+        _, (x,) = wide(xp, scores)
         x = xp.sigmoid(x) if squashing is not None else x
         found = self._ranks.soft_rank(
             x, epsilon, regularization=operator, descending=True
@@ -258,7 +263,7 @@ class Losses(Generic[Array]):
                 excess / (1 + excess) if growth == "bounded" else excess
             )
         weight = _row_weight(xp, sample_weight, xp.ones_like(true))
-        return xp.astype(xp.dot(weight, loss), dtype)
+        return xp.dot(weight, loss)
 
     def trimmed_loss(
         self,
@@ -285,7 +290,8 @@ class Losses(Generic[Array]):
         Returns
         -------
         loss : torch.Tensor of shape ()
-            In the type of the first argument.
+            In the type of the first argument, but float32 for 16 bits, in which losses
+            overflow and small gradients vanish.
 
         Raises
         ------
@@ -314,7 +320,7 @@ class Losses(Generic[Array]):
             raise TypeError(f"n_kept must be a real number, got {n_kept!r}.")
         if not n_kept > 0:
             raise ValueError(f"n_kept must be above 0, got {n_kept}.")
-        dtype, (x,) = wide(xp, losses)
+        _, (x,) = wide(xp, losses)
         strength = check_strength(xp, epsilon, Axis(xp, x.shape, 0), x)
         weights = None
         if sample_weight is not None:
@@ -331,7 +337,7 @@ class Losses(Generic[Array]):
             "quadratic",
             "n_kept must be at most the number of losses or the sum of their weights",
         )
-        return xp.astype(value[0], dtype)
+        return value[0]
 
 
 class _Rows:
@@ -355,7 +361,8 @@ class _Rows:
     ) -> None:
         self._xp, self._ranks = xp, ranks
         scores = _check_scores(xp, scores, "n_labels")
-        self._dtype, (self.scores,) = wide(xp, scores)
+        check_not_column(tuple(scores.shape), name)
+        _, (self.scores,) = wide(xp, scores)
         truth = xp.as_floats(truth, name, self.scores)
         _check_shape(truth, name, tuple(scores.shape))
         self.truth = truth = xp.detach(truth)
@@ -397,8 +404,7 @@ class _Rows:
 
     def total(self, losses: Any) -> Any:
         """The weighted mean of the rows."""
-        xp = self._xp
-        return xp.astype(xp.dot(self._weight, losses), self._dtype)
+        return self._xp.dot(self._weight, losses)
 
 
 def _check_scores(xp: Any, scores: Any, columns: str) -> Any:

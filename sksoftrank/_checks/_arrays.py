@@ -61,6 +61,19 @@ def as_array(values, name) -> Array:
         raise ValueError(
             f"{name} must be a rectangular array of real numbers: {error}"
         ) from error
+    except TypeError as error:
+        if is_bfloat16(values):
+            return np.asarray(values.float())
+        hint = "; convert it with .float()" if "ScalarType" in str(error) else ""
+        raise TypeError(
+            f"{name} must be an array that NumPy can read: {str(error).strip('.')}"
+            f"{hint}."
+        ) from error
+
+
+def is_bfloat16(values) -> bool:
+    """Whether it is a tensor of PyTorch of the type that NumPy lacks."""
+    return str(getattr(values, "dtype", None)) == "torch.bfloat16"
 
 
 def traced_by(value) -> str | None:
@@ -117,6 +130,9 @@ def _as_floats(array, name) -> Array:
             raise ValueError(f"{name} must fit into float64: {error}.") from error
         except (TypeError, ValueError) as error:
             raise TypeError(f"{name} must hold real numbers only: {error}.") from error
+    is_plain = array.dtype.names is None
+    if kind == "V" and is_plain and np.can_cast(array.dtype, np.float32):
+        return array.astype(np.float32)  # types of JAX that NumPy lacks: bfloat16
     if kind not in "fiub":
         raise TypeError(
             f"{name} must be an array of real numbers, got dtype {array.dtype}."
@@ -250,7 +266,7 @@ def inexact_array(values):
             is_frame = hasattr(values, "iloc")
             array = values.to_numpy(object) if is_frame else np.array(values, object)
             kind = "O"
-    except ValueError:  # ragged
+    except (TypeError, ValueError):  # ragged, or nothing that NumPy can read
         return None
     if array.ndim == 0 or array.size == 0:
         return None

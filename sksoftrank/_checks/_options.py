@@ -10,6 +10,8 @@ from .. import _pav
 from ._arrays import nonfinite_error, refuse_traced
 
 KINDS = {"quadratic": _pav.QUADRATIC, "entropic": _pav.ENTROPIC, "kl": _pav.KL}
+# What torchsort and fast-soft-sort call regularizations.
+OTHER_NAMES = {"l2": "quadratic", "kl": "entropic"}
 
 
 def check_epsilon(epsilon):
@@ -54,7 +56,11 @@ def check_regularization(regularization, allowed) -> int:
     """Return the kernel's number of `regularization`."""
     if not isinstance(regularization, str) or regularization not in allowed:
         options = " or ".join(repr(option) for option in allowed)
-        raise ValueError(f"regularization must be {options}, got {regularization!r}.")
+        ours = OTHER_NAMES.get(str(regularization))
+        hint = f", which is {ours!r} here" if ours in allowed else ""
+        raise ValueError(
+            f"regularization must be {options}, got {regularization!r}{hint}."
+        )
     return KINDS[regularization]
 
 

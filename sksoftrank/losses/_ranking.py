@@ -45,7 +45,8 @@ def soft_spearman_loss(
     Parameters
     ----------
     scores : array-like of shape (n_rows, n_labels) or, with `groups`, (n_samples,)
-        Scores, the larger, the better; finite where a label is ranked.
+        Scores, the larger, the better; finite where a label is ranked. A column of
+        several rows has nothing to rank, and raises: pass its transpose.
     ranks : array-like of the shape of `scores`
         True ranks, the smaller, the better; NaN marks labels that are not ranked. Each
         row is ranked anew among its ranked labels, so any numbers do, and ties get
@@ -149,7 +150,8 @@ def soft_ndcg_loss(
     Parameters
     ----------
     scores : array-like of shape (n_rows, n_labels) or, with `groups`, (n_samples,)
-        Scores, the larger, the better; finite where a label is ranked.
+        Scores, the larger, the better; finite where a label is ranked. A column of
+        several rows has nothing to rank, and raises: pass its transpose.
     relevance : array-like of the shape of `scores`
         True relevances, at least 0; NaN marks labels that are not ranked.
     epsilon : float, default=1.0
@@ -251,6 +253,8 @@ def _check_rows(scores, truth, name, groups=None):
         raise ValueError(
             f"scores must have shape (n_rows, n_labels), got {scores.shape}."
         )
+    else:
+        check_not_column(scores.shape, name)
     if truth.shape != scores.shape:
         raise ValueError(
             f"{name} must have the shape of scores, {scores.shape}, got {truth.shape}."
@@ -264,6 +268,20 @@ def _check_rows(scores, truth, name, groups=None):
         check_all(scores[~is_unranked], "scores")
         return np.where(is_unranked, 0.0, scores), truth
     return check_all(scores, "scores"), truth
+
+
+def check_not_column(shape, name):
+    """Raise for a column of scores, such as nets give: alone in its row each ranks 1.
+
+    One row of one label is left, as the last batch of lists may be.
+    """
+    n_rows, n_labels = shape
+    if n_labels == 1 and n_rows > 1:
+        raise ValueError(
+            f"scores must have two labels or more in a row, got shape {shape}, in "
+            f"which there is nothing to rank: to rank these {n_rows}, pass scores.T, "
+            f"of shape (1, {n_rows}), and {name} of that shape."
+        )
 
 
 def _check_row_weight(sample_weight, n_rows):

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from inspect import signature
+from typing import Any, Self
 
 from torch import Tensor, nn
 
+from .._autodiff._binding import call_error, names_of_arguments
 from .._autodiff._types import Growth, Numbers
 from .._typing import RankRegularization, TopKSquashing
 from ._functions import ndcg_loss, spearman_loss, topk_loss, trimmed_loss
@@ -14,6 +16,14 @@ from ._functions import ndcg_loss, spearman_loss, topk_loss, trimmed_loss
 
 class _Loss(nn.Module):
     """A loss whose settings are attributes."""
+
+    def __new__(cls, *arguments: Any, **options: Any) -> Self:
+        """Say what is wrong with arguments that `__init__` would refuse."""
+        positional, names = names_of_arguments(signature(cls))
+        unknown = [name for name in options if name not in names]
+        if unknown or len(arguments) > len(positional):
+            raise call_error(cls.__name__, signature(cls), len(arguments), unknown)
+        return super().__new__(cls)
 
     def extra_repr(self) -> str:
         """The settings, for `repr`.
