@@ -63,7 +63,7 @@ def as_array(values, name) -> Array:
         ) from error
     except TypeError as error:
         if is_bfloat16(values):
-            return np.asarray(values.float())
+            return as_array(values.float(), name)
         hint = "; convert it with .float()" if "ScalarType" in str(error) else ""
         raise TypeError(
             f"{name} must be an array that NumPy can read: {str(error).strip('.')}"
