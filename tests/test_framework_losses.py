@@ -67,8 +67,15 @@ def test_a_column_has_nothing_to_rank(framework, name, truth):
             loss(column, other)
     with pytest.raises(ValueError, match=message):
         framework.gradient(lambda x: loss(x, np.ones((7, 1))), VALUES[:1].T)
-    assert float(loss(column.T, np.arange(7.0)[None])) > 0
-    # Lists of one, as the last batch may be, say nothing.
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["spearman_loss", "ndcg_loss"])
+def test_the_row_of_a_column(framework, name):
+    loss, column = getattr(framework.soft, name), framework.array(VALUES[:1].T)
+    expected, _ = getattr(losses, f"soft_{name}")(VALUES[:1], [np.arange(7.0)])
+    assert_allclose(float(loss(column.T, [np.arange(7.0)])), expected, rtol=1e-13)
+    # A list of one, as the last batch may be, says nothing.
     assert float(loss(column[:1], [[1.0]])) == 0
 
 
