@@ -3,6 +3,7 @@
 import copy
 import inspect
 from functools import partial
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -254,9 +255,9 @@ def test_displays():
 
 @pytest.mark.parametrize("framework", ["torch", "jax"])
 def test_frameworks(framework):
-    module = pytest.importorskip(f"sksoftrank.{framework}", exc_type=ImportError)
-    as_array = pytest.importorskip(framework)
-    as_array = as_array.numpy.asarray if framework == "jax" else as_array.tensor
+    found = pytest.importorskip(framework, reason=f"needs {framework}")
+    module = import_module(f"sksoftrank.{framework}")
+    as_array = found.numpy.asarray if framework == "jax" else found.tensor
     values = as_array(np.array([ROW, ROW], dtype=np.float32))
     calls = [
         (module.soft_rank, {"epsilon": [1.0, 2.0]}),
