@@ -148,6 +148,7 @@ def test_what_a_code_is():
         "majority": np.append(ages, np.full(100, -999.0)),
         "none": ages[:0],
         "one": ages[:1],
+        "huge": np.append(1e308 * np.linspace(-1.7, 1.7, 90), -1.79e308),
     }
     for name, column in others.items():
         assert find_codes(column[:, None]) == [], name

@@ -70,6 +70,7 @@ def find_fill_values(table, ignored):
     return sorted({fill.column: fill for fill in found}.values())
 
 
+@np.errstate(over="ignore")
 def find_codes(table):
     """Values that look like codes, whatever a fit makes of their rows.
 
@@ -90,9 +91,9 @@ def find_codes(table):
         return []
     ordered = np.sort(table, axis=0)
     low, high = ordered[[len(table) // 4, 3 * len(table) // 4]]
-    with np.errstate(over="ignore"):  # a cheap first look, for there are seldom any
-        gap = np.diff(ordered, axis=0).max(axis=0, initial=0)
-        has_gap = gap > GAP * (high - low)
+    # A cheap first look, for there are seldom any.
+    gap = np.diff(ordered, axis=0).max(axis=0, initial=0)
+    has_gap = gap > GAP * (high - low)
     is_usual = np.isin(np.abs(ordered[[0, -1]]), USUAL_CODES).any(axis=0)
     found = []
     for j in np.flatnonzero(has_gap | is_usual):
@@ -141,8 +142,7 @@ def _is_apart(column, value, gap=GAP):
     if np.unique(others).size < MIN_VALUES:
         return False
     low, high = np.quantile(others, [0.05, 0.95])
-    with np.errstate(over="ignore"):
-        return 0 < gap * (high - low) < np.abs(others - value).min()
+    return 0 < gap * (high - low) < np.abs(others - value).min()
 
 
 def _is_told(ignored, rows):
