@@ -6,6 +6,7 @@ import inspect
 import numpy as np
 import pandas as pd
 import pytest
+from input_table import AS_SCIKIT_LEARN, OURS
 from numpy.testing import assert_allclose
 from test_masked_arrays import ESTIMATORS, LABELS, RANKS, Y
 
@@ -165,6 +166,28 @@ def test_weights_that_are_dates():
         for call in (model.fit, model.score):
             with pytest.raises(TypeError, match=r"^sample_weight must "):
                 call(X, y, sample_weight=DATES - DATES[0])
+
+
+@pytest.mark.parametrize(("function", "arguments"), [*OURS, *AS_SCIKIT_LEARN])
+def test_functions_take_any_layout(function, arguments):
+    expected = function(**arguments)
+    for name, values in arguments.items():
+        if not isinstance(values, list):
+            continue
+        array = np.array(values)
+        wide = np.zeros([2 * n for n in array.shape], array.dtype)
+        every_second = wide[(slice(None, None, 2),) * array.ndim]
+        every_second[...] = array
+        swapped = array.astype(array.dtype.newbyteorder())
+        others = [np.asfortranarray(array), every_second, swapped, array[::-1][::-1]]
+        others += [pd.DataFrame(array)] if array.ndim == 2 else [pd.Series(array)]
+        for other in others:
+            found = function(**arguments | {name: other})
+            first, second = (
+                r if isinstance(r, tuple) else (r,) for r in (found, expected)
+            )
+            for one, two in zip(first, second, strict=True):
+                assert_allclose(one, two, rtol=1e-12, atol=1e-12)
 
 
 def test_dates_in_functions():

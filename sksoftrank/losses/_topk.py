@@ -156,7 +156,8 @@ def soft_topk_loss(
     if groups is not None and squashing is None:
         scores = exact_within(scores, "scores", groups)
     check_all = check_finite if groups is None else check_numbers
-    scores = check_all(check(scores, "scores"), "scores").astype(np.float64)
+    scores = check_all(check(scores, "scores"), "scores")
+    scores = scores.astype(np.float64, order="C")
     layout = None
     if groups is not None:
         check_flat(scores, "scores")
