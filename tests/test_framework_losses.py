@@ -73,8 +73,8 @@ def test_a_column_has_nothing_to_rank(framework, name, truth):
 @pytest.mark.parametrize("name", ["spearman_loss", "ndcg_loss"])
 def test_the_row_of_a_column(framework, name):
     loss, column = getattr(framework.soft, name), framework.array(VALUES[:1].T)
-    expected, _ = getattr(losses, f"soft_{name}")(VALUES[:1], [np.arange(7.0)])
-    assert_allclose(float(loss(column.T, [np.arange(7.0)])), expected, rtol=1e-13)
+    expected, _ = getattr(losses, f"soft_{name}")(VALUES[:1], np.arange(7.0)[None])
+    assert_allclose(float(loss(column.T, np.arange(7.0)[None])), expected, rtol=1e-13)
     # A list of one, as the last batch may be, says nothing.
     assert float(loss(column[:1], [[1.0]])) == 0
 
