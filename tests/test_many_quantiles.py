@@ -97,3 +97,11 @@ def test_many_quantiles_of_a_row_do_not_depend_on_what_others_lack(weights, epsi
             assert_array_equal(soft_quantile(row, levels, **options), own)
             one = [soft_quantile(row, q, **options) for q in levels]
             assert_allclose(own, one, rtol=1e-13, atol=1e-14)
+
+
+def test_huge_values():
+    x = np.array([[-1.7e308, 1.7e308, 1e300, 0.0, -3.0]])
+    q = np.linspace(0.0, 1.0, 21)
+    expected = [soft_quantile(x, level, epsilon=1e290) for level in q]
+    found = soft_quantile(x, q, epsilon=1e290)
+    assert_allclose(found, expected, rtol=1e-12, atol=1e280)

@@ -135,8 +135,8 @@ def soft_quantile(
     = (A - 1)\, q`; with ``epsilon=0`` one or two values remain, interpolated linearly.
     Its derivative is the difference of the optimal choices p; the quadratic one is the
     projection on a permutahedron ([1]_, section 4). Nothing is sorted: time is O(n) a
-    quantile. From 16 levels on quadratic and hard quantiles are taken from one sort, in
-    O(n log n) time for all; their Jacobian is not formed.
+    quantile. From 8 levels on (16 with weights) quadratic and hard quantiles are taken
+    from one sort, in O(n log n) time for all; their Jacobian is not formed.
 
     Where neighbours differ by `epsilon` or more the quadratic quantile is the hard one
     plus :math:`\varepsilon\, (1/2 - (h + 1/2) / A)`: the median is hard, the others
