@@ -284,7 +284,7 @@ def test_bad_input_of_the_scores(X, y, options, message):
 
 @pytest.mark.parametrize("dtype", ["U8", "datetime64[D]"])
 def test_target_that_is_no_number(dtype):
-    with pytest.raises(TypeError, match="y must be an array of real numbers, got dt"):
+    with pytest.raises(TypeError, match=r"y must (be|hold) .*real numbers, got d"):
         soft_spearman(data(), np.arange(30).astype(dtype))
 
 
