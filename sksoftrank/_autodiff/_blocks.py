@@ -72,6 +72,19 @@ class Blocks:
         start = self.start(x)
         return start + self.sum(x - start) / self.size
 
+    def log_ratio(self, x: Any, y: Any) -> Any:
+        """log(sum(exp(x)) / sum(exp(y))) of each block; x and y are 0 or below."""
+        xp = self._xp
+        ratio = xp.log(self.sum(xp.exp(x)) / self.sum(xp.exp(y)))
+        # Of values that are close to 0 it keeps its digits.
+        means = [self.sum(xp.expm1(xp.detach(part))) / self.size for part in (x, y)]
+        is_close = (means[0] > -0.5) & (means[1] > -0.5)
+        x_log, y_log = (
+            xp.log1p(xp.where(is_close, mean, xp.zeros_like(mean))) for mean in means
+        )
+        value = xp.where(is_close, x_log - y_log, xp.detach(ratio))
+        return value + (ratio - xp.detach(ratio))
+
 
 def ranks(
     xp: Any,
@@ -127,16 +140,7 @@ def sorted_values(
         return sign * (blocks.mean(x) + epsilon.divide(rise))
     start = blocks.start(x)
     fall = epsilon.divide(inside)
-    total = blocks.sum(xp.exp(x - start))
-    rho = blocks.sum(xp.exp(-fall))
-    # Values that are close keep their digits.
-    total_less_1 = blocks.sum(xp.expm1(x - start)) / blocks.size
-    rho_less_1 = blocks.sum(xp.expm1(-fall)) / blocks.size
-    is_close = (total_less_1 > -0.5) & (rho_less_1 > -0.5)
-    zeros = xp.zeros_like(x)
-    close = xp.log1p(xp.where(is_close, total_less_1, zeros))
-    close = close - xp.log1p(xp.where(is_close, rho_less_1, zeros))
-    return sign * (start + (xp.where(is_close, close, xp.log(total / rho)) - fall))
+    return sign * (start + (blocks.log_ratio(x - start, -fall) - fall))
 
 
 def isotonic(xp: Any, s: Any, w: Any, first: Any, regularization: str) -> Any:
@@ -147,8 +151,7 @@ def isotonic(xp: Any, s: Any, w: Any, first: Any, regularization: str) -> Any:
         means = (blocks.sum(s - s_start) - blocks.sum(w - w_start)) / blocks.size
         return (s_start - w_start) + means
     s_top, w_top = xp.block_max(s, first), xp.block_max(w, first)
-    s_sum, w_sum = (blocks.sum(xp.exp(x - top)) for x, top in ((s, s_top), (w, w_top)))
-    return (s_top - w_top) + xp.log(s_sum / w_sum)
+    return (s_top - w_top) + blocks.log_ratio(s - s_top, w - w_top)
 
 
 def projection(xp: Any, z: Any, w: Any, first: Any, regularization: str) -> Any:
@@ -158,5 +161,4 @@ def projection(xp: Any, z: Any, w: Any, first: Any, regularization: str) -> Any:
     if regularization == "quadratic":
         means = blocks.sum(w - w_start) - blocks.sum(z - z_start)
         return w_start + (z - z_start) + means / blocks.size
-    z_sum, w_sum = blocks.sum(xp.exp(z - z_start)), blocks.sum(xp.exp(w - w_start))
-    return w_start + (z - z_start) + xp.log(w_sum / z_sum)
+    return w_start + ((z - z_start) + blocks.log_ratio(w - w_start, z - z_start))
