@@ -27,8 +27,9 @@ class Choice:
         p and 1 - p.
     divergence : array of the shape of the values
         D(p, share), of which `epsilon` times the sum is the penalty.
-    centre : array with a last axis of 1
-        The derivative of the soft sum in the mass, without derivatives of its own.
+    anchor, move : arrays with a last axis of 1
+        Their sum, the centre, is the derivative of the soft sum in the mass. They have
+        no derivatives of their own.
     distance : array of the shape of the values
         The values less the centre, without derivatives.
     """
@@ -55,9 +56,8 @@ class Choice:
             demand,
         )
         anchor, offset = anchor[..., None], offset[..., None]
-        move = xp.detach(epsilon.times(offset))
-        self.centre = anchor + move
-        self.distance = (xp.detach(data.values) - anchor) - move
+        self.anchor, self.move = anchor, xp.detach(epsilon.times(offset))
+        self.distance = (xp.detach(data.values) - anchor) - self.move
 
         def clipped() -> Any:
             return _clipped(data, region, anchor, mass, epsilon)
@@ -165,7 +165,11 @@ def _clipped(data: Data, region: Any, anchor: Any, mass: Any, epsilon: Strength)
     mean = xp.sum(open_weights * xp.where(is_open, x, zeros)) / open_total
     left = mass - xp.sum(xp.where(is_full, data.weights, zeros))
     share = mass / data.total
-    step = left / open_total - share + epsilon.divide(mean - xp.where(is_open, x, mean))
+    level = left / open_total - share
+    # 0 where all is open: rounding would count as much as epsilon does.
+    is_whole = xp.sum(xp.where(is_open, zeros, data.weights)) <= 0
+    level = level - xp.detach(xp.where(is_whole, level, xp.zeros_like(level)))
+    step = level + epsilon.divide(mean - xp.where(is_open, x, mean))
     deviation = xp.where(is_open, step, xp.where(is_full, 1 - share, -share))
     part = xp.where(is_open, share + step, xp.where(is_full, zeros + 1, zeros))
     part = part + xp.detach(xp.clip(part, 0, 1) - part)
@@ -214,6 +218,11 @@ def _logistic(
         near_part * bounded - xp.log1p(g * xp.expm1(bounded)),
         (near_part - 1) * beyond - xp.log(g + rest_g * xp.exp(-beyond)),
     )
+    # Of small steps the series has more digits: what is large times it is none else.
+    is_small = xp.abs(step) < math.sqrt(xp.eps(step))
+    small, slope = xp.where(is_small, near_step, xp.zeros_like(step)), g * rest_g
+    series = 0.5 + small * ((rest_g - g) / 3 + small * (1 - 6 * slope) / 8)
+    divergence = xp.where(is_small, slope * small * small * series, divergence)
     zeros = xp.zeros_like(part)
     part = xp.where(is_edge, xp.where(is_all, zeros + 1, zeros), part)
     left = xp.where(is_edge, xp.where(is_all, zeros, zeros + 1), left)
@@ -266,7 +275,8 @@ def _moves(
     part = xp.detach(choices.part)
     shift = (choices.part - part) * choices.distance
     moves = data.sum(change * (x - xp.detach(x)) + penalty + (shift[1] - shift[0]))
-    levels = (choices.centre - origin) * (mass - xp.detach(mass))
+    centre = (choices.anchor - origin) + choices.move
+    levels = centre * (mass - xp.detach(mass))
     moves = (moves - xp.detach(moves)) + (levels[1] - levels[0])
     if data.is_plain:
         return moves

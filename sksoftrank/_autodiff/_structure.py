@@ -10,7 +10,7 @@ import numpy as np
 from .. import _isotonic, _pav
 from .._checks import check_epsilon, check_finite, nonfinite_error
 from .._rows import Slices, argsort_rows, first_places
-from ..operators._choice import Choice, WeightedRows
+from ..operators._choice import CLOSEST, Choice, WeightedRows
 from ..operators._rows import solve_rows, solve_rows_without_nan
 
 
@@ -141,6 +141,8 @@ def choice(values, weights, mass, rest, epsilon, *, kind, name, demand):
     least = min(mass.min(initial=0.0), rest.min(initial=0.0))
     if least < 0:
         raise ValueError(f"{demand}, got a choice that is short of {-least:g}.")
+    info = np.finfo(values.dtype)
+    closest = max(float(info.tiny / info.eps), CLOSEST)
     if rows.size:
         for strength, group in _groups(epsilon, leading):
             part = np.ascontiguousarray(rows[group])
@@ -153,6 +155,9 @@ def choice(values, weights, mass, rest, epsilon, *, kind, name, demand):
                 strength,
                 kind,
             )
+            close = data.close_means(strength, closest) if strength > 0 else None
+            if close is not None:
+                found.centre_at(*close)
             anchor[group], offset[group] = found.anchor[:, 0], found.offset[:, 0]
             if found.is_logistic:
                 region[group] = 1

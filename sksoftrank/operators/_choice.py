@@ -173,13 +173,13 @@ class WeightedRows:
         bound_rows(self.rows, weights, bounds)
         return bounds[:, :1], bounds[:, 1:]
 
-    def close_means(self, epsilon):
+    def close_means(self, epsilon, closest=CLOSEST):
         """Which rows span next to nothing in units of epsilon, and means; or None.
 
         Their distances have no digits left, but all soft locations of them are means.
         """
         low, high = self.bounds
-        is_close = (low < high) & (high - low < CLOSEST * epsilon)
+        is_close = (low < high) & (high - low < closest * epsilon)
         if not np.any(is_close):
             return None
         excess = np.where(is_close & (self.weights > 0), self.rows - low, 0.0)
