@@ -224,6 +224,98 @@ def test_entropic_sorts_of_close_values_keep_their_digits(framework, scale):
     assert_allclose(np.asarray(found), expected, atol=1e-14 * scale)
 
 
+@pytest.mark.parametrize("scale", [1e-3, 1e-9, 1e-100])
+def test_entropic_projections_of_close_values_keep_their_digits(framework, scale):
+    w = WEIGHTS * scale
+    for name in ("isotonic_projection", "project_permutahedron"):
+        expected = getattr(sksoftrank, name)(
+            VALUES * scale, w, regularization="entropic"
+        )
+        found = getattr(framework.soft, name)(
+            framework.array(VALUES * scale),
+            framework.array(w),
+            regularization="entropic",
+        )
+        assert_allclose(np.asarray(found), expected, rtol=0, atol=1e-14 * scale)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("scale", "epsilon", "offset"),
+    [(1.0, 30.0, 1e6), (1e-200, 1e300, 0.0), (1e-20, 1e300, 0.0), (1.0, 1e30, 0.0)],
+)
+@pytest.mark.parametrize("regularization", ["quadratic", "entropic"])
+def test_quantiles_of_far_or_close_values_move_with_q(
+    framework, regularization, scale, epsilon, offset
+):
+    x = np.random.default_rng(0).integers(-99, 99, size=(2, 40)) * scale + offset
+    q, options = np.array([0.01, 0.1, 0.5]), {"regularization": regularization}
+    value, jacobian = sksoftrank.soft_quantile(
+        x, q, epsilon, return_jacobian=True, **options
+    )
+    values = framework.array(x)
+
+    def first_row(q):
+        return framework.soft.soft_quantile(values, q, epsilon, **options)[:, 0].sum()
+
+    found = framework.soft.soft_quantile(values, q, epsilon, **options)
+    atol = 1e-12 * np.ptp(x) + 1e-15 * offset
+    assert_allclose(np.asarray(found), value, rtol=0, atol=atol)
+    found = framework.gradient(first_row, q)
+    assert_allclose(found, jacobian.wrt_q[:, 0], rtol=1e-12, atol=1e-12 * np.ptp(x))
+    if scale == 1e-20:  # that is as close for 32 bits
+        values, epsilon = framework.array(x.astype(np.float32)), 1e24
+        found = framework.gradient(first_row, q)
+        assert_allclose(found, jacobian.wrt_q[:, 0], atol=1e-5 * np.ptp(x))
+
+
+LISTS = [
+    ("soft_trimmed_mean", lambda a, b: {"cut": (a, b)}),
+    ("soft_winsorize", lambda a, b: {"cut": [0.1, b * a]}),
+    ("soft_quantile", lambda a, b: {"q": [a, 0.3, b]}),
+    ("soft_topk", lambda a, b: {"k": [1.5, 9 * a, 3.0], "epsilon": [a, b, 1.0]}),
+    ("soft_median", lambda a, b: {"weights": [a, *WEIGHTS[2:].tolist(), b]}),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "options_of"), LISTS)
+def test_lists_of_arrays_have_derivatives(framework, name, options_of):
+    function, x = getattr(framework.soft, name), framework.array(VALUES)
+
+    def total(p):
+        return (function(x, **options_of(p[0], p[1])) ** 2).sum()
+
+    def by_numpy(p):
+        options = {key: np.array(each) for key, each in options_of(*p).items()}
+        return (getattr(sksoftrank, name)(VALUES, **options) ** 2).sum()
+
+    p, h = np.array([0.22, 0.34]), 1e-5
+    assert_allclose(float(total(framework.array(p))), by_numpy(p), rtol=1e-12)
+    differences = [
+        (by_numpy(p + step) - by_numpy(p - step)) / (2 * h) for step in h * np.eye(2)
+    ]
+    assert_allclose(framework.gradient(total, p), differences, rtol=1e-6)
+
+
+def test_lists_of_numbers_keep_their_digits(framework):
+    x = VALUES[0]
+    found = framework.soft.soft_median(framework.array(x), weights=WEIGHTS.tolist())
+    expected = sksoftrank.soft_median(x, weights=WEIGHTS)
+    assert_allclose(float(found), expected, rtol=1e-14)
+
+
+def test_what_is_wrong_with_lists_of_arrays_is_said(framework):
+    x, half = framework.array(VALUES), framework.array(np.array(0.5))
+    for cut in ((half, half), [half, 0.5], framework.array(np.array([0.5, 0.6]))):
+        with pytest.raises(ValueError, match="cut must leave something"):
+            framework.soft.soft_winsorize(x, cut)
+    with pytest.raises(ValueError, match=r"q must be in \[0, 1\], got 1.5"):
+        framework.soft.soft_quantile(x, [half, 3 * half])
+    with pytest.raises(TypeError, match="k must be an array of real numbers"):
+        framework.soft.soft_topk(x, [half, [half, half], half])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("regularization", ["quadratic", "entropic"])
 def test_derivatives_in_an_epsilon_of_0(framework, regularization):

@@ -45,11 +45,20 @@ class Axis:
         return self._xp.moveaxis(array, -1, self.axis)
 
 
+def is_list_of_arrays(xp: Any, x: Any) -> bool:
+    """Whether it is a list, or a list of lists, with some arrays of `xp`."""
+    return isinstance(x, list | tuple) and any(
+        xp.is_array(part) or is_list_of_arrays(xp, part) for part in x
+    )
+
+
 def by_slice(xp: Any, option: Any, name: str, axis: Axis, like: Any) -> Any:
     """An option as a number, or as an array of one or of one for each slice.
 
     The latter has a last axis of 1.
     """
+    if is_list_of_arrays(xp, option):
+        option = xp.as_floats(option, name, like)
     if not xp.is_array(option):
         if not isinstance(option, list | tuple) and not getattr(option, "ndim", 0):
             return option
@@ -140,10 +149,15 @@ def check_nonempty(axis: Axis, shape: tuple[int, ...]) -> None:
 def check_levels(
     xp: Any, levels: Any, name: str, like: Any
 ) -> tuple[tuple[int, ...], list[Any]]:
-    """Shape and list of numbers in [0, 1]; an array of `xp` is not looked at."""
+    """Shape and list of numbers in [0, 1]; those of an array may not be known."""
+    if is_list_of_arrays(xp, levels):
+        levels = xp.as_floats(levels, name, like)
     if xp.is_array(levels):
         array = xp.astype(xp.check_floats(levels, name), like.dtype)
         line = xp.reshape(array, (-1,))
+        known = xp.known(line)
+        if known is not None:
+            _check_range(known.tolist(), name)
         return tuple(array.shape), [line[i] for i in range(line.shape[0])]
     shape: tuple[int, ...]
     flat: list[Any]
@@ -160,9 +174,15 @@ def check_levels(
     for level in flat:
         if not isinstance(level, numbers.Real):
             raise TypeError(f"{name} must be in [0, 1], got {level!r}.")
-        if not 0 <= float(level) <= 1:
+    flat = [float(level) for level in flat]
+    _check_range(flat, name)
+    return shape, flat
+
+
+def _check_range(levels: list[float], name: str) -> None:
+    for level in levels:
+        if not 0 <= level <= 1:
             raise ValueError(f"{name} must be in [0, 1], got {level:g}.")
-    return shape, [float(level) for level in flat]
 
 
 def check_cut(xp: Any, cut: Any, like: Any) -> tuple[Any, Any]:
@@ -170,13 +190,13 @@ def check_cut(xp: Any, cut: Any, like: Any) -> tuple[Any, Any]:
     shape, pair = check_levels(xp, cut, "cut", like)
     if shape not in ((), (2,)):
         raise ValueError(f"cut must be a number or a pair of them, got {cut!r}.")
-    lower, upper = pair[0], pair[-1]
-    if not xp.is_array(lower) and lower + upper >= 1:
+    known = [xp.known(part) if xp.is_array(part) else part for part in pair]
+    if known[0] is not None and float(known[0]) + float(known[-1]) >= 1:
         raise ValueError(
             f"cut must leave something: its two parts must sum to less than 1, got "
-            f"{lower} and {upper}."
+            f"{known[0]} and {known[-1]}."
         )
-    return lower, upper
+    return pair[0], pair[-1]
 
 
 def without_nan(xp: Any, values: Any, nan_policy: str) -> tuple[Any, Any]:

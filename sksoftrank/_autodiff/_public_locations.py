@@ -199,7 +199,7 @@ class Locations(Generic[Array]):
         values : torch.Tensor of shape (..., n, ...)
             Real floats of any type; 16 bits are computed in 32. Infinite ones are for
             ``epsilon=0`` only.
-        cut : float, pair of floats or torch.Tensor, default=0.25
+        cut : float, torch.Tensor or pair of them, default=0.25
             Share of the weight to leave out at each end, or at the lower and the upper.
         epsilon : float, torch.Tensor or array-like, default=1.0
             Strength of the regularization, as for `sksoftrank.soft_trimmed_mean`: one,
@@ -272,7 +272,7 @@ class Locations(Generic[Array]):
         values : torch.Tensor of shape (..., n, ...)
             Real floats of any type; 16 bits are computed in 32. Infinite ones are for
             ``epsilon=0`` only.
-        cut : float, pair of floats or torch.Tensor, default=0.05
+        cut : float, torch.Tensor or pair of them, default=0.05
             Values are clipped at the quantiles `cut` and ``1 - cut``, or ``cut[0]`` and
             ``1 - cut[1]``.
         epsilon : float, torch.Tensor or array-like, default=1.0

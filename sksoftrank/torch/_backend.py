@@ -30,15 +30,16 @@ from torch import (  # noqa: F401
     zeros_like,
 )
 
-from .._autodiff._arguments import check_label_range
+from .._autodiff._arguments import check_label_range, is_list_of_arrays
 from .._checks import nonfinite_error
 from .._sklearn import refuse_masked
 from . import _structure_ops
 from ._kernel import fast as fast_by_kernel
 from ._kernel import is_plain
 
+_this = sys.modules[__name__]
 # Ranks or sorts from the kernel, or None where it can't.
-fast = partial(fast_by_kernel, sys.modules[__name__])
+fast = partial(fast_by_kernel, _this)
 quantile_example = "torch.distributions.Normal(0.0, 1.0).icdf"
 
 
@@ -99,7 +100,10 @@ def as_floats(x: Any, name: str, like: Tensor) -> Tensor:
     if not is_array(x):
         refuse_masked(x, name)
     try:
-        x = torch.as_tensor(x)
+        if is_list_of_arrays(_this, x):  # which may have derivatives
+            x = torch.stack([as_floats(part, name, like) for part in x])
+        # Of Python's numbers PyTorch keeps 32 bits, unless it is told.
+        x = torch.as_tensor(x, dtype=None if hasattr(x, "dtype") else like.dtype)
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(f"{name} must be an array of real numbers: {error}") from error
     if x.is_complex():
