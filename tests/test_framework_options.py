@@ -224,6 +224,7 @@ def test_entropic_sorts_of_close_values_keep_their_digits(framework, scale):
     assert_allclose(np.asarray(found), expected, atol=1e-14 * scale)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1e-3, 1e-9, 1e-100])
 def test_entropic_projections_of_close_values_keep_their_digits(framework, scale):
     w = WEIGHTS * scale
@@ -298,6 +299,7 @@ def test_lists_of_arrays_have_derivatives(framework, name, options_of):
     assert_allclose(framework.gradient(total, p), differences, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_lists_of_numbers_keep_their_digits(framework):
     x = VALUES[0]
     found = framework.soft.soft_median(framework.array(x), weights=WEIGHTS.tolist())
