@@ -6,6 +6,7 @@ from contamination import contaminated
 from marks import slow
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn import __version__ as sklearn_version
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import UndefinedMetricWarning, UnsetMetadataPassedError
@@ -19,6 +20,7 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.fixes import parse_version
 
 from sksoftrank import SoftLTSRegressor, SoftLTSRegressorCV, soft_lts_path
 from sksoftrank.datasets import make_contaminated_regression
@@ -383,8 +385,9 @@ def test_requests_of_scorers_are_kept():
     with config_context(enable_metadata_routing=True):
         scorer = get_scorer("r2")
         model = SoftLTSRegressorCV(**parameters, scoring=scorer)
-        with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
-            model.fit(X, y, weight)
+        if parse_version(sklearn_version) >= parse_version("1.9"):
+            with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
+                model.fit(X, y, weight)
         asked = clone(model).set_params(
             scoring=get_scorer("r2").set_score_request(sample_weight=True)
         )
@@ -447,4 +450,5 @@ def test_weights_are_repeats_for_sparse_features(formulation, alpha):
     # At which of its kinks "sort" stops is up to rounding.
     rtol = 1e-2 if formulation == "sort" else 1e-5
     assert_allclose(fits[0].cv_scores_, fits[1].cv_scores_, rtol=rtol)
-    assert_allclose(fits[0].coef_, fits[1].coef_, rtol=0, atol=1e-6)
+    atol = 1e-4 if formulation == "sort" else 1e-6
+    assert_allclose(fits[0].coef_, fits[1].coef_, rtol=0, atol=atol)

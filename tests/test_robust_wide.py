@@ -50,13 +50,13 @@ def test_features_that_are_more_than_their_rows(shape, density, fit_intercept, k
 @pytest.mark.parametrize(
     ("shape", "density", "message"),
     [
-        ((1500, 1600), 0.002, "for 1530 coefficients, which leave at least .* columns"),
-        ((1500, 1100), 0.005, "rows for 1100 coefficients: set alpha"),
+        ((1500, 1600), 0.002, r"for \d+ coefficients, which leave at least .* columns"),
+        ((1500, 1100), 0.005, r"rows for \d+ coefficients: set alpha"),
     ],
 )
 def test_iterations_end(shape, density, message):
-    rng = np.random.RandomState(0)
-    X = sparse.random(*shape, density, format="csr", random_state=rng)
+    rng = np.random.default_rng(0)
+    X = sparse.csr_array(rng.random(shape) * (rng.random(shape) < density))
     y = X @ rng.standard_normal(shape[1]) + 0.1 * rng.standard_normal(shape[0])
     y[:150] += 10
     tracemalloc.start()

@@ -87,7 +87,7 @@ def find_codes(table):
     list of FillValue
         In the order of the columns.
     """
-    if not len(table):
+    if not table.size:
         return []
     ordered = np.sort(table, axis=0)
     low, high = ordered[[len(table) // 4, 3 * len(table) // 4]]
