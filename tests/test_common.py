@@ -150,8 +150,8 @@ NOT_CHECKED = {
 
 # Checks that do not apply (array API without its switch) warn that they are skipped,
 # and correlations of the single label that the checks give warn that there are none.
-# Some give few rows of a class. One test for all checks of a setting: one for each would
-# be five thousand tests.
+# Some give few rows of a class. One test for all checks of a setting: one for each
+# would be five thousand tests.
 @pytest.mark.filterwarnings("ignore:cv has more folds than a class of y has rows")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
