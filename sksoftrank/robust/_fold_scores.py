@@ -51,7 +51,7 @@ def path_scores(model, X, y, weights, epsilons, fold, scorer, score_params):
     # Only where metadata are routed do scorers of scikit-learn take more than weights.
     routing = get_config()["enable_metadata_routing"] or "sigma" in score_params
     scores = []
-    for fit in model.fits(X[train], y[train], epsilons, **weights):
+    for fit in model._fits(X[train], y[train], epsilons, **weights):
         with config_context(enable_metadata_routing=routing):
             scores.append(scorer(fit, X[test], y[test], **score_params))
     return scores

@@ -329,7 +329,7 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
             return get_scorer(self.scoring), 1.0
         for trim in (self.trims_[-1], 0.0):
             model = self._model(trim, rng).set_params(formulation="selection")
-            fit = next(model.fits(X, y, [DEFAULT], **weights))
+            fit = next(model._fits(X, y, [DEFAULT], **weights))
             if followed_values(fit, y, weight, fit._n_coefs) is None:
                 break  # else the size of its errors is none of those of a useful fit
         self.cap_ = CAP * fit.start_scale_
@@ -355,7 +355,7 @@ class SoftLTSRegressorCV(IntervalsMixin, RobustLinearModel):
         """Fit the path, and take over the attributes of the chosen fit."""
         path = []
         options = {**weights, "look_at": self.epsilon_}
-        for fit in model.fits(X, y, self.epsilons_, **options):
+        for fit in model._fits(X, y, self.epsilons_, **options):
             path.append(fit.coef_)
             if fit.epsilon == self.epsilon_:
                 chosen = fit

@@ -94,7 +94,7 @@ class LTSFits(IntervalsMixin, RobustLinearModel):
             **self._control(),
         )
 
-    def fits(
+    def _fits(
         self,
         X: Any,
         y: NDArray[Any],

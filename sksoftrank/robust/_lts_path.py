@@ -104,7 +104,7 @@ def soft_lts_path(
     X, y = model._validate(X, y)
     weight, sigma = model._check_rows(y, sample_weight, sigma)
     path = []
-    for fit in model.fits(X, y, epsilons, weight, sigma):
+    for fit in model._fits(X, y, epsilons, weight, sigma):
         path.append((fit.coef_, fit.intercept_, fit.scale_, fit.objective_))
     warn_of_data(
         fit, y.astype(np.float64), as_frequencies(weight), fit._n_coefs, less_trim
