@@ -125,7 +125,9 @@ def test_inventories_have_what_is_named():
         text = path.read_text()
         for name in re.findall(quoted, text) + re.findall(related, text):
             name = re.sub(r"^np\.", "numpy.", name)
-            assert name in INVENTORIES, f"{path.name}: {name}"
+            assert name in INVENTORIES, (
+                f"{path.name}: {name}; run python docs/inventories.py"
+            )
 
 
 def test_readme_on_pypi():

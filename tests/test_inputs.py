@@ -290,6 +290,7 @@ def test_bad_options(function, arguments):
         if is_array or name in OTHER_ARRAYS or (function.__name__, name) in UNUSED:
             continue
         flags = [(flag, TypeError) for flag in FLAGS]
+        assert is_flag or name in BAD, f"give {name} bad values in BAD"
         for bad, error in flags if is_flag else BAD[name]:
             with pytest.raises(error, match=rf"^{name} must be .*got ") as caught:
                 function(**arguments | {name: bad})

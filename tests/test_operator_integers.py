@@ -51,7 +51,7 @@ def test_order_is_kept_or_refused(entry, convert):
     big = convert(SMALL)
     if np.asarray(big).dtype == np.float64:
         pytest.skip("long doubles are doubles here")
-    if not entry.is_invariant:
+    if not entry.is_invariant:  # what `check_exact` says
         with pytest.raises(ValueError, match=REFUSED):
             entry.call(big, epsilon=entry.epsilon)
         return

@@ -2,13 +2,13 @@
 
 import re
 
-import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from marks import slow
 from numpy.testing import assert_allclose, assert_array_equal
+from reference import window_mean
 
 from sksoftrank import (
     soft_median,
@@ -38,44 +38,6 @@ def difference(function, argument, direction, step=1e-6):
     """Central difference of an array-valued function along a direction."""
     up, down = argument + step * direction, argument - step * direction
     return (function(up) - function(down)) / (2 * step)
-
-
-def soft_sum(values, mass, epsilon, weights, regularization):
-    """V(mass) with 50 digits: the minimum of the penalised sum, by bisection."""
-    x, a = ([mpmath.mpf(float(v)) for v in array] for array in (values, weights))
-    share = mass / sum(a)
-    if share in (0, 1):
-        return share * sum(v * w for v, w in zip(x, a, strict=True))
-
-    def parts(t):
-        u = [(t - v) / epsilon for v in x]
-        if regularization == "quadratic":
-            return [min(max(v, mpmath.mpf(0)), mpmath.mpf(1)) for v in u]
-        return [1 / (1 + mpmath.exp(-v)) for v in u]
-
-    def divergence(p):
-        if regularization == "quadratic":
-            return (p - share) ** 2 / 2
-        terms = [(p, share), (1 - p, 1 - share)]
-        return sum(b * mpmath.log(b / c) for b, c in terms if b > 0)
-
-    low, high = min(x) - 100 * epsilon - 1, max(x) + 100 * epsilon + 1
-    for _ in range(140):
-        middle = (low + high) / 2
-        is_low = sum(w * p for w, p in zip(a, parts(middle), strict=True)) < mass
-        low, high = (middle, high) if is_low else (low, middle)
-    terms = zip(a, parts(high), x, strict=True)
-    return sum(w * (p * v + epsilon * divergence(p)) for w, p, v in terms)
-
-
-def window_mean(values, low, high, epsilon, weights, regularization):
-    with mpmath.workdps(50):
-        epsilon = mpmath.mpf(float(epsilon))
-        sums = [
-            soft_sum(values, mpmath.mpf(float(mass)), epsilon, weights, regularization)
-            for mass in (low, high)
-        ]
-        return float((sums[1] - sums[0]) / (mpmath.mpf(float(high)) - float(low)))
 
 
 # Values
