@@ -8,6 +8,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from functools import wraps
+from itertools import chain
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -20,11 +21,7 @@ from sklearn.metrics._scorer import _Scorer as Scorer
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils import validation
 from sklearn.utils._array_api import _is_numpy_namespace, get_namespace
-from sklearn.utils._param_validation import (
-    HasMethods,
-    Interval,
-    StrOptions,
-)
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils._param_validation import validate_params as _validate_params
 from sklearn.utils.metadata_routing import _raise_for_params as raise_for_params
 from sklearn.utils.metaestimators import _safe_split as safe_split
@@ -179,14 +176,16 @@ def refuse_masked(value: Any, name: str) -> None:
 
 def count_masked(value: Any) -> int:
     """Number of masked entries of an array, or of arrays in a list."""
-    if isinstance(value, np.ma.MaskedArray):
-        return int(np.ma.count_masked(value))
-    if isinstance(value, list | tuple) and any(
-        issubclass(kind, np.ma.MaskedArray | list | tuple)
-        for kind in set(map(type, value))  # few, of many numbers
-    ):
-        return sum(map(count_masked, value))
-    return 0
+    n_masked, level = 0, [value]
+    while level:
+        kinds = set(map(type, level))  # few, of many numbers
+        if any(issubclass(kind, np.ma.MaskedArray) for kind in kinds):
+            arrays = (item for item in level if isinstance(item, np.ma.MaskedArray))
+            n_masked += sum(int(np.ma.count_masked(array)) for array in arrays)
+        nested = tuple(kind for kind in kinds if issubclass(kind, list | tuple))
+        rows = [item for item in level if isinstance(item, nested)] if nested else []
+        level = list(chain.from_iterable(rows))
+    return n_masked
 
 
 def refuse_other_arrays(*arrays, names=("X", "y")):
@@ -350,7 +349,11 @@ def _explained(error, array, name, numeric):
         if any(type(item).__name__ == "NAType" for item in items):
             return ValueError(f"{name} must hold no missing values, got NA.")
         return None
-    where = _not_real(array) if numeric and not sparse.issparse(array) else None
+    if not numeric or sparse.issparse(array):
+        return None
+    where = _not_real(array)
+    if where is None and "bytes/strings" in str(error):
+        where = "" if np.asarray(array).dtype.kind in "SU" else None
     if where is None:
         return None
     kind = TypeError if isinstance(error, TypeError) else ValueError
@@ -369,9 +372,9 @@ def _not_real(array):
             return None
         if table.dtype.kind in "fiub":
             return None
-        if table.ndim != 2 or table.dtype.kind != "O":
-            return ""
-        columns = {f", not as column {j}": column for j, column in enumerate(table.T)}
+        columns = {"": table}
+        if table.ndim == 2 and table.dtype.kind == "O":
+            columns = {f", not as column {j}": c for j, c in enumerate(table.T)}
     for where, column in columns.items():
         column = np.asarray(column)
         if column.dtype.kind == "c":

@@ -149,6 +149,10 @@ def test_what_a_code_is():
         "none": ages[:0],
         "one": ages[:1],
         "huge": np.append(1e308 * np.linspace(-1.7, 1.7, 90), -1.79e308),
+        "doses": np.repeat([0.0, 0.1, 1.0, 10.0, 100.0, 1000.0], 20),
+        "debts": -np.repeat([0.1, 1.0, 10.0, 100.0, 1000.0], 20),
+        "counts": np.repeat([0.0, 1.0, 2.0, 3.0, 20.0], [50, 20, 15, 10, 5]),
+        "populations": np.repeat(np.exp(np.append(np.linspace(0, 4, 20), 7)), 10),
     }
     for name, column in others.items():
         assert find_codes(column[:, None]) == [], name

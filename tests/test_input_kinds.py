@@ -147,6 +147,20 @@ def test_targets(model):
         fit(model, X, missing)
 
 
+@pytest.mark.parametrize("kind", [object, str])
+def test_targets_that_are_numbers_are_not_blamed_for_features(kind):
+    model = SoftLTSRegressor(random_state=0).fit(X, Y)
+    y, missing = Y.astype(kind), np.where(X == X[0], np.nan, X)
+    for call in (model.fit, model.score):
+        with pytest.raises(ValueError, match="^Input X contains NaN"):
+            call(missing, y)
+    with pytest.raises(ValueError, match="^Found input variables with inconsistent"):
+        model.fit(X, y[1:])
+    for call in (model.score, lambda X, y: model.predict(X.astype(kind))):
+        with pytest.raises(ValueError, match="^X has 2 features, but"):
+            call(X[:, 1:], y)
+
+
 @pytest.mark.parametrize(
     "model", [SoftLTSRegressor(), SoftLTSRegressorCV(), SoftRanker()]
 )

@@ -113,7 +113,23 @@ def _is_code(column, value):
         gap = NEGATIVE_GAP if value < 0 <= between[0] else USUAL_GAP
         return _is_apart(between, value, gap)
     is_far = np.abs(between - value).min() > FAR_GAP * np.ptp(between)
-    return (is_far or count >= MIN_ROWS) and _is_apart(between, value)
+    if not (is_far or count >= MIN_ROWS) or _is_tail(column, between, value):
+        return False
+    return _is_apart(between, value)
+
+
+def _is_tail(column, between, value):
+    """Whether a value may go on with skewed amounts, such as doses or populations.
+
+    These are spread by ratios: it must be far from the others in these, too.
+    """
+    sign = np.sign(value)
+    largest = (sign * between).max()
+    if (sign * between).min() < 0 or abs(value) < largest:
+        return False
+    amounts = sign * column[column != value]
+    middle, high = np.quantile(amounts[amounts >= 0], [0.5, 0.95])
+    return middle == 0 or abs(value) / largest <= (high / middle) ** GAP
 
 
 def warn_of_fill_values(model, found, names, columns, ignored):
