@@ -150,14 +150,14 @@ def test_targets(model):
 @pytest.mark.parametrize("kind", [object, str])
 def test_targets_that_are_numbers_are_not_blamed_for_features(kind):
     model = SoftLTSRegressor(random_state=0).fit(X, Y)
-    y, missing = Y.astype(kind), np.where(X == X[0], np.nan, X)
+    y, missing = Y.astype(kind), np.where(X[0] == X, np.nan, X)
     for call in (model.fit, model.score):
-        with pytest.raises(ValueError, match="^Input X contains NaN"):
+        with pytest.raises(ValueError, match=r"^Input X contains NaN"):
             call(missing, y)
-    with pytest.raises(ValueError, match="^Found input variables with inconsistent"):
+    with pytest.raises(ValueError, match=r"^Found input variables with inconsistent"):
         model.fit(X, y[1:])
     for call in (model.score, lambda X, y: model.predict(X.astype(kind))):
-        with pytest.raises(ValueError, match="^X has 2 features, but"):
+        with pytest.raises(ValueError, match=r"^X has 2 features, but"):
             call(X[:, 1:], y)
 
 
