@@ -303,6 +303,8 @@ def test_a_single_record_has_a_gradient_in_its_criterion():
     criterion = torch.tensor([2.0], requires_grad=True)
     soft.soft_sort_with(torch.ones(1, 3), criterion).sum().backward()
     assert criterion.grad.tolist() == [0.0]
+    with pytest.raises(ValueError, match="criterion must be finite, got 1 NaN"):
+        soft.soft_sort_with(torch.ones(1), tensor([np.nan]))
 
 
 def test_loss_modules_show_their_settings():
@@ -370,6 +372,18 @@ def test_numpy_functions_take_bfloat16():
 def test_wrong_settings_of_modules(call, message):
     with pytest.raises(TypeError, match=message):
         call()
+
+
+class Penalized(soft.SpearmanLoss):
+    def __init__(self, penalty, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.strength = penalty
+
+
+def test_modules_can_be_derived():
+    module = Penalized(0.1, 2.0, top_weight=0.5)
+    assert (module.epsilon, module.top_weight, module.strength) == (2.0, 0.5, 0.1)
+    assert repr(deepcopy(module)) == "Penalized()"
 
 
 def test_modules_can_be_copied():

@@ -249,6 +249,7 @@ class Choices(Generic[Array]):
         keys = xp.broadcast_to(-criterion if descending else criterion, (n - 1, n))
         whole = (zeros + 1 if weights is None else weights)[None]
         if n == 1:  # depends on the criterion, too, or PyTorch has nothing to pull back
+            xp.check_finite(criterion, "criterion")
             whole = whole + 0 * criterion
         choices = [0 * whole, whole]
         if n > 1:

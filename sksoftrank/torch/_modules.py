@@ -3,7 +3,7 @@
 # The documentation is built without the framework, of which types are mocks then.
 from __future__ import annotations
 
-from inspect import signature
+from inspect import Parameter, signature
 from typing import Any, Self
 
 from torch import Tensor, nn
@@ -19,10 +19,15 @@ class _Loss(nn.Module):
 
     def __new__(cls, *arguments: Any, **options: Any) -> Self:
         """Say what is wrong with arguments that `__init__` would refuse."""
-        positional, names = names_of_arguments(signature(cls))
-        unknown = [name for name in options if name not in names]
-        if unknown or len(arguments) > len(positional):
-            raise call_error(cls.__name__, signature(cls), len(arguments), unknown)
+        own = signature(cls)
+        positional, names = names_of_arguments(own)
+        kinds = {one.kind for one in own.parameters.values()}
+        # A class that is derived from one of these may take any.
+        takes_more = Parameter.VAR_POSITIONAL in kinds
+        takes_others = Parameter.VAR_KEYWORD in kinds
+        unknown = [name for name in options if name not in names and not takes_others]
+        if unknown or (len(arguments) > len(positional) and not takes_more):
+            raise call_error(cls.__name__, own, len(arguments), unknown)
         return super().__new__(cls)
 
     def extra_repr(self) -> str:
@@ -34,7 +39,9 @@ class _Loss(nn.Module):
             Keyword arguments.
         """
         values = {
-            name: getattr(self, name) for name in signature(type(self)).parameters
+            name: getattr(self, name)
+            for name in signature(type(self)).parameters
+            if hasattr(self, name)  # what a derived class takes is its own affair
         }
         return ", ".join(
             f"{name}={value.detach() if isinstance(value, Tensor) else value!r}"
