@@ -316,6 +316,8 @@ def test_what_is_wrong_with_lists_of_arrays_is_said(framework):
         framework.soft.soft_quantile(x, [half, 3 * half])
     with pytest.raises(TypeError, match="k must be an array of real numbers"):
         framework.soft.soft_topk(x, [half, [half, half], half])
+    with pytest.raises(TypeError, match="weights must be an array of real numbers"):
+        framework.soft.soft_median(x[:, :2], weights=[10**400, 1])
 
 
 @pytest.mark.slow

@@ -105,7 +105,7 @@ def as_floats(x: Any, name: str, like: Array) -> Array:
     x = _plain(x, name)
     try:
         x = jnp.asarray(x)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise TypeError(f"{name} must be an array of real numbers: {error}") from error
     if jnp.issubdtype(x.dtype, jnp.complexfloating):
         raise TypeError(f"{name} must hold real numbers, got {x.dtype}.")

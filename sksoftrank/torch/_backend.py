@@ -104,7 +104,7 @@ def as_floats(x: Any, name: str, like: Tensor) -> Tensor:
             x = torch.stack([as_floats(part, name, like) for part in x])
         # Of Python's numbers PyTorch keeps 32 bits, unless it is told.
         x = torch.as_tensor(x, dtype=None if hasattr(x, "dtype") else like.dtype)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise TypeError(f"{name} must be an array of real numbers: {error}") from error
     if x.is_complex():
         raise TypeError(f"{name} must hold real numbers, got {x.dtype}.")
