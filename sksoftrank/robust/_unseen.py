@@ -92,7 +92,10 @@ def lone_rows(design, gram, weight):
     inverse, _ = determined_inverse(gram + np.diag(design.penalty), design.noise)
     inverse /= weight.sum()
     lone = np.zeros(weight.size, dtype=bool)
-    if _largest_square(design) * np.linalg.norm(inverse, 2) <= 1 - ALONE:
+    # Of no coefficients old versions of NumPy know no norm.
+    if not inverse.size or (
+        _largest_square(design) * np.linalg.norm(inverse, 2) <= 1 - ALONE
+    ):
         return lone
     for batch in _batches(design):
         rows = design.rows(batch)
