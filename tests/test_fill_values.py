@@ -129,6 +129,7 @@ def test_what_a_code_is():
         888.0: 2,
         9997.0: 1,
         700.0: 5,
+        500.0: 8,
         1e20: 1,
         -1e20: 3,
     }
@@ -139,6 +140,8 @@ def test_what_a_code_is():
     both = np.append(ages, [-999.0, 9999.0, 9999.0, -99.0])
     found = [(1, -999.0), (1, -99.0), (1, 9999.0)]
     assert sorted(find_codes(np.column_stack([both[::-1], both]))[3:]) == found
+    heights = np.append(np.linspace(150, 190, 91), np.zeros(8))
+    assert find_codes(np.column_stack([heights, -heights])) == [(0, 0), (1, 0)]
     others = {
         "near": np.append(ages, 99.0),
         "negative with others": np.append(ages - 60, -77.0),
@@ -152,7 +155,8 @@ def test_what_a_code_is():
         "doses": np.repeat([0.0, 0.1, 1.0, 10.0, 100.0, 1000.0], 20),
         "debts": -np.repeat([0.1, 1.0, 10.0, 100.0, 1000.0], 20),
         "counts": np.repeat([0.0, 1.0, 2.0, 3.0, 20.0], [50, 20, 15, 10, 5]),
-        "populations": np.repeat(np.exp(np.append(np.linspace(0, 4, 20), 7)), 10),
+        "populations": np.repeat(np.exp(np.append(np.linspace(0, 4, 20), 6)), 10),
     }
+    others["centred"] = others["populations"] - others["populations"].mean()
     for name, column in others.items():
         assert find_codes(column[:, None]) == [], name

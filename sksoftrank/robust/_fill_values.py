@@ -29,6 +29,9 @@ USUAL_GAP = 1.0
 NEGATIVE_GAP = 0.5
 FAR_GAP = 100.0
 
+# An end of skewed numbers is further from the others than this power of their skewness.
+TAIL = 2.0
+
 
 class FillValue(NamedTuple):
     """A value of a column that may stand for missing ones."""
@@ -113,23 +116,23 @@ def _is_code(column, value):
         gap = NEGATIVE_GAP if value < 0 <= between[0] else USUAL_GAP
         return _is_apart(between, value, gap)
     is_far = np.abs(between - value).min() > FAR_GAP * np.ptp(between)
-    if not (is_far or count >= MIN_ROWS) or _is_tail(column, between, value):
+    if not (is_far or count >= MIN_ROWS) or _is_tail(column, value):
         return False
     return _is_apart(between, value)
 
 
-def _is_tail(column, between, value):
-    """Whether a value may go on with skewed amounts, such as doses or populations.
+def _is_tail(column, value):
+    """Whether a value may go on with skewed numbers, such as doses or populations.
 
-    These are spread by ratios: it must be far from the others in these, too.
+    These are spread by ratios, and their ends are far from all others.
     """
-    sign = np.sign(value)
-    largest = (sign * between).max()
-    if (sign * between).min() < 0 or abs(value) < largest:
-        return False
-    amounts = sign * column[column != value]
-    middle, high = np.quantile(amounts[amounts >= 0], [0.5, 0.95])
-    return middle == 0 or abs(value) / largest <= (high / middle) ** GAP
+    sign = 1 if value == column[-1] else -1
+    others = sign * column[column != value]
+    low, middle, high = np.quantile(others, [0.05, 0.5, 0.95])
+    if middle == low:
+        return bool(high > low)
+    ratio = (sign * value - low) / (others.max() - low)
+    return ratio <= (0.5 * (high - low) / (middle - low)) ** TAIL
 
 
 def warn_of_fill_values(model, found, names, columns, ignored):
