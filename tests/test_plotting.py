@@ -121,6 +121,26 @@ def test_map_in_units_of_sigma():
         OutlierMapDisplay.from_estimator(model, X, y)
 
 
+def test_map_of_lists():
+    X, y, _, _ = mixed()
+    model = SoftLTSRegressor(random_state=0).fit(X, y)
+    expected = OutlierMapDisplay.from_estimator(model, X, y, random_state=0)
+    lists = X.tolist(), y.tolist()
+    for display in (
+        OutlierMapDisplay.from_estimator(model, *lists, random_state=0),
+        OutlierMapDisplay.from_predictions(
+            lists[1],
+            model.predict(X).tolist(),
+            lists[0],
+            scale=model.scale_,
+            random_state=0,
+        ),
+    ):
+        assert_array_equal(display.regions, expected.regions)
+        texts = [[text.get_text() for text in d.texts_] for d in (display, expected)]
+        assert texts[0] == texts[1]
+
+
 def test_parts_of_the_map():
     X, y, _, _ = mixed()
     model = SoftLTSRegressor(random_state=0).fit(X, y)

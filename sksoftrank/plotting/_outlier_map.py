@@ -227,7 +227,7 @@ class OutlierMapDisplay:
             sigma=sigma,
             scale=scale,
             random_state=random_state,
-            rows=getattr(X, "index", None),
+            rows=_row_labels(X),
             ax=ax,
             **kwargs,
         )
@@ -289,7 +289,7 @@ class OutlierMapDisplay:
             column_or_1d(check_array(y, ensure_2d=False, dtype=float, input_name=name))
             for name, y in (("y_true", y_true), ("y_pred", y_pred))
         )
-        row_labels = getattr(X, "index", None) if rows is None else rows
+        row_labels = _row_labels(X) if rows is None else rows
         X = numbers_of(X)
         check_consistent_length(y_true, y_pred, X)
         residual = y_true - y_pred
@@ -413,3 +413,8 @@ class OutlierMapDisplay:
                 )
             )
         return texts
+
+
+def _row_labels(X):
+    """The labels of the rows of a frame of pandas; lists have an index, too."""
+    return X.index if hasattr(X, "iloc") else None

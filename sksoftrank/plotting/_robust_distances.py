@@ -22,7 +22,7 @@ def numbers_of(X):
         frame = [_as_numbers(column) for column in X.T]
         frame = [column for column in frame if column is not None]
         X = np.column_stack(frame) if frame else np.empty((len(X), 0))
-    if np.ndim(X) == 2 and X.shape[1] == 0:
+    if np.ndim(X) == 2 and np.shape(X)[1] == 0:
         raise ValueError(
             "X must have columns of numbers for robust distances, got none."
         )
