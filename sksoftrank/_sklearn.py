@@ -19,7 +19,6 @@ from sklearn import get_config, utils
 from sklearn.base import _fit_context
 from sklearn.metrics._scorer import _Scorer as Scorer
 from sklearn.utils import _safe_indexing as safe_indexing
-from sklearn.utils import validation
 from sklearn.utils._array_api import _is_numpy_namespace, get_namespace
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils._param_validation import validate_params as _validate_params
@@ -273,7 +272,7 @@ class RegressorMixin(_RegressorMixin):
 
 def refuse_dates(value: Any, name: str) -> None:
     """Say that dates and durations are no numbers, which scikit-learn makes of them."""
-    if hasattr(value, "columns"):
+    if hasattr(value, "columns") and hasattr(value, "dtypes"):
         dtypes = dict(zip(value.columns, value.dtypes, strict=True))
     else:
         while isinstance(value, list | tuple) and value:
@@ -363,12 +362,12 @@ def _explained(error, array, name, numeric):
 
 def _not_real(array):
     """Where an array holds text that is no number, complex numbers or other objects."""
-    if hasattr(array, "columns"):
+    if hasattr(array, "columns") and hasattr(array, "dtypes"):
         columns = {f", not as column {c!r}": array[c] for c in array.columns}
     else:
         try:
             table = np.asarray(array)
-        except ValueError:  # ragged
+        except (TypeError, ValueError):  # ragged, or of columns that NumPy cannot join
             return None
         if table.dtype.kind in "fiub":
             return None
@@ -389,7 +388,7 @@ def _not_real(array):
 check_array = _refusing(utils.check_array, 0)
 check_sample_weight = _refusing(_check_sample_weight, 0, ("sample_weight", "X"))
 check_X_y = _refusing(utils.check_X_y, 0)
-validate_data = _refusing(validation.validate_data, 1)
+validate_data = _refusing(utils.validation.validate_data, 1)
 
 
 def numeric_targets(y: NDArray[Any]) -> NDArray[Any]:

@@ -61,13 +61,29 @@ def kinds():
     yield frame.astype({"a": "category"})
 
 
+class ArrowTable:
+    """What a table of pyarrow has in common with frames, and what not."""
+
+    def __init__(self, array):
+        self._array = array
+        self.columns = list(array.T)
+        self.shape = array.shape
+
+    def __len__(self):
+        return len(self._array)
+
+    def __array__(self, dtype=None, copy=None):
+        return self._array.astype(dtype or self._array.dtype)
+
+
 @of_x
 def test_results_are_those_of_the_plain_array(model, tmp_path):
     polars = pytest.importorskip("polars")
     np.save(tmp_path / "x.npy", X)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     expected = apply(fit(model, X), X)
-    for table in (*kinds(), mapped, polars.DataFrame(X, schema=list("abc"))):
+    frame = polars.DataFrame(X, schema=list("abc"))
+    for table in (*kinds(), mapped, frame, ArrowTable(X)):
         assert_allclose(apply(fit(model, table), table), expected, rtol=1e-7)
     for dtype in (np.float16, ">f4"):
         table = X.astype(dtype)
